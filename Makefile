@@ -1,0 +1,43 @@
+# Each target sets up the environment that it needs. PYTHON chooses the interpreter, VENV where the environment lies.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: run test test-all lint types layers bench clean
+
+run: $(VENV)/.examples  ## Run the example pipeline to its promotion
+	$(BIN)/flowkit run pipelines/breast_cancer.py
+
+test: $(VENV)/.dev  ## Run the everyday tests
+	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not slow"
+
+test-all: $(VENV)/.dev  ## Run every test
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
+
+lint: $(VENV)/.dev  ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev  ## Check types
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev  ## Check that modules import only from the layers below them
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev  ## Measure, beside raw Dask and plain Python
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove the environment and everything built
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.examples: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[examples]"
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@ $(VENV)/.examples

@@ -1,0 +1,133 @@
+"""Collects the calls of a pipeline's body into a graph."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from flowkit.authoring.handles import Handle, Pending, hint_of, leaf_of
+from flowkit.errors import HandleError, PipelineDefinitionError, StepDefinitionError
+from flowkit.graph.arguments import Gather, Ref, replace_leaves
+from flowkit.graph.graph import Graph, Node, NodeKind, Wire
+from flowkit.records import Location, StepSpecification
+
+_PACKAGE = str(Path(__file__).parent.parent)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+class GraphBuilder:
+    """The graph that a pipeline's body is building.
+
+    Args:
+        pipeline: The outermost pipeline's name.
+    """
+
+    def __init__(self, pipeline: str) -> None:
+        self.pipeline = pipeline
+        self.open_pipelines: list[str] = []
+        self._nodes: list[Node] = []
+        self._wires: list[Wire] = []
+        self._calls: dict[str, int] = {}
+        self._steps: dict[str, StepSpecification] = {}
+
+    def finish(self) -> Graph:
+        """Return the graph of everything called so far.
+
+        Raises:
+            PipelineDefinitionError: Nothing was called.
+        """
+        if not self._nodes:
+            raise PipelineDefinitionError.for_nothing_to_do(self.pipeline)
+        return Graph(self.pipeline, self._nodes, self._wires)
+
+    def name_call(self, name: str, step: StepSpecification | None = None) -> str:
+        """Return the name of this call: the step's, with `#2`, `#3` for later calls.
+
+        Raises:
+            PipelineDefinitionError: Another step of this name is in the pipeline already.
+        """
+        if not _NAME.fullmatch(name):
+            raise StepDefinitionError.for_bad_name("node", name)
+        if step is not None:
+            known = self._steps.setdefault(name, step)
+            if known.function is not step.function:
+                raise PipelineDefinitionError.for_two_steps(
+                    self.pipeline, name, str(known.location), str(step.location)
+                )
+        self._calls[name] = self._calls.get(name, 0) + 1
+        count = self._calls[name]
+        return name if count == 1 else f"{name}#{count}"
+
+    def add_node(
+        self,
+        name: str,
+        kind: NodeKind,
+        arguments: Mapping[str, Any],
+        *,
+        location: Location,
+        step: StepSpecification | None = None,
+        map_index: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+        hints: Mapping[str, Any] | None = None,
+    ) -> Node:
+        """Add one node whose arguments may hold handles.
+
+        Args:
+            hints: Annotations of the parameters, by which the edges are checked later.
+        """
+        trees = {
+            parameter: self._take_handles(name, parameter, value, (hints or {}).get(parameter, Any), location)
+            for parameter, value in arguments.items()
+        }
+        node = Node(name, kind, step, trees, location, map_index, settings or {})
+        self._nodes.append(node)
+        return node
+
+    def _take_handles(self, name: str, parameter: str, value: Any, hint: Any, location: Location) -> Any:
+        def replace(item: Any, wanted: Any) -> Any:
+            if isinstance(item, Handle):
+                leaf = leaf_of(item)
+                self._wires.append(Wire(name, parameter, wanted, hint_of(item), _first_producer(leaf), location))
+                return leaf
+            if isinstance(item, Pending):
+                raise HandleError.for_use(item._describe(), f"passed on as {parameter!r} of {name!r}")
+            return item
+
+        return replace_leaves(value, replace, hint)
+
+
+def _first_producer(leaf: Ref | Gather) -> str:
+    if isinstance(leaf, Ref):
+        return leaf.node
+    return leaf.refs[0].node.partition("[")[0] if leaf.refs else "each([])"
+
+
+_BUILDER: ContextVar[GraphBuilder | None] = ContextVar("flowkit_builder", default=None)
+
+
+def current_builder() -> GraphBuilder | None:
+    """Return the graph being built, or None outside of a pipeline's body."""
+    return _BUILDER.get()
+
+
+@contextmanager
+def building(builder: GraphBuilder | None) -> Iterator[None]:
+    """Let calls of steps add to `builder`; with None they are plain calls again."""
+    token = _BUILDER.set(builder)
+    try:
+        yield
+    finally:
+        _BUILDER.reset(token)
+
+
+def calling_location() -> Location:
+    """Return the place in the caller's own source that called into flowkit."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return Location(frame.f_code.co_filename, frame.f_lineno)

@@ -1,0 +1,96 @@
+"""Fan-out: `each` maps the calls it is passed to, `collect` gathers what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+from flowkit.authoring.handles import Each, Handle, MappedHandle, Pending, dimension_of, elements_of, hint_of, items_of, leaf_of
+from flowkit.errors import ArgumentError
+from flowkit.graph.arguments import Gather, Ref, replace_leaves
+
+T = TypeVar("T")
+
+
+def each(items: Iterable[T]) -> T:
+    """Map the step that takes this over `items`, one node an element.
+
+    The result of one `each` passed to two parameters of a call stays aligned. Two different ones in one call are an
+    error: for a product write a `for` around an `each`.
+
+    Raises:
+        ArgumentError: `items` is not a list, tuple or other finite collection that is known while building.
+    """
+    if isinstance(items, (Pending, str, bytes, Mapping)) or not isinstance(items, Iterable):
+        raise ArgumentError.for_each(items)
+    return cast(T, Each(tuple(items)))
+
+
+def collect(mapped: T) -> list[T]:
+    """Return a handle to the list of all that a mapped step gave, in order, without skipped elements.
+
+    Raises:
+        ArgumentError: `mapped` is not what a mapped step returned.
+    """
+    if isinstance(mapped, Each):
+        return list(items_of(mapped))
+    if not isinstance(mapped, MappedHandle):
+        given = repr(mapped) if isinstance(mapped, Pending) else f"a {type(mapped).__name__}"
+        raise ArgumentError.for_collect(given)
+    handles = elements_of(mapped)
+    hint = hint_of(handles[0]) if handles else Any
+    refs = tuple(leaf for handle in handles if isinstance(leaf := leaf_of(handle), Ref))
+    return cast("list[T]", Handle(Gather(refs), list[hint]))  # type: ignore[valid-type]
+
+
+def find_dimension(name: str, arguments: Mapping[str, Any]) -> Each | None:
+    """Return the dimension along which a call is mapped, or None.
+
+    Raises:
+        ArgumentError: There are two.
+    """
+    found: list[Each] = []
+
+    def note(item: Any, _: Any) -> Any:
+        if isinstance(item, Each):
+            found.append(item)
+        elif isinstance(item, MappedHandle):
+            found.append(dimension_of(item))
+        return item
+
+    replace_leaves(list(arguments.values()), note)
+    if any(dimension is not found[0] for dimension in found):
+        raise ArgumentError.for_two_dimensions(name)
+    return found[0] if found else None
+
+
+def at_element(arguments: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """Return the arguments of one element of a mapped call."""
+
+    def pick(item: Any, _: Any) -> Any:
+        if isinstance(item, Each):
+            return items_of(item)[index]
+        if isinstance(item, MappedHandle):
+            return elements_of(item)[index]
+        return item
+
+    return {parameter: replace_leaves(value, pick) for parameter, value in arguments.items()}
+
+
+def join_elements(dimension: Each, results: list[Any], empty: Callable[[Callable[[Any], Any]], Any]) -> Any:
+    """Return one mapped result of the same shape as each element's: a handle, or several in a tuple or fields.
+
+    Args:
+        results: What each element's call returned: a handle, or a tuple or dataclass of handles.
+        empty: Makes a result of that shape from a function that turns an output's annotation into a handle; used
+            where there is no element to take the shape from.
+    """
+    if not results:
+        return empty(lambda _: MappedHandle(dimension, ()))
+    paths: list[list[Handle]] = []
+    for result in results:
+        handles: list[Handle] = []
+        replace_leaves(result, lambda item, _, keep=handles: keep.append(item) or item)
+        paths.append(handles)
+    columns = iter([MappedHandle(dimension, column) for column in zip(*paths, strict=True)])
+    return replace_leaves(results[0], lambda item, _: next(columns))

@@ -1,0 +1,122 @@
+"""`@pipeline`: a function whose body, run once, builds the graph."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from flowkit.authoring.builder import GraphBuilder, building, current_builder
+from flowkit.authoring.handles import Pending
+from flowkit.authoring.signature import bind_arguments, check_function, location_of, parameters_of, resolve_hints
+from flowkit.errors import ArgumentError, PipelineDefinitionError, StepDefinitionError
+from flowkit.graph.graph import Graph
+from flowkit.graph.typecheck import Verdict, check_constant, format_hint
+from flowkit.records import Location, ParameterSpecification
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Pipeline(Generic[P, R]):
+    """A function that builds a graph out of calls of steps.
+
+    Called in another pipeline's body it adds its nodes there and returns what its body returns; called elsewhere it is
+    an error.
+
+    Attributes:
+        name: The pipeline's name in lineage and on the command line.
+        function: The undecorated function.
+    """
+
+    def __init__(self, function: Callable[P, R], name: str | None = None) -> None:
+        check_function(function, "pipeline")
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = name or function.__name__
+        if not self.name.replace("-", "_").replace(".", "_").isidentifier():
+            raise StepDefinitionError.for_bad_name("pipeline", self.name)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        builder = current_builder()
+        if builder is None:
+            raise PipelineDefinitionError.for_call_outside(self.name)
+        bound = bind_arguments("pipeline", self.name, self.parameters, args, kwargs)
+        return self._run_body(builder, bound)
+
+    def __repr__(self) -> str:
+        return f"<pipeline {self.name}>"
+
+    @property
+    def location(self) -> Location:
+        """Where the pipeline is defined."""
+        return location_of(self.function)
+
+    @cached_property
+    def parameters(self) -> tuple[ParameterSpecification, ...]:
+        """The pipeline's parameters, in order, with annotations resolved."""
+        return parameters_of(self.function, resolve_hints(self.function, "pipeline"))
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+        """Return the value of each parameter for such a call, defaults applied.
+
+        Raises:
+            ArgumentError: An argument is unknown, missing, or not of the annotated type.
+        """
+        bound = bind_arguments("pipeline", self.name, self.parameters, args, kwargs)
+        for parameter in self.parameters:
+            self._check_value(parameter, bound[parameter.name])
+        return bound
+
+    def build(self, parameters: Mapping[str, Any]) -> Graph:
+        """Run the body once with real parameter values and return the graph of the calls in it.
+
+        Raises:
+            DefinitionError: The body uses a handle as a value, calls a step wrongly, or calls none.
+        """
+        builder = GraphBuilder(self.name)
+        with building(builder):
+            self._run_body(builder, parameters)
+        return builder.finish()
+
+    def _run_body(self, builder: GraphBuilder, parameters: Mapping[str, Any]) -> Any:
+        if self.name in builder.open_pipelines:
+            raise PipelineDefinitionError.for_cycle(builder.pipeline, (*builder.open_pipelines, self.name))
+        builder.open_pipelines.append(self.name)
+        try:
+            return self.function(**parameters)
+        finally:
+            builder.open_pipelines.pop()
+
+    def _check_value(self, parameter: ParameterSpecification, value: Any) -> None:
+        if isinstance(value, Pending):
+            return
+        fit = check_constant(value, parameter.hint)
+        if fit.verdict is Verdict.REFUSED:
+            raise ArgumentError.for_constant(
+                "pipeline", self.name, parameter.name, format_hint(parameter.hint), value, fit.detail
+            )
+
+
+@overload
+def pipeline(function: Callable[P, R], /) -> Pipeline[P, R]: ...
+
+
+@overload
+def pipeline(*, name: str | None = None) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...
+
+
+def pipeline(function: Callable[..., Any] | None = None, /, *, name: str | None = None) -> Any:
+    """Make a typed function a pipeline.
+
+    Args:
+        function: The function, where the decorator is used without parentheses.
+        name: What it is called in lineage and on the command line; the function's name by default.
+
+    Raises:
+        StepDefinitionError: The function is async, a generator, a method or not annotated.
+    """
+    if function is not None:
+        return Pipeline(function)
+    return lambda wrapped: Pipeline(wrapped, name)

@@ -1,0 +1,95 @@
+"""The types a step's author meets: metrics, untracked parameters, skipping, and a place to write files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from flowkit.errors import ValueTypeError
+
+T = TypeVar("T")
+
+
+class Metrics(Mapping[str, float]):
+    """Named numbers that an evaluation gives, such as `Metrics(accuracy=0.9)`: what gates judge.
+
+    Raises:
+        ValueTypeError: A value is not a number.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, **values: float) -> None:
+        self._values = {name: _as_float(name, value) for name, value in values.items()}
+
+    def __getitem__(self, name: str) -> float:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Metrics({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapping) and self._values == dict(other)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values.items()))
+
+
+def _as_float(name: str, value: object) -> float:
+    # numpy's scalars and arrays of no dimension have `__float__`; a str has not.
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
+        raise ValueTypeError.for_metric(name, value)
+    return float(value)
+
+
+class UntrackedMarker:
+    """Marks a parameter that does not change the result."""
+
+    def __repr__(self) -> str:
+        return "Untracked"
+
+
+UNTRACKED = UntrackedMarker()
+
+Untracked = Annotated[T, UNTRACKED]
+"""`Untracked[int]`: a parameter that does not change the result and so does not count in the key, such as `n_jobs`."""
+
+
+class Skip(Exception):  # noqa: N818  (raised by people as a signal, not an error)
+    """Raised in a step to skip its node, and what needs it, while the run still succeeds."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+_SCRATCH: ContextVar[Path | None] = ContextVar("flowkit_scratch", default=None)
+
+
+def scratch() -> Path:
+    """Return the folder in which this attempt of the step may write; empty at first, gone afterwards.
+
+    A returned path in it is kept in the store. Outside of a run, as in a plain test, it is a new temporary folder.
+    """
+    folder = _SCRATCH.get()
+    return folder if folder is not None else Path(tempfile.mkdtemp(prefix="flowkit-scratch-"))
+
+
+@contextmanager
+def scratch_in(folder: Path) -> Iterator[None]:
+    """Let `scratch()` give `folder` while a step runs."""
+    token = _SCRATCH.set(folder)
+    try:
+        yield
+    finally:
+        _SCRATCH.reset(token)

@@ -1,0 +1,51 @@
+"""Whether a recorded result is reused: the one place where that is decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flowkit.records import Entry, Reason, StepOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a lookup found under a cache key.
+
+    Attributes:
+        entry: The newest recorded result, if there is one.
+        present: Whether every artifact of it is there and holds what it should.
+    """
+
+    entry: Entry | None
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReuseDecision:
+    """Either the entry to reuse, or why the one that is there cannot be; both None where there is none."""
+
+    entry: Entry | None = None
+    reason: Reason | None = None
+
+
+def decide_reuse(found: Found, options: StepOptions, *, forced: bool, uncacheable: bool, now: float) -> ReuseDecision:
+    """Decide whether a node reuses what was found, in the order in which reasons take precedence.
+
+    Args:
+        found: What the lookup found.
+        options: The step's options, of which `cache` and `max_age` count here.
+        forced: Whether the user asked for this node to run.
+        uncacheable: Whether the step's code reaches something that has no fingerprint.
+        now: Seconds since the epoch.
+    """
+    if forced:
+        return ReuseDecision(reason=Reason.FORCED)
+    if uncacheable or not options.cache:
+        return ReuseDecision(reason=Reason.UNCACHED)
+    if found.entry is None:
+        return ReuseDecision()
+    if not found.present:
+        return ReuseDecision(reason=Reason.LOST)
+    if options.max_age is not None and now - found.entry.created > options.max_age:
+        return ReuseDecision(reason=Reason.EXPIRED)
+    return ReuseDecision(entry=found.entry)

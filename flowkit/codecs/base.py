@@ -1,0 +1,105 @@
+"""What a codec gives the store and takes from it.
+
+A codec turns a value into a small canonical payload and, for what is large, chunks that the payload names by digest.
+Equal content gives equal bytes. A codec does no I/O of its own but for reading a `Path` it was given and for
+materialising one in the folder it is handed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from blake3 import blake3
+
+from flowkit.records import Artifact, Digest
+
+Buffer = bytes | bytearray | memoryview
+
+_DOMAIN = b"flowkit artifact 1\0"
+
+
+def digest_payload(format_name: str, payload: Buffer) -> Digest:
+    """Return the digest of an artifact: BLAKE3 over a domain, the format's name and the canonical payload."""
+    hasher = blake3(_DOMAIN + format_name.encode() + b"\0")
+    hasher.update(payload)
+    return hasher.hexdigest()
+
+
+def digest_chunk(content: Buffer) -> Digest:
+    """Return the digest of a chunk: plain BLAKE3 of its bytes."""
+    return blake3(content, max_threads=blake3.AUTO if len(content) > 1 << 22 else 1).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A large piece of a value: its digest, its size in bytes, and its bytes or the file they are read from."""
+
+    digest: Digest
+    size: int
+    content: Buffer | Path
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A value in canonical form.
+
+    Attributes:
+        payload: The whole value for a simple format; for a format with chunks the manifest that names them.
+        suffix: Of the blob's file name, with its dot.
+    """
+
+    format: str
+    digest: Digest
+    payload: Buffer
+    suffix: str
+    chunks: tuple[Chunk, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Logical size: payload and all chunks, whether or not the store has them already."""
+        return len(self.payload) + sum(chunk.size for chunk in self.chunks)
+
+
+class Stored(Protocol):
+    """A verified artifact opened for reading."""
+
+    @property
+    def artifact(self) -> Artifact:
+        """The artifact's record."""
+        ...
+
+    @property
+    def payload(self) -> memoryview:
+        """The canonical payload, read-only."""
+        ...
+
+    def chunk(self, digest: Digest, *, writable: bool = False) -> memoryview:
+        """Return a chunk's bytes, verified; `writable` gives a private copy-on-write map."""
+        ...
+
+
+class Codec(Protocol):
+    """Value to canonical bytes and back. `decode(encode(x))` is what every consumer receives."""
+
+    @property
+    def format(self) -> str:
+        """The format's name, as artifacts record it."""
+        ...
+
+    def encode(self, value: Any, hint: Any) -> Encoded:
+        """Encode `value`, annotated as `hint`.
+
+        Raises:
+            CodecError: The value cannot be stored; the message names its type and the remedy.
+        """
+        ...
+
+    def decode(self, stored: Stored, hint: Any, folder: Path) -> Any:
+        """Decode into what a consumer annotated as `hint` takes; `folder` is private to it, for files.
+
+        Raises:
+            CodecError: The content cannot be given as `hint`.
+        """
+        ...

@@ -1,0 +1,87 @@
+"""Pickle as its fixpoint: what is stored has been through a load once, so it is known to load and tends to stay equal.
+
+Classes and functions go by name where another process can find them by it. Those of `__main__`, of a notebook and of a
+function's body cannot be found so and go by value, with cloudpickle; its bytes differ from process to process, which
+costs a rerun of what depends on them and never gives a wrong hit.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from types import FunctionType
+from typing import Any
+
+from flowkit.codecs.base import Buffer
+from flowkit.codecs.hints import type_name
+from flowkit.codecs.refusals import check_part
+from flowkit.errors import CodecError, FlowkitError
+
+PROTOCOL = 5
+
+
+class _NotByNameError(pickle.PicklingError):
+    """A class or function that another process would not find by its name."""
+
+
+class _NamePickler(pickle.Pickler):
+    """Pickles by name only, and refuses live things by what they are."""
+
+    def __init__(self, file: io.BytesIO, whole: object) -> None:
+        super().__init__(file, protocol=PROTOCOL)
+        self._whole = whole
+
+    def reducer_override(self, part: Any) -> Any:
+        check_part(part, self._whole)
+        if isinstance(part, type | FunctionType) and part.__module__ == "__main__":
+            raise _NotByNameError(f"{part.__qualname__} is defined in __main__")
+        return NotImplemented
+
+
+def _dump(value: object) -> bytes:
+    file = io.BytesIO()
+    try:
+        _NamePickler(file, value).dump(value)
+    except (pickle.PicklingError, AttributeError):
+        return _dump_by_value(value)
+    return file.getvalue()
+
+
+def _dump_by_value(value: object) -> bytes:
+    import cloudpickle
+
+    class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
+        def reducer_override(self, part: Any) -> Any:
+            if not isinstance(part, FunctionType):
+                check_part(part, value)
+            return super().reducer_override(part)
+
+    file = io.BytesIO()
+    ValuePickler(file, protocol=PROTOCOL).dump(value)
+    return file.getvalue()
+
+
+def dump_fixpoint(value: object) -> bytes:
+    """Return `dumps(loads(dumps(value)))` at protocol 5.
+
+    Raises:
+        CodecError: It holds a live thing, cannot be pickled, or does not load again.
+    """
+    try:
+        return _dump(pickle.loads(_dump(value)))
+    except FlowkitError:
+        raise
+    except Exception as error:
+        raise CodecError.for_unpicklable(type_name(value), error) from error
+
+
+def load_pickle(content: Buffer, format_name: str) -> Any:
+    """Return the value in stored pickle, which must come from a store that the project trusts.
+
+    Raises:
+        CodecError: It does not load in this process.
+    """
+    try:
+        return pickle.loads(content)
+    except Exception as error:
+        raise CodecError.for_unloadable(format_name, error) from error

@@ -1,0 +1,261 @@
+"""Column data as chunks: written with their digests, read without a copy where that can be.
+
+A chunk is an Arrow IPC stream of one column, called `c`, of up to `CHUNK_ROWS` rows in canonical form, and a column is
+a *leaf* of the manifest: the digests and sizes of its chunks. The chunks of a table of less than `SEGMENT_LIMIT` bytes
+are joined into one segment, sorted by digest and aligned, so that a small table is one object however wide it is, while
+its manifest still tells each column's digests. Larger tables hand their chunks over one by one: a column that did not
+change is the same chunk.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from flowkit.codecs.base import Buffer, Chunk, Stored, digest_chunk
+from flowkit.codecs.tables_canonical import CHUNK_ROWS, canonical_array, has_canonical_form, valid_rows
+from flowkit.errors import CodecError, cut
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+SEGMENT_LIMIT = 1 << 20
+_ALIGNMENT = 64
+_SMALL = 1 << 16
+_PROTOCOL = 5
+
+PicklePolicy = Literal["allow", "deny"]
+
+
+class Leaf(TypedDict):
+    """A column's data: (digest, bytes) of each chunk in order."""
+
+    chunks: list[tuple[str, int]]
+
+
+class Segment(TypedDict):
+    """The chunk that holds all chunks of a small table."""
+
+    digest: str
+    size: int
+
+
+class TableWriter:
+    """Collect the chunks of one table while its manifest is built.
+
+    Attributes:
+        column: The column at work, as errors name it.
+        pickled: Names of the types that needed pickle.
+    """
+
+    def __init__(self, policy: PicklePolicy = "allow") -> None:
+        self.column = "?"
+        self.pickled: set[str] = set()
+        self._policy = policy
+        self._contents: dict[str, Buffer] = {}
+
+    def write(self, data: pa.Array | pa.ChunkedArray) -> Leaf:
+        """Write a column's data in canonical form; needs `has_canonical_form` of its type."""
+        return {"chunks": [self._keep(_stream(canonical_array(piece))) for piece in _rechunked(data)]}
+
+    def write_verbatim(self, data: pa.ChunkedArray) -> Leaf:
+        """Write what has no canonical form as it is: equal values may differ in digest, which costs a rerun."""
+        pieces = [piece for chunk in data.chunks for piece in _slices(chunk)]
+        return {"chunks": [self._keep(_stream(piece)) for piece in pieces]}
+
+    def pickle(self, value: Any) -> bytes:
+        """Pickle a value as its fixpoint, which also proves that it loads.
+
+        Raises:
+            CodecError: Pickle is denied, or the value cannot be pickled and loaded.
+        """
+        name = f"{type(value).__module__}.{type(value).__qualname__}"
+        if self._policy == "deny":
+            raise CodecError.for_pickled_column(self.column, name)
+        try:
+            content = pickle.dumps(pickle.loads(pickle.dumps(value, _PROTOCOL)), _PROTOCOL)
+        except Exception as error:
+            raise CodecError.for_table_column(self.column, name, cut(str(error))) from error
+        self.pickled.add(name)
+        return content
+
+    def finish(self) -> tuple[Segment | None, tuple[Chunk, ...]]:
+        """Return the segment, where the table is small, and the chunks to store."""
+        contents = self._contents
+        total = sum(len(content) for content in contents.values())
+        if len(contents) < 2 or total >= SEGMENT_LIMIT:
+            return None, tuple(Chunk(digest, len(content), content) for digest, content in contents.items())
+        joined = b"".join(_padded(contents[digest]) for digest in sorted(contents))
+        digest = digest_chunk(joined)
+        return {"digest": digest, "size": len(joined)}, (Chunk(digest, len(joined), joined),)
+
+    def _keep(self, content: Buffer) -> tuple[str, int]:
+        digest = digest_chunk(content)
+        self._contents.setdefault(digest, content)
+        return digest, len(content)
+
+
+class TableReader:
+    """Read the columns of one stored table; opens only the chunks that are asked for.
+
+    Args:
+        stored: The table's artifact.
+        manifest: Its manifest, parsed.
+        writable: Whether arrays are to be written to by their consumer, without reaching the store.
+        policy: Whether pickled values may be loaded.
+    """
+
+    def __init__(self, stored: Stored, manifest: Any, *, writable: bool, policy: PicklePolicy = "allow") -> None:
+        self._stored = stored
+        self._writable = writable
+        self._policy = policy
+        self._segment: Segment | None = manifest.get("segment")
+        self._places = _segment_places(manifest) if self._segment else {}
+        self._joined: memoryview | None = None
+
+    def read(self, leaf: Leaf) -> pa.ChunkedArray:
+        """Return a column's data as Arrow arrays over the stored bytes."""
+        import pyarrow as pa
+
+        pieces = [self._piece(digest)[1] for digest, _ in leaf["chunks"]]
+        return pa.chunked_array([chunk for piece in pieces for chunk in piece.chunks], type=pieces[0].type)
+
+    def read_numpy(self, leaf: Leaf, dtype: np.dtype[Any], missing: Any = None) -> np.ndarray[Any, Any]:
+        """Return fixed-width data as a writable array, `missing` at nulls; of one chunk without nulls it is a view."""
+        import numpy as np
+
+        pieces = [(view, array) for digest, _ in leaf["chunks"] for view, array in self._arrays(digest)]
+        if len(pieces) == 1 and pieces[0][1].null_count == 0:
+            values = _values(*pieces[0], dtype)
+            return values if values.flags.writeable and values.flags.aligned else values.copy()
+        joined = np.empty(sum(len(array) for _, array in pieces), dtype)
+        start = 0
+        for view, array in pieces:
+            part = joined[start : start + len(array)]
+            part[:] = _values(view, array, dtype)
+            valid = valid_rows(array)
+            if valid is not None:
+                part[~valid] = missing
+            start += len(array)
+        return joined
+
+    def unpickle(self, content: bytes) -> Any:
+        """Load a pickled value.
+
+        Raises:
+            CodecError: Pickle is denied.
+        """
+        if self._policy == "deny":
+            raise CodecError.for_pickled_table(self._stored.artifact.digest)
+        return pickle.loads(content)
+
+    def _arrays(self, digest: str) -> Iterator[tuple[memoryview, pa.Array]]:
+        view, column = self._piece(digest)
+        for array in column.chunks:
+            yield view, array
+
+    def _piece(self, digest: str) -> tuple[memoryview, pa.ChunkedArray]:
+        import pyarrow as pa
+
+        view = self._view(digest)
+        return view, pa.ipc.open_stream(pa.py_buffer(view)).read_all().column(0)
+
+    def _view(self, digest: str) -> memoryview:
+        if self._segment is None:
+            return self._stored.chunk(digest, writable=self._writable)
+        if self._joined is None:
+            self._joined = self._stored.chunk(self._segment["digest"], writable=self._writable)
+        start, size = self._places[digest]
+        return self._joined[start : start + size]
+
+
+def leaves(node: Any) -> Iterator[Leaf]:
+    """Yield every column's data found in a piece of a manifest."""
+    if isinstance(node, dict):
+        if "chunks" in node:
+            yield node  # type: ignore[misc]
+            return
+        for child in node.values():
+            yield from leaves(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from leaves(child)
+
+
+def missing_of(dtype: np.dtype[Any]) -> Any:
+    """Return what stands for a null in a numpy array: NaT for times."""
+    import numpy as np
+
+    return dtype.type("NaT", np.datetime_data(dtype)[0]) if dtype.kind in "mM" else None
+
+
+def _segment_places(manifest: Any) -> dict[str, tuple[int, int]]:
+    """Return where each chunk lies in the segment: they follow one another by digest, aligned."""
+    sizes = {digest: size for leaf in leaves(manifest) for digest, size in leaf["chunks"]}
+    places, start = {}, 0
+    for digest in sorted(sizes):
+        places[digest] = (start, sizes[digest])
+        start += sizes[digest] + -sizes[digest] % _ALIGNMENT
+    return places
+
+
+def _padded(content: Buffer) -> bytes:
+    return bytes(content) + bytes(-len(content) % _ALIGNMENT)
+
+
+def _rechunked(data: pa.Array | pa.ChunkedArray) -> Iterator[pa.Array]:
+    """Yield contiguous arrays of `CHUNK_ROWS` rows, the last one shorter; one empty array for no rows."""
+    import pyarrow as pa
+
+    chunked = data if isinstance(data, pa.ChunkedArray) else pa.chunked_array([data])
+    if len(chunked) == 0:
+        yield pa.array([], chunked.type)
+    for start in range(0, len(chunked), CHUNK_ROWS):
+        piece = chunked.slice(start, CHUNK_ROWS)
+        yield piece.chunk(0) if piece.num_chunks == 1 else pa.concat_arrays(piece.chunks)
+
+
+def _slices(array: pa.Array) -> Iterator[pa.Array]:
+    for start in range(0, max(len(array), 1), CHUNK_ROWS):
+        yield array.slice(start, CHUNK_ROWS)
+
+
+def _stream(array: pa.Array) -> Buffer:
+    """Return an IPC stream of one column; options are spelled out, as the environment can change their defaults."""
+    import pyarrow as pa
+
+    schema = pa.schema([pa.field("c", array.type)])
+    batch = pa.RecordBatch.from_arrays([array], schema=schema)
+    options = pa.ipc.IpcWriteOptions(metadata_version=pa.ipc.MetadataVersion.V5, compression=None)
+    if array.nbytes < _SMALL or not has_canonical_form(array.type):
+        growing = pa.BufferOutputStream()
+        _write_stream(growing, batch, options)
+        return memoryview(growing.getvalue())
+    # A sink that grows copies what it holds at each doubling; the size is known beforehand.
+    room = pa.allocate_buffer(schema.serialize().size + pa.ipc.get_record_batch_size(batch) + _ALIGNMENT)
+    sink = pa.FixedSizeBufferWriter(room)
+    _write_stream(sink, batch, options)
+    return memoryview(room)[: sink.tell()]
+
+
+def _write_stream(sink: pa.NativeFile, batch: pa.RecordBatch, options: pa.ipc.IpcWriteOptions) -> None:
+    import pyarrow as pa
+
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
+        if batch.num_rows:
+            writer.write_batch(batch)
+
+
+def _values(view: memoryview, array: pa.Array, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """Return an array's values as numpy over `view`, so that they are writable where the view is."""
+    import numpy as np
+    import pyarrow as pa
+
+    if pa.types.is_boolean(array.type):
+        return np.asarray(array.fill_null(False).to_numpy(zero_copy_only=False), dtype)
+    data = array.buffers()[1]
+    if len(array) == 0 or data is None:
+        return np.empty(0, dtype)
+    return np.frombuffer(view, dtype, len(array), data.address - pa.py_buffer(view).address)

@@ -1,0 +1,224 @@
+"""Settings: `[tool.flowkit]` of the project's `pyproject.toml`, and what stands above it.
+
+A command's flag beats a `FLOWKIT_…` variable beats `[tool.flowkit.env.NAME]` beats `[tool.flowkit]` beats the default.
+Every value remembers where it came from. A key or value that is not known is an error, never ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flowkit.errors import SettingError
+
+DEFAULT_ENVIRONMENT = "default"
+DEFAULT_ORIGIN = "default"
+STORE_FOLDER = ".flowkit"
+_UNAVAILABLE = ("remote", "trust_remote", "resources", "undeclared")
+_FILE = "pyproject.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What configures a run.
+
+    Attributes:
+        env: The environment's name.
+        store: Absolute path of the store.
+        scheduler: Address of a Dask scheduler; None for workers of this machine's own.
+        workers: How many steps run at once; None for the number of cores.
+        pickle: `allow` or `deny` values that only pickle can store.
+        code: Module names or folders whose code counts as the project's own.
+        promotions: `allow`, or `dry-run` to judge gates and move nothing.
+        params: Values of pipelines' parameters by name, as the file writes them.
+        origins: By key, and `params.NAME`, where its value came from.
+    """
+
+    store: Path
+    env: str = DEFAULT_ENVIRONMENT
+    scheduler: str | None = None
+    workers: int | None = None
+    pickle: str = "allow"
+    code: tuple[str, ...] = ()
+    promotions: str = "allow"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    def origin(self, key: str) -> str:
+        """Return where the value of `key` came from, such as `--store` or `pyproject.toml [tool.flowkit]`."""
+        return self.origins.get(key, DEFAULT_ORIGIN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One place that gives settings: its name for people, and how its texts or values are read."""
+
+    name: str
+    values: Mapping[str, Any]
+    base: Path
+
+
+def load_settings(
+    root: Path,
+    env: str | None = None,
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Return the settings of the project at `root`.
+
+    Args:
+        root: The project's root; a relative `store` of the file or of a variable starts here, one of a flag in the
+            current folder.
+        env: The environment asked for; `FLOWKIT_ENV`, else `default`, where it is None.
+        flags: Values given to the command by key; those that are None were not given.
+        environ: The process's environment variables by default.
+
+    Raises:
+        SettingError: The file cannot be read, a key or the environment is unknown, or a value does not fit.
+    """
+    environ = os.environ if environ is None else environ
+    env = env or environ.get("FLOWKIT_ENV") or DEFAULT_ENVIRONMENT
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    sources = [
+        *_read_file(root, env),
+        *_read_variables(root, environ),
+        *(_Source(f"--{key}", {key: value}, Path.cwd()) for key, value in given.items()),
+    ]
+    return _merge(root, env, sources)
+
+
+def _merge(root: Path, env: str, sources: list[_Source]) -> Settings:
+    values: dict[str, Any] = {"store": root / STORE_FOLDER}
+    params: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for source in sources:
+        for key, value in source.values.items():
+            place = source.name
+            checked = _check(key, value, source)
+            if key == "params":
+                params.update(checked)
+                origins.update((f"params.{name}", place) for name in checked)
+            else:
+                values[key] = checked
+                origins[key] = place
+    return Settings(env=env, params=params, origins=origins, **values)
+
+
+def _read_file(root: Path, env: str) -> list[_Source]:
+    """Return the file's section and, above it, that of the environment."""
+    path = root / _FILE
+    section = _section(path, _parse(path), ("tool", "flowkit"))
+    environments = _section(path, section, ("env",))
+    own = {key: value for key, value in section.items() if key != "env"}
+    if env != DEFAULT_ENVIRONMENT and env not in environments:
+        raise SettingError.for_unknown_environment(env, str(path), (DEFAULT_ENVIRONMENT, *sorted(environments)))
+    # Every section is checked, not only the one in use: a misspelt key should not wait for production.
+    for name in environments:
+        table = _section(path, environments, (name,))
+        for key, value in table.items():
+            _check(key, value, _Source(f"{path} [tool.flowkit.env.{name}]", table, root))
+    return [
+        _Source(f"{path} [tool.flowkit]", own, root),
+        _Source(f"{path} [tool.flowkit.env.{env}]", environments.get(env, {}), root),
+    ]
+
+
+def _parse(path: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError.for_unreadable(str(path), f"it is not valid TOML, {error}") from None
+    except UnicodeDecodeError as error:
+        raise SettingError.for_unreadable(str(path), f"it is not UTF-8 at byte {error.start}") from None
+    except OSError as error:
+        raise SettingError.for_unreadable(str(path), error.strerror or str(error)) from None
+
+
+def _section(path: Path, table: Mapping[str, Any], keys: tuple[str, ...]) -> Mapping[str, Any]:
+    for depth, key in enumerate(keys, 1):
+        found = table.get(key, {})
+        if not isinstance(found, dict):
+            raise SettingError.for_value(".".join(keys[:depth]), str(path), "a table", found)
+        table = found
+    return table
+
+
+def _read_variables(root: Path, environ: Mapping[str, str]) -> list[_Source]:
+    return [
+        _Source(name, {key: _from_text(key, environ[name], name)}, root)
+        for key in (*_CHECKS, *_UNAVAILABLE)
+        if (name := f"FLOWKIT_{key.upper()}") in environ
+    ]
+
+
+def _from_text(key: str, text: str, place: str) -> Any:
+    """Return a variable's text as the value that the file would hold."""
+    if key == "workers" and text.strip().isdecimal():
+        return int(text)
+    if key == "code":
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if key == "params":
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise SettingError.for_value(key, place, "a JSON object", text) from None
+    return text
+
+
+def _check(key: str, value: Any, source: _Source) -> Any:
+    if key in _UNAVAILABLE:
+        raise SettingError.for_unavailable(key, source.name)
+    if key not in _CHECKS:
+        raise SettingError.for_unknown_key(key, source.name, (*_CHECKS, "env"))
+    wanted, read = _CHECKS[key]
+    checked = read(value, source.base)
+    if checked is None:
+        raise SettingError.for_value(key, source.name, wanted, value)
+    return checked
+
+
+def _folder(value: Any, base: Path) -> Path | None:
+    if not isinstance(value, (str, Path)) or not str(value).strip():
+        return None
+    return Path(os.path.abspath(base / Path(value).expanduser()))
+
+
+def _address(value: Any, _: Path) -> str | None:
+    return value if isinstance(value, str) and "://" in value else None
+
+
+def _count(value: Any, _: Path) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else None
+
+
+def _names(value: Any, _: Path) -> tuple[str, ...] | None:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) and item for item in value):
+        return None
+    return tuple(value)
+
+
+def _table(value: Any, _: Path) -> dict[str, Any] | None:
+    return dict(value) if isinstance(value, dict) else None
+
+
+def _one_of(*words: str) -> Callable[[Any, Path], str | None]:
+    return lambda value, _: value if isinstance(value, str) and value in words else None
+
+
+_CHECKS: Mapping[str, tuple[str, Callable[[Any, Path], Any]]] = {
+    "store": ("the path of a folder", _folder),
+    "scheduler": ("an address such as 'tcp://10.0.0.1:8786'", _address),
+    "workers": ("a whole number of at least 1", _count),
+    "pickle": ("'allow' or 'deny'", _one_of("allow", "deny")),
+    "code": ("a list of module names or folders", _names),
+    "promotions": ("'allow' or 'dry-run'", _one_of("allow", "dry-run")),
+    "params": ("a table of parameter values", _table),
+}
+"""By key what it must be, in words, and a function that gives the checked value, or None where it does not fit."""

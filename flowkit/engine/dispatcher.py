@@ -1,0 +1,162 @@
+"""Sends launched nodes to workers in packets, and remembers what is out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from flowkit.contracts import must_enforce
+from flowkit.engine.keys import KeyMaker
+from flowkit.engine.ledger import Ledger
+from flowkit.engine.lookup import Lookup
+from flowkit.engine.orders import OrderWriter
+from flowkit.engine.packets import BUDGET, Pace, is_rider, plan_packets
+from flowkit.engine.run_state import Launch, RunState
+from flowkit.execution.base import Executor, NodeOrder, Packet
+from flowkit.graph.arguments import Gather, Ref
+from flowkit.graph.graph import Graph
+from flowkit.records import Digest, StepSpecification
+
+PACKETS_PER_SLOT = 2
+"""One that runs and one that waits behind it, so that a slot never idles for a round trip."""
+
+LiveKeys = Callable[[Sequence[str]], Mapping[str, Collection[Digest]]]
+
+
+class Dispatcher:
+    """The queue of launched nodes and the packets that are out.
+
+    Args:
+        live_keys: Gives, for the names of steps, the keys under which a result could be reused.
+        forced: Nodes that never ride unasked.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        state: RunState,
+        ledger: Ledger,
+        keys: KeyMaker,
+        orders: OrderWriter,
+        executor: Executor,
+        live_keys: LiveKeys,
+        forced: frozenset[str],
+    ) -> None:
+        self.pace = Pace({})
+        self._graph = graph
+        self._state = state
+        self._ledger = ledger
+        self._keys = keys
+        self._orders = orders
+        self._executor = executor
+        self._live_keys = live_keys
+        self._forced = forced
+        self._ready: dict[str, tuple[Launch, Lookup]] = {}
+        self._workers: dict[str, str] = {}
+        self._count = 0
+        self._live: dict[str, Collection[Digest]] = {}
+        self._validated: dict[tuple[StepSpecification, str, int], bool] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is queued and nothing is out."""
+        return not self._ready and not self._workers
+
+    def add(self, launch: Launch, lookup: Lookup) -> None:
+        """Queue a launched node."""
+        self._ready[launch.node] = (launch, lookup)
+
+    def withdraw(self) -> list[Launch]:
+        """Empty the queue and return what was in it."""
+        launches = [launch for launch, _ in self._ready.values()]
+        self._ready.clear()
+        return launches
+
+    def ended(self, packet: str) -> None:
+        """Take note that a packet's place is free again."""
+        self._workers.pop(packet, None)
+
+    def send(self) -> None:
+        """Fill the free places on the workers."""
+        if not self._ready:
+            return
+        slots = self._executor.slots().workers
+        loads = dict.fromkeys(slots, 0)
+        for worker in self._workers.values():
+            loads[worker] = loads.get(worker, 0) + 1
+        places = sum(max(0, PACKETS_PER_SLOT * count - loads[worker]) for worker, count in slots.items())
+        packets = plan_packets(
+            list(self._ready),
+            places,
+            graph=self._graph,
+            state=self._state,
+            pace=self.pace,
+            may_ride=lambda name: is_rider(self._graph, name, self._forced),
+        )
+        for names in list(packets):
+            worker = min(slots, key=lambda name: loads[name] / slots[name])
+            loads[worker] += 1
+            self._submit(names, worker)
+
+    def _submit(self, names: Sequence[str], worker: str) -> None:
+        self._count += 1
+        packet = f"{self._ledger.run}/{self._count}"
+        members = set(names)
+        orders = tuple(self._order(name, members) for name in names)
+        self._workers[packet] = worker
+        self._executor.submit(Packet(packet, orders, BUDGET), worker)
+
+    def _order(self, name: str, members: Collection[str]) -> NodeOrder:
+        node = self._graph[name]
+        ready = self._ready.pop(name, None)
+        if ready is not None:
+            launch, lookup = ready
+            key, parts = lookup.keyed.key, {part.parameter: part for part in lookup.keyed.current.parts.arguments}
+            bound, attempt, token, live = lookup.keyed.bound, launch.attempt, launch.token, frozenset[Digest]()
+        else:
+            bound = self._keys.bind(node)
+            key, parts, attempt, token = None, dict(bound.parts), 1, self._state.enlisted(name)
+            live = frozenset(self._live_keys_of(bound.prepared.step.name))
+        return self._orders.write(
+            bound,
+            attempt=attempt,
+            token=token,
+            artifacts=self._ledger.artifacts,
+            outcomes={producer: self._state.outcome(producer) for producer in self._graph.producers[name]},
+            parts=parts,
+            key=key,
+            live_keys=live,
+            validated=self._validated_parameters(name),
+        )
+
+    def _live_keys_of(self, step: str) -> Collection[Digest]:
+        if step not in self._live:
+            self._live[step] = self._live_keys([step]).get(step, frozenset())
+        return self._live[step]
+
+    def _validated_parameters(self, name: str) -> frozenset[str]:
+        """Return the parameters of a node whose contracts the producers have proven already."""
+        node = self._graph[name]
+        step = node.step
+        if step is None:
+            return frozenset()
+        return frozenset(
+            parameter.name
+            for parameter in step.parameters
+            if (given := self._given_hint(node.arguments[parameter.name])) is not None
+            and self._is_validated(step, parameter.name, given)
+        )
+
+    def _given_hint(self, argument: object) -> object | None:
+        if isinstance(argument, Ref):
+            return self._graph[argument.node].output_hint(argument.output)
+        if isinstance(argument, Gather) and argument.refs:
+            first = argument.refs[0]
+            return list[self._graph[first.node].output_hint(first.output)]  # type: ignore[misc]
+        return None
+
+    def _is_validated(self, step: StepSpecification, parameter: str, given: object) -> bool:
+        # Keyed by identity: annotations of a module live as long as it does, and some cannot be hashed.
+        place = (step, parameter, id(given))
+        if isinstance(given, type) or place not in self._validated:
+            self._validated[place] = not must_enforce(given, step.parameter(parameter).hint)
+        return self._validated[place]

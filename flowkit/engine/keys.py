@@ -1,0 +1,210 @@
+"""From a node to its cache key: fingerprints of its step, its arguments bound to content, the key of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from flowkit.cache.arguments import Resolve, artifacts_in, describe_argument
+from flowkit.cache.key import compute_cache_key
+from flowkit.cache.reason import Current
+from flowkit.codecs.registry import CodecRegistry
+from flowkit.errors import EncodingError
+from flowkit.fingerprint.encode import encode_value
+from flowkit.fingerprint.files import FileDigests, digest_path
+from flowkit.graph.arguments import LEAVES, FileInput, StoredConstant, refs_of, replace_leaves
+from flowkit.graph.graph import Node
+from flowkit.project import Project
+from flowkit.records import (
+    ArgumentPart,
+    Artifact,
+    CodeFingerprint,
+    Digest,
+    EnvironmentFingerprint,
+    KeyParts,
+    Stamp,
+    StepSpecification,
+)
+from flowkit.store.base import Store
+
+
+class Fingerprinter(Protocol):
+    """Gives the code fingerprint of a step."""
+
+    def of_step(self, step: StepSpecification, /) -> CodeFingerprint:
+        """Return the fingerprint of the step's code and of all that it reaches."""
+        ...
+
+
+class Environments(Protocol):
+    """Gives the environment fingerprint of what a step reaches."""
+
+    def read(self, distributions: frozenset[str], variables: tuple[str, ...], /) -> EnvironmentFingerprint:
+        """Return the fingerprint of these distributions and variables."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedStep:
+    """A step with its fingerprints."""
+
+    step: StepSpecification
+    code: CodeFingerprint
+    environment: EnvironmentFingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class BoundNode:
+    """A node whose constant arguments have been read: files hashed, tables stored.
+
+    Attributes:
+        arguments: Argument trees in which `Ref` and `Gather` are the only leaves without content.
+        parts: The key's share of every argument that needs no other node.
+    """
+
+    node: Node
+    prepared: PreparedStep
+    arguments: Mapping[str, Any]
+    parts: Mapping[str, ArgumentPart]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedNode:
+    """A node whose inputs are all known, with its key."""
+
+    bound: BoundNode
+    current: Current
+    key: Digest
+    inputs: tuple[tuple[str, Artifact], ...]
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.bound.node.name
+
+
+class KeyMaker:
+    """Computes keys for the nodes of one run. Steps and constants are read once.
+
+    Args:
+        project: Where relative paths start.
+        store: Takes constant tables, arrays and estimators.
+        files: Remembers digests of input files between runs.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        store: Store,
+        codecs: CodecRegistry,
+        fingerprinter: Fingerprinter,
+        environments: Environments,
+        files: FileDigests | None,
+    ) -> None:
+        self._project = project
+        self._store = store
+        self._codecs = codecs
+        self._fingerprinter = fingerprinter
+        self._environments = environments
+        self._files = files
+        self._steps: dict[StepSpecification, PreparedStep] = {}
+        self._bound: dict[str, BoundNode] = {}
+
+    def prepare(self, step: StepSpecification) -> PreparedStep:
+        """Return a step with its fingerprints."""
+        known = self._steps.get(step)
+        if known is None:
+            code = self._fingerprinter.of_step(step)
+            environment = self._environments.read(code.distributions, step.options.env)
+            known = self._steps[step] = PreparedStep(step, code, environment)
+        return known
+
+    def bind(self, node: Node) -> BoundNode:
+        """Return a node with its constant arguments read.
+
+        Raises:
+            InputError: A file is missing or cannot be read.
+            EncodingError: A constant has neither a canonical encoding nor a codec.
+        """
+        known = self._bound.get(node.name)
+        if known is None:
+            known = self._bound[node.name] = self._bind(node)
+        return known
+
+    def key(self, node: Node, resolve: Resolve) -> KeyedNode:
+        """Return the key of a node whose inputs `resolve` knows.
+
+        Raises:
+            InputError: A file is missing or cannot be read.
+            EncodingError: A constant has no canonical encoding.
+        """
+        bound = self.bind(node)
+        prepared = bound.prepared
+        parts = [
+            bound.parts.get(parameter.name)
+            or describe_argument(parameter.name, bound.arguments[parameter.name], resolve, self._code_of)
+            for parameter in prepared.step.parameters
+            if not parameter.untracked
+        ]
+        whole = KeyParts(prepared.step.name, prepared.code.digest, prepared.environment.digest, tuple(parts))
+        inputs = tuple(
+            (name, artifact) for name, value in bound.arguments.items() for artifact in artifacts_in(value, resolve)
+        )
+        return KeyedNode(bound, Current(whole, prepared.code, prepared.environment), compute_cache_key(whole), inputs)
+
+    def _bind(self, node: Node) -> BoundNode:
+        step = node.step
+        if step is None:
+            raise TypeError(f"{node.name} calls no step")
+        arguments = {
+            parameter.name: replace_leaves(node.arguments[parameter.name], self._bind_item, parameter.hint)
+            for parameter in step.parameters
+        }
+        parts = {
+            parameter.name: describe_argument(parameter.name, arguments[parameter.name], _no_node, self._code_of)
+            for parameter in step.parameters
+            if not parameter.untracked and not any(True for _ in refs_of(arguments[parameter.name]))
+        }
+        return BoundNode(node, self.prepare(step), arguments, parts)
+
+    def _bind_item(self, item: Any, hint: Any) -> Any:
+        if isinstance(item, LEAVES):
+            return item
+        if isinstance(item, Path):
+            return self._read_file(item)
+        if type(item).__module__ == "builtins":
+            return item
+        try:
+            encode_value(item, None, self._code_of)
+        except EncodingError:
+            return self._store_constant(item, hint)
+        return item
+
+    def _read_file(self, path: Path) -> FileInput:
+        absolute = self._project.root / path
+        kind, digest, size = digest_path(absolute, self._files)
+        stamp = None
+        if kind == "file":
+            status = absolute.stat()
+            stamp = Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        return FileInput(absolute, Artifact(digest, str(kind), size), stamp)
+
+    def _store_constant(self, item: Any, hint: Any) -> Any:
+        """Return a table, array or estimator as stored content; anything else as it is, to be refused by its name."""
+        codec = self._codecs.choose(item, hint)
+        if codec.format == "opaque":
+            return item
+        return StoredConstant(self._store.put(codec.encode(item, hint)))
+
+    def _code_of(self, value: object) -> Digest:
+        return self._fingerprinter.of_value(value).digest  # type: ignore[attr-defined]
+
+
+def _no_node(_: object) -> Artifact | None:
+    raise LookupError("an argument without references asked for one")
+
+
+Clock = Callable[[], float]
+"""Gives seconds since the epoch."""

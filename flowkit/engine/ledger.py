@@ -1,0 +1,91 @@
+"""What a run knows so far: the artifacts and metrics made, how nodes ended, what there was to warn of.
+
+Every ending passes through here once: it is handed to the lineage writer, kept for what follows, and told to the
+listener.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from flowkit.engine.progress import Listener
+from flowkit.engine.recording import Ending, record_node, report_node
+from flowkit.engine.report import NodeReport, PromotionReport
+from flowkit.graph.arguments import Ref
+from flowkit.records import Artifact, Digest, NodeRecord, Outcome
+
+
+class Recorder(Protocol):
+    """Takes what happened, to be kept durably."""
+
+    def record(self, node: NodeRecord, /) -> None:
+        """Queue a node's record."""
+        ...
+
+    def flush(self) -> None:
+        """Wait until everything queued is durable."""
+        ...
+
+
+class Ledger:
+    """The growing account of one run.
+
+    Attributes:
+        artifacts: What each output holds, for every node that executed or was reused.
+        metrics: The metrics that a node gave, by node.
+        reports: How each node ended.
+        promotions: What was decided, in order.
+        warnings: Sentences, each once, in order.
+    """
+
+    def __init__(self, run: str, recorder: Recorder, listener: Listener) -> None:
+        self.run = run
+        self.artifacts: dict[Ref, Artifact] = {}
+        self.metrics: dict[str, tuple[tuple[str, float], ...]] = {}
+        self.reports: dict[str, NodeReport] = {}
+        self.promotions: list[PromotionReport] = []
+        self.warnings: dict[str, None] = {}
+        self._recorder = recorder
+        self._listener = listener
+        self._unflushed: set[Digest] = set()
+
+    def end(self, ending: Ending) -> None:
+        """Take note of how a node ended."""
+        name = ending.node.name
+        for output in ending.outputs:
+            self.artifacts[Ref(name, output.name)] = output.artifact
+        report = report_node(ending)
+        if report.metrics:
+            self.metrics[name] = report.metrics
+        if ending.result is not None:
+            for text in ending.result.warnings:
+                self.warn(text)
+        if ending.outcome is Outcome.EXECUTED and ending.keyed is not None:
+            self._unflushed.add(ending.keyed.key)
+        self.reports[name] = report
+        self._recorder.record(record_node(self.run, ending))
+        self._listener.node_ended(report)
+
+    def flush_if_pending(self, keys: set[Digest]) -> None:
+        """Make durable what this run executed under any of these keys, so that a lookup finds it."""
+        if not self._unflushed.isdisjoint(keys):
+            self.flush()
+
+    def flush(self) -> None:
+        """Wait until everything so far is durable."""
+        self._recorder.flush()
+        self._unflushed.clear()
+
+    def makers_of(self, digests: frozenset[Digest] | set[Digest], among: tuple[str, ...]) -> list[str]:
+        """Return which of the nodes in `among` made any of these artifacts in this run."""
+        found: dict[str, None] = {}
+        for ref, artifact in self.artifacts.items():
+            if artifact.digest in digests and ref.node in among:
+                found[ref.node] = None
+        return list(found)
+
+    def warn(self, text: str) -> None:
+        """Take note of a warning, and tell it if it is new."""
+        if text not in self.warnings:
+            self.warnings[text] = None
+            self._listener.warned(text)

@@ -1,0 +1,149 @@
+"""Looks nodes up in the store and says for each whether it is reused, or why not. Used by runs and plans alike."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from flowkit.cache.reason import Miss, explain_miss
+from flowkit.cache.reuse import Found, ReuseDecision, decide_reuse
+from flowkit.engine.keys import Clock, KeyedNode
+from flowkit.errors import LostArtifactError
+from flowkit.records import Artifact, Digest, Entry, LatestSuccess, Output, StepOptions
+from flowkit.store.base import Presence, Store
+
+
+class History(Protocol):
+    """What the lineage store knows of earlier runs."""
+
+    def find_entries(self, keys: Sequence[Digest], /) -> Mapping[Digest, Entry]:
+        """Return the newest result under each key that has one."""
+        ...
+
+    def failed_keys(self, keys: Sequence[Digest], /) -> Collection[Digest]:
+        """Return those keys under which an attempt failed."""
+        ...
+
+    def latest_successes(self, pipeline: str, nodes: Sequence[str], /) -> Mapping[str, LatestSuccess]:
+        """Return the latest success of each node that has one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What was decided on a node.
+
+    Attributes:
+        entry: The result to reuse, its artifacts verified; None where the node runs.
+        found: The result that is there but cannot be reused: what a new one supersedes.
+        miss: Why the node runs; None where it is reused.
+    """
+
+    keyed: KeyedNode
+    entry: Entry | None
+    found: Entry | None
+    miss: Miss | None
+
+
+class Lookups:
+    """Looks up the nodes of one run or plan.
+
+    Args:
+        history: Earlier runs.
+        store: Where artifacts are checked before they are promised.
+        pipeline: Whose latest successes a miss is explained against.
+        forced: Nodes that run whatever there is.
+        now: The clock.
+    """
+
+    def __init__(
+        self, history: History, store: Store, pipeline: str, forced: Collection[str], now: Clock
+    ) -> None:
+        self._history = history
+        self._store = store
+        self._pipeline = pipeline
+        self._forced = forced
+        self._now = now
+
+    def find(self, nodes: Sequence[KeyedNode]) -> list[Lookup]:
+        """Decide on each node, with one query for all of them."""
+        entries = self._history.find_entries([node.key for node in nodes])
+        decided = [self._decide(node, entries.get(node.key)) for node in nodes]
+        missed = [node for node, (decision, _) in zip(nodes, decided, strict=True) if decision.entry is None]
+        misses = self.explain(missed, {node.name: decision for node, (decision, _) in zip(nodes, decided, strict=True)})
+        return [
+            Lookup(node, decision.entry, found, misses.get(node.name))
+            for node, (decision, found) in zip(nodes, decided, strict=True)
+        ]
+
+    def explain(self, nodes: Sequence[KeyedNode], decisions: Mapping[str, ReuseDecision]) -> dict[str, Miss]:
+        """Explain why each of these nodes runs.
+
+        Args:
+            nodes: Nodes that are not reused.
+            decisions: What was decided on them; a node that is absent was simply not found.
+        """
+        if not nodes:
+            return {}
+        latest = self._history.latest_successes(self._pipeline, [node.name for node in nodes])
+        failed = self._history.failed_keys([node.key for node in nodes])
+        return {
+            node.name: explain_miss(
+                decisions[node.name].reason if node.name in decisions else None,
+                failed_before=node.key in failed,
+                latest=latest.get(node.name),
+                current=node.current,
+            )
+            for node in nodes
+        }
+
+    def _decide(self, node: KeyedNode, entry: Entry | None) -> tuple[ReuseDecision, Entry | None]:
+        options = _options(node)
+        forced = node.name in self._forced
+        present = None if entry is None or forced or not options.cache else self._verified(entry)
+        decision = decide_reuse(
+            Found(present or entry, present is not None),
+            options,
+            forced=forced,
+            uncacheable=node.current.code.uncacheable is not None,
+            now=self._now(),
+        )
+        return decision, entry
+
+    def _verified(self, entry: Entry) -> Entry | None:
+        """Return the entry with artifacts that are there and right; None where one is not."""
+        outputs = []
+        for output in entry.outputs:
+            artifact = verify_presence(self._store, output.artifact)
+            if artifact is None:
+                return None
+            outputs.append(Output(output.name, artifact))
+        if all(new.artifact is old.artifact for new, old in zip(outputs, entry.outputs, strict=True)):
+            return entry
+        return Entry(
+            entry.id, entry.cache_key, entry.entry_key, entry.generation, entry.run, entry.node, entry.created,
+            tuple(outputs), entry.metrics,
+        )  # fmt: skip
+
+
+def verify_presence(store: Store, artifact: Artifact) -> Artifact | None:
+    """Return an artifact that is there and holds what it should, hashed where its files changed; None where not."""
+    presence = store.check(artifact)
+    if presence is Presence.PRESENT:
+        return artifact
+    if presence is Presence.LOST:
+        return None
+    try:
+        return store.verify(artifact)
+    except LostArtifactError:
+        return None
+
+
+def _options(node: KeyedNode) -> StepOptions:
+    return node.bound.prepared.step.options
+
+
+def outputs_by_name(outputs: Iterable[Output]) -> dict[str, Artifact]:
+    """Return artifacts by output name."""
+    return {output.name: output.artifact for output in outputs}

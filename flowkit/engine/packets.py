@@ -1,0 +1,122 @@
+"""Which nodes travel together: ready ones, and what their results will make ready. Pure.
+
+A Dask task costs milliseconds and a small step microseconds, so a task carries a packet of nodes. What turns out too
+long is handed back by the worker when the budget is spent, so a packet that is too large costs little.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from flowkit.engine.run_state import RunState
+from flowkit.graph.graph import Graph, NodeKind
+from flowkit.records import StepOptions
+
+BUDGET = 0.05
+"""Seconds of work that a packet should hold."""
+
+LARGEST = 256
+"""Nodes in a packet at the most: bounds what is handed back when a step host dies."""
+
+UNKNOWN = 32
+"""Nodes in a packet at the most while nothing is known of how long their steps take."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How long each step took so far, as a moving mean in seconds."""
+
+    means: dict[str, float]
+
+    def note(self, step: str, seconds: float) -> None:
+        """Take note of one more execution."""
+        mean = self.means.get(step)
+        self.means[step] = seconds if mean is None else 0.7 * mean + 0.3 * seconds
+
+    def of(self, step: str) -> float | None:
+        """Return the mean, or None where the step has not run yet."""
+        return self.means.get(step)
+
+
+def plan_packets(
+    ready: Sequence[str],
+    places: int,
+    *,
+    graph: Graph,
+    state: RunState,
+    pace: Pace,
+    may_ride: Callable[[str], bool],
+) -> Iterator[list[str]]:
+    """Yield at most `places` packets of nodes, in order within each, from the front of `ready`.
+
+    Args:
+        ready: Nodes that were launched and not yet sent, in order.
+        places: How many packets can be taken now.
+        graph: The run's graph.
+        state: Tells what may ride behind what.
+        pace: How long steps take.
+        may_ride: Whether a node may run unasked behind its inputs; see `is_rider`.
+    """
+    rest = deque(ready)
+    for taken in range(places):
+        if not rest:
+            return
+        share = -(-len(rest) // (places - taken))
+        packet = [rest.popleft()]
+        limit = packet_size(graph, packet[0], pace)
+        while rest and len(packet) < min(limit, share) and limit > 1 and packet_size(graph, rest[0], pace) > 1:
+            packet.append(rest.popleft())
+        if limit > 1:
+            _add_riders(packet, limit, graph, state, pace, may_ride)
+        yield packet
+
+
+def packet_size(graph: Graph, node: str, pace: Pace) -> int:
+    """Return how many nodes like this one fit into a packet; 1 means that it travels alone."""
+    step = graph[node].step
+    if step is None or travels_alone(step.options):
+        return 1
+    mean = pace.of(step.name)
+    if mean is None:
+        return UNKNOWN
+    return max(1, min(LARGEST, int(BUDGET / max(mean, 1e-6))))
+
+
+def travels_alone(options: StepOptions) -> bool:
+    """Whether a step asks for resources, which are given to one node at a time."""
+    return options.cpus > 1 or options.memory is not None or bool(options.resources)
+
+
+def is_rider(graph: Graph, node: str, forced: Collection[str]) -> bool:
+    """Whether a node may be run behind its inputs without the driver being asked first.
+
+    Never across a `collect`, a promotion or a champion, and not where reuse depends on more than the key.
+    """
+    found = graph[node]
+    if found.kind is not NodeKind.STEP or found.step is None or node in forced:
+        return False
+    options = found.step.options
+    if options.max_age is not None or not options.cache or travels_alone(options):
+        return False
+    return not any(edge.gathered for edge in graph.edges_by_consumer[node])
+
+
+def _add_riders(
+    packet: list[str], limit: int, graph: Graph, state: RunState, pace: Pace, may_ride: Callable[[str], bool]
+) -> None:
+    members = set(packet)
+    queue = deque(packet)
+    budget = BUDGET
+    while queue and len(packet) < max(limit, UNKNOWN) and budget > 0:
+        for consumer in graph.consumers[queue.popleft()]:
+            if consumer in members or not may_ride(consumer) or not state.can_ride(consumer, members):
+                continue
+            step = graph[consumer].step
+            budget -= (pace.of(step.name) if step is not None else None) or 0.0
+            members.add(consumer)
+            packet.append(consumer)
+            queue.append(consumer)
+            if len(packet) >= LARGEST or budget <= 0:
+                return

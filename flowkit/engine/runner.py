@@ -1,0 +1,289 @@
+"""Performs a run: asks the state machine what to do, does it, and feeds back what happened.
+
+Holds no rule of its own: what is reused is decided in `cache`, what follows from what in `run_state`, what travels
+together in `packets`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from flowkit.cache.reason import Miss
+from flowkit.engine.dispatcher import Dispatcher
+from flowkit.engine.keys import KeyedNode, KeyMaker
+from flowkit.engine.ledger import Ledger
+from flowkit.engine.lookup import Lookup, Lookups
+from flowkit.engine.progress import Listener
+from flowkit.engine.promotions import Decided, Promotions
+from flowkit.engine.recording import Ending, reused
+from flowkit.engine.run_state import Command, Launch, LookUp, RunState, Settle, Stop, describe_phases
+from flowkit.errors import FlowkitError
+from flowkit.execution.base import (
+    Executor,
+    ExecutorEvent,
+    ExecutorFailed,
+    NodeEnded,
+    NodeReturned,
+    NodeStarted,
+    PacketEnded,
+)
+from flowkit.execution.failure import failure_of
+from flowkit.graph.arguments import Ref
+from flowkit.graph.graph import Graph, Node, NodeKind
+from flowkit.records import Outcome, Output, Reason, StepResult
+
+POLL = 0.2
+"""Seconds after which a waiting driver looks at its clock and at whether it was interrupted."""
+
+
+@dataclass(slots=True)
+class Runner:
+    """Drives one run of a graph to its end.
+
+    Attributes:
+        start_executor: Makes the executor start its workers; called once, when the first node must run.
+        interrupted: Whether the user asked the run to stop.
+    """
+
+    graph: Graph
+    state: RunState
+    ledger: Ledger
+    keys: KeyMaker
+    lookups: Lookups
+    dispatcher: Dispatcher
+    executor: Executor
+    promotions: Promotions
+    listener: Listener
+    start_executor: Callable[[], None]
+    interrupted: Callable[[], bool] = lambda: False
+    _lookups: dict[str, Lookup] = field(default_factory=dict)
+    _started: bool = False
+
+    def run(self) -> None:
+        """Run until every node has settled.
+
+        Raises:
+            FlowkitError: The store or the workers as a whole failed; what had ended is recorded.
+        """
+        self._perform(self.state.begin())
+        while not self.state.finished:
+            if self.interrupted() and not self.state.cancelled:
+                self._cancel()
+                continue
+            self.dispatcher.send()
+            self._listen()
+            self._perform(self.state.clock(time.time()))
+
+    def _cancel(self) -> None:
+        self._perform(self.state.cancel())
+        for launch in self.dispatcher.withdraw():
+            self._perform(self.state.returned(launch.node, launch.token))
+            self._settle_cancelled(launch.node)
+
+    # -- commands --------------------------------------------------------------------------------------------------
+
+    def _perform(self, commands: Iterable[Command]) -> None:
+        """Perform commands, and those that follow at once, until only waiting is left."""
+        queue = deque(commands)
+        while queue:
+            lookups: list[str] = []
+            while queue:
+                command = queue.popleft()
+                if isinstance(command, LookUp):
+                    lookups.append(command.node)
+                elif isinstance(command, Launch):
+                    queue.extend(self._launch(command))
+                elif isinstance(command, Settle):
+                    self.ledger.end(Ending(self.graph[command.node], command.outcome, detail=command.detail))
+                else:
+                    self._stop(command)
+            queue.extend(self._look_up(lookups))
+
+    def _stop(self, command: Stop) -> None:
+        self.executor.cancel(command.nodes)
+
+    def _look_up(self, names: Sequence[str]) -> list[Command]:
+        """Compute the keys of nodes and look for results, in one query for all."""
+        commands: list[Command] = []
+        keyed: list[KeyedNode] = []
+        for name in names:
+            node = self.graph[name]
+            if node.kind is not NodeKind.STEP:
+                commands += self._look_up_registry(node)
+                continue
+            try:
+                keyed.append(self.keys.key(node, self.ledger.artifacts.get))
+            except FlowkitError as error:
+                commands += self._fail_unlaunched(node, error)
+        self.ledger.flush_if_pending({node.key for node in keyed})
+        for lookup in self.lookups.find(keyed):
+            commands += self._take_lookup(lookup)
+        return commands
+
+    def _take_lookup(self, lookup: Lookup) -> list[Command]:
+        name = lookup.keyed.name
+        if lookup.entry is None:
+            self._lookups[name] = lookup
+            if not self._started:
+                self._started = True
+                self.start_executor()
+            return self.state.missed(name, lookup.keyed.key)
+        self.ledger.end(reused(lookup, self.graph[name]))
+        return self.state.reused(name)
+
+    def _fail_unlaunched(self, node: Node, error: FlowkitError) -> list[Command]:
+        failure = failure_of(error, node.name)
+        self.ledger.end(Ending(node, Outcome.FAILED, failure=failure))
+        return self.state.unrunnable(node.name)
+
+    def _launch(self, command: Launch) -> list[Command]:
+        node = self.graph[command.node]
+        if node.kind is NodeKind.STEP:
+            self.dispatcher.add(command, self._lookups[node.name])
+            return []
+        if node.kind is NodeKind.CHAMPION:
+            detail = self.promotions.describe_absence(node)
+            self.ledger.end(Ending(node, Outcome.SKIPPED, detail=detail))
+            return self.state.skipped(node.name, command.token)
+        return self._promote(node, command)
+
+    # -- registry --------------------------------------------------------------------------------------------------
+
+    def _look_up_registry(self, node: Node) -> list[Command]:
+        champion = self.promotions.find_champion(node) if node.kind is NodeKind.CHAMPION else None
+        if champion is None:
+            return self.state.missed(node.name, None)
+        self.ledger.end(Ending(node, Outcome.REUSED, detail=champion.detail, outputs=(champion.output,)))
+        return self.state.reused(node.name)
+
+    def _promote(self, node: Node, command: Launch) -> list[Command]:
+        self.listener.node_started(node.name, command.attempt, "driver")
+        self.ledger.flush()
+        metrics = {
+            name: self.ledger.metrics.get(ref.node)
+            for name, ref in node.arguments.items()
+            if name != "model" and isinstance(ref, Ref)
+        }
+        try:
+            decided = self.promotions.decide(node, self.ledger.run, self.ledger.artifacts, metrics)
+        except FlowkitError as error:
+            failure = failure_of(error, node.name)
+            self.ledger.end(Ending(node, Outcome.FAILED, attempts=1, reason=Reason.UNCACHED, failure=failure))
+            return self.state.failed(node.name, command.token, retryable=False, now=time.time())
+        return self._take_decision(node, command, decided)
+
+    def _take_decision(self, node: Node, command: Launch, decided: Decided) -> list[Command]:
+        self.ledger.promotions.append(decided.report)
+        outputs: tuple[Output, ...] = (decided.output,)
+        if not decided.changed:
+            self.ledger.end(Ending(node, Outcome.REUSED, detail=decided.detail, outputs=outputs))
+            return self.state.reused(node.name)
+        ending = Ending(
+            node, Outcome.EXECUTED, attempts=1, reason=Reason.UNCACHED, detail=decided.detail, outputs=outputs
+        )
+        self.ledger.end(ending)
+        return self.state.succeeded(node.name, command.token)
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Wait for something to happen and take it in."""
+        retry = self.state.next_retry
+        wait = POLL if retry is None else min(POLL, max(0.0, retry - time.time()))
+        if self.dispatcher.idle and retry is None and not self.state.finished:
+            raise RuntimeError(f"nothing is under way, yet nodes are open: {describe_phases(self.state)}")
+        for event in self.executor.events(wait):
+            self._perform(self._take_event(event))
+
+    def _take_event(self, event: ExecutorEvent) -> list[Command]:
+        if isinstance(event, NodeStarted):
+            if self.state.is_current(event.node, event.token):
+                self.listener.node_started(event.node, event.attempt, event.worker)
+            return []
+        if isinstance(event, NodeEnded):
+            return self._take_result(event.result)
+        if isinstance(event, NodeReturned):
+            commands = self.state.returned(event.node, event.token)
+            self._settle_cancelled(event.node)
+            return commands
+        if isinstance(event, PacketEnded):
+            self.dispatcher.ended(event.packet)
+            if event.error:
+                self.ledger.warn(event.error)
+            return []
+        if isinstance(event, ExecutorFailed):
+            raise event.error
+        raise TypeError(f"no event of an executor: {event!r}")
+
+    def _settle_cancelled(self, name: str) -> None:
+        """Record a node that the state machine has cancelled because it came back unstarted."""
+        if self.state.outcome(name) is Outcome.CANCELLED and name not in self.ledger.reports:
+            self.ledger.end(Ending(self.graph[name], Outcome.CANCELLED, detail="the run was cancelled"))
+
+    def _take_result(self, result: StepResult) -> list[Command]:
+        name = result.node
+        if not self.state.is_current(name, result.token):
+            return []
+        if result.lost:
+            makers = self.ledger.makers_of(frozenset(result.lost), self.graph.producers[name])
+            if makers:
+                self.ledger.warn(f"An artifact that {name!r} needs is gone or damaged; it is made again.")
+                return self.state.lost(name, result.token, makers)
+        if result.outcome is Outcome.EXECUTED:
+            return self._take_success(result)
+        if result.outcome is Outcome.SKIPPED:
+            return self._take_skip(result)
+        return self._take_failure(result)
+
+    def _take_success(self, result: StepResult) -> list[Command]:
+        name = result.node
+        self.dispatcher.pace.note(self.graph[name].step_name, result.seconds)
+        self.ledger.end(self._ending(result, Outcome.EXECUTED))
+        return self.state.succeeded(name, result.token)
+
+    def _take_skip(self, result: StepResult) -> list[Command]:
+        self.ledger.end(self._ending(result, Outcome.SKIPPED))
+        return self.state.skipped(result.node, result.token)
+
+    def _take_failure(self, result: StepResult) -> list[Command]:
+        name, failure = result.node, result.failure
+        now = time.time()
+        retryable = failure is not None and failure.retryable
+        commands = self.state.failed(name, result.token, retryable=retryable, now=now)
+        outcome = self.state.outcome(name)
+        if outcome is None and failure is not None:
+            delay = max(0.0, self.state.nodes[name].retry_at - now)
+            self.listener.node_retried(name, result.attempt, failure, delay)
+        elif outcome is not None:
+            self.ledger.end(self._ending(result, outcome))
+        return commands
+
+    def _ending(self, result: StepResult, outcome: Outcome) -> Ending:
+        """Return the ending of a node that a worker reported on.
+
+        A node that rode in a packet was not looked up: its miss is explained now, by the same decision.
+        """
+        node = self.graph[result.node]
+        lookup = self._lookups.pop(result.node, None)
+        keyed = lookup.keyed if lookup is not None else self.keys.key(node, self.ledger.artifacts.get)
+        miss = lookup.miss if lookup is not None else self._explain(keyed)
+        told = outcome in (Outcome.EXECUTED, Outcome.FAILED)
+        charged = self.state.nodes[node.name].attempts
+        return Ending(
+            node,
+            outcome,
+            attempts=result.attempt if outcome in (Outcome.EXECUTED, Outcome.SKIPPED) else charged,
+            reason=miss.reason if miss is not None and told else None,
+            detail=miss.detail if miss is not None and told else result.skipped,
+            keyed=keyed,
+            found=lookup.found if lookup is not None else None,
+            result=result,
+            failure=result.failure if outcome is Outcome.FAILED else None,
+            outputs=result.outputs if outcome is Outcome.EXECUTED else (),
+        )
+
+    def _explain(self, keyed: KeyedNode) -> Miss | None:
+        return self.lookups.explain([keyed], {}).get(keyed.name)

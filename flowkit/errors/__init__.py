@@ -1,0 +1,120 @@
+"""The exception tree.
+
+```
+FlowkitError
+├── DefinitionError          exit 2, before anything runs
+│   ├── StepDefinitionError
+│   ├── PipelineDefinitionError
+│   ├── ArgumentError
+│   ├── EdgeError
+│   ├── HandleError
+│   └── GateError
+├── UsageError               exit 2
+│   ├── TargetError
+│   ├── ParameterError
+│   ├── SelectionError
+│   ├── SettingError
+│   ├── NotRecordedError
+│   └── RegistryError
+├── EncodingError            exit 2
+├── StepError                exit 1, one node
+│   ├── InputError
+│   │   └── StepInputError
+│   ├── ContractError
+│   ├── ValueTypeError
+│   │   └── StepOutputError
+│   ├── CodecError
+│   │   └── UnstableFileError
+│   ├── CodeMismatchError
+│   ├── StepDeathError
+│   ├── StepExitError
+│   ├── StepLimitError
+│   ├── StepRaisedError
+│   └── PromotionError
+└── StoreError               exit 4
+    ├── LostArtifactError
+    ├── WorkerError
+    └── LineageError
+```
+"""
+
+from flowkit.errors.base import Facts, FlowkitError, cut
+from flowkit.errors.definition import (
+    ArgumentError,
+    CheckError,
+    DefinitionError,
+    EdgeError,
+    HandleError,
+    PipelineDefinitionError,
+    StepDefinitionError,
+)
+from flowkit.errors.encoding import EncodingError
+from flowkit.errors.execution import (
+    CodeMismatchError,
+    StepDeathError,
+    StepExitError,
+    StepInputError,
+    StepLimitError,
+    StepOutputError,
+    StepRaisedError,
+    WorkerError,
+)
+from flowkit.errors.lineage import LineageError
+from flowkit.errors.registry import GateError, RegistryError
+from flowkit.errors.step import (
+    CodecError,
+    ContractError,
+    InputError,
+    PromotionError,
+    StepError,
+    ValueTypeError,
+)
+from flowkit.errors.store import LostArtifactError, StoreError, UnstableFileError
+from flowkit.errors.usage import (
+    NotRecordedError,
+    ParameterError,
+    SelectionError,
+    SettingError,
+    TargetError,
+    UsageError,
+)
+
+__all__ = [
+    "ArgumentError",
+    "CheckError",
+    "CodeMismatchError",
+    "CodecError",
+    "ContractError",
+    "DefinitionError",
+    "EdgeError",
+    "EncodingError",
+    "Facts",
+    "FlowkitError",
+    "GateError",
+    "HandleError",
+    "InputError",
+    "LineageError",
+    "LostArtifactError",
+    "NotRecordedError",
+    "ParameterError",
+    "PipelineDefinitionError",
+    "PromotionError",
+    "RegistryError",
+    "SelectionError",
+    "SettingError",
+    "StepDeathError",
+    "StepDefinitionError",
+    "StepError",
+    "StepExitError",
+    "StepInputError",
+    "StepLimitError",
+    "StepOutputError",
+    "StepRaisedError",
+    "StoreError",
+    "TargetError",
+    "UnstableFileError",
+    "UsageError",
+    "ValueTypeError",
+    "WorkerError",
+    "cut",
+]

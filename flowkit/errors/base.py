@@ -1,0 +1,55 @@
+"""The shape of every error flowkit reports: a sentence, aligned facts, one hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Self
+
+Facts = tuple[tuple[str, str], ...]
+
+LONGEST_FACT = 400
+
+
+def cut(text: str, limit: int = LONGEST_FACT) -> str:
+    """Return `text`, shortened in its middle where it is longer than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    head = limit * 2 // 3
+    return f"{text[:head]} … {text[-(limit - head) :]}"
+
+
+class FlowkitError(Exception):
+    """An error that a person can act on.
+
+    Subclasses set `exit_code` and offer named constructors, so the wording of a message lives in one place. Every
+    subclass keeps this constructor's signature: that is what lets an error cross a process border by pickle.
+
+    Args:
+        message: One sentence that names the step, the value or the path.
+        facts: Pairs of a label and a value, printed aligned below the sentence.
+        hint: A command or an edit that mends it, without the leading word.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, facts: Iterable[tuple[str, str]] = (), hint: str = "") -> None:
+        kept: Facts = tuple((label, cut(value)) for label, value in facts)
+        super().__init__(message, kept, hint)
+        self.message = message
+        self.facts = kept
+        self.hint = hint
+
+    def __str__(self) -> str:
+        width = max((len(label) for label, _ in self.facts), default=0)
+        lines = [self.message]
+        for label, value in self.facts:
+            first, *rest = value.splitlines() or [""]
+            lines.append(f"  {label:<{width}}   {first}".rstrip())
+            lines.extend(f"  {'':<{width}}   {line}" for line in rest)
+        if self.hint:
+            lines.append(f"Hint: {self.hint}")
+        return "\n".join(lines)
+
+    def with_facts(self, *facts: tuple[str, str]) -> Self:
+        """Return the same error with more facts, as when a caller knows the file it happened in."""
+        return type(self)(self.message, (*self.facts, *facts), self.hint)

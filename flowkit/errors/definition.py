@@ -1,0 +1,324 @@
+"""Errors in what a person wrote: steps, pipelines, edges. Found before anything runs; exit code 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Self
+
+from flowkit.errors.base import FlowkitError
+
+
+class DefinitionError(FlowkitError):
+    """A step or pipeline that cannot be built or checked."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class StepDefinitionError(DefinitionError):
+    """A function that cannot be a step."""
+
+    @classmethod
+    def for_kind(cls, noun: str, name: str, kind: str, where: str | None) -> Self:
+        """What the decorator was put on is not a plain function."""
+        facts = [("defined", where)] if where else []
+        return cls(
+            f"{name!r} cannot be a {noun}: it is {kind}.",
+            facts,
+            f"write the {noun} as a plain function (def) at the top of a module; it may call {kind} inside.",
+        )
+
+    @classmethod
+    def for_parameter_kind(cls, noun: str, name: str, parameter: str, where: str) -> Self:
+        """A parameter is positional-only, `*args` or `**kwargs`."""
+        return cls(
+            f"The {noun} {name!r} takes {parameter!r}, but every parameter needs a name of its own.",
+            [("defined", where)],
+            "name each parameter; pass many values of one type as a list.",
+        )
+
+    @classmethod
+    def for_missing_annotation(cls, noun: str, name: str, what: str, where: str) -> Self:
+        """A parameter or the return value has no annotation."""
+        return cls(
+            f"The {noun} {name!r} has no annotation for {what}.",
+            [("defined", where)],
+            "annotate it, for instance with int, Path, pd.DataFrame or, for nothing, None.",
+        )
+
+    @classmethod
+    def for_unresolved_annotation(cls, noun: str, name: str, missing: str, where: str) -> Self:
+        """An annotation names something that does not exist at run time."""
+        return cls(
+            f"The {noun} {name!r} is annotated with {missing!r}, which does not exist when the program runs.",
+            [("defined", where)],
+            f"import {missing!r} outside of `if TYPE_CHECKING:`; flowkit checks and stores values by their annotation.",
+        )
+
+    @classmethod
+    def for_bad_quantity(cls, option: str, value: object, wanted: str) -> Self:
+        """A duration or size cannot be read."""
+        return cls(f"The option {option}={value!r} is not {wanted.split(' such')[0]}.", [], f"write {wanted}.")
+
+    @classmethod
+    def for_bad_option(cls, option: str, value: object, wanted: str) -> Self:
+        """An option has a value that it cannot have."""
+        return cls(f"The option {option}={value!r} is not {wanted}.", [], f"give {option} as {wanted}.")
+
+    @classmethod
+    def for_unknown_option(cls, option: str, known: Sequence[str]) -> Self:
+        """`@step` was given an option that it does not have."""
+        return cls(f"@step has no option {option!r}.", [("options", ", ".join(known))], "use one of the options above.")
+
+    @classmethod
+    def for_bad_name(cls, noun: str, name: str) -> Self:
+        """A name holds characters that node names, selections or files could not carry."""
+        return cls(
+            f"{name!r} cannot be the name of a {noun}.",
+            [],
+            "use letters, digits, '_', '-' and '.', starting with a letter or '_'.",
+        )
+
+
+class PipelineDefinitionError(DefinitionError):
+    """A pipeline whose body cannot be built into a graph."""
+
+    @classmethod
+    def for_duplicate_nodes(cls, pipeline: str, names: Sequence[str]) -> Self:
+        """Two nodes bear one name."""
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        return cls(
+            f"The pipeline {pipeline!r} has more than one node called {repeated[0]!r}.",
+            [("repeated", ", ".join(repeated))],
+            "give one of the calls a name of its own: step.named('…')(…).",
+        )
+
+    @classmethod
+    def for_two_steps(cls, pipeline: str, name: str, first: str, second: str) -> Self:
+        """Two different steps of one name are called in a pipeline."""
+        return cls(
+            f"Two different steps called {name!r} meet in the pipeline {pipeline!r}.",
+            [("first", first), ("second", second)],
+            f"rename one of them, or call it as {name}.named('…')(…).",
+        )
+
+    @classmethod
+    def for_cycle(cls, pipeline: str, path: Sequence[str]) -> Self:
+        """Something needs itself."""
+        return cls(
+            f"The pipeline {pipeline!r} has a cycle.",
+            [("path", " → ".join(path))],
+            "break it: a step or pipeline cannot need its own result.",
+        )
+
+    @classmethod
+    def for_call_outside(cls, pipeline: str) -> Self:
+        """A pipeline was called like a function."""
+        return cls(
+            f"The pipeline {pipeline!r} was called outside of a pipeline, where there is nothing to build.",
+            [],
+            f"run it with fk.run({pipeline}, …) or `flowkit run`.",
+        )
+
+    @classmethod
+    def for_nothing_to_do(cls, pipeline: str) -> Self:
+        """No step is called in the pipeline."""
+        return cls(
+            f"The pipeline {pipeline!r} calls no step.",
+            [],
+            "call at least one function decorated with @fk.step in its body.",
+        )
+
+    @classmethod
+    def for_misplaced(cls, what: str) -> Self:
+        """Something that only makes sense in a pipeline was called elsewhere."""
+        return cls(f"{what} was called outside of a pipeline.", [], "call it in the body of a @fk.pipeline function.")
+
+
+class ArgumentError(DefinitionError):
+    """An unknown, missing or ill-typed argument of a step or pipeline."""
+
+    @classmethod
+    def for_too_many(cls, noun: str, name: str, takes: int, given: int) -> Self:
+        """More positional arguments than parameters."""
+        return cls(
+            f"The {noun} {name!r} takes {takes} argument{'' if takes == 1 else 's'}, but {given} were given.",
+            [],
+            "remove the surplus arguments, or name them.",
+        )
+
+    @classmethod
+    def for_unknown(cls, noun: str, name: str, key: str, names: Sequence[str], close: str | None) -> Self:
+        """An argument that is no parameter."""
+        hint = f"did you mean {close!r}?" if close else "use one of the parameters above."
+        return cls(f"The {noun} {name!r} has no parameter {key!r}.", [("parameters", ", ".join(names) or "none")], hint)
+
+    @classmethod
+    def for_repeated(cls, noun: str, name: str, key: str) -> Self:
+        """An argument given by position and by name."""
+        return cls(f"The {noun} {name!r} is given {key!r} twice.", [], "give it by position or by name, not both.")
+
+    @classmethod
+    def for_missing(cls, noun: str, name: str, missing: Sequence[str]) -> Self:
+        """A parameter without default that was not given."""
+        listed = ", ".join(repr(item) for item in missing)
+        hint = f"pass it with -p {missing[0]}=… or give it a default." if noun == "pipeline" else "pass it in the call."
+        return cls(f"The {noun} {name!r} needs {listed}, which was not given.", [], hint)
+
+    @classmethod
+    def for_constant(cls, noun: str, name: str, parameter: str, hint: str, value: object, problem: str) -> Self:
+        """A constant argument that is not of the annotated type."""
+        return cls(
+            f"The {noun} {name!r} cannot take this value for {parameter!r}.",
+            [("parameter", f"{parameter}: {hint}"), ("given", repr(value)), ("problem", problem)],
+            f"pass a value of type {hint}.",
+        )
+
+    @classmethod
+    def for_two_dimensions(cls, name: str) -> Self:
+        """A call that is mapped along two different `each`."""
+        return cls(
+            f"The call of step {name!r} is mapped over two different each(…).",
+            [],
+            "for every combination write a for loop around the call; to go through both side by side, "
+            "pass each() a list of pairs.",
+        )
+
+    @classmethod
+    def for_collect(cls, given: str) -> Self:
+        """`collect` of something that is not mapped."""
+        return cls(
+            f"collect() was given {given}, which is not mapped.",
+            [],
+            "pass it what a step called with each(…) returned.",
+        )
+
+    @classmethod
+    def for_each(cls, given: object) -> Self:
+        """`each` of something that is no list."""
+        return cls(
+            f"each() cannot go through {given!r}.", [], "pass it a list or tuple of values that is known here."
+        )
+
+    @classmethod
+    def for_not_a_handle(cls, what: str, given: object) -> Self:
+        """A value where a step's result is needed."""
+        return cls(f"{what} needs a step's result, but was given {given!r}.", [], "pass what a step returned.")
+
+    @classmethod
+    def for_alias(cls, given: object) -> Self:
+        """A promotion whose target is no `model@alias`."""
+        return cls(f"promote(to={given!r}) names no alias of a model.", [], "write it as 'model@alias', 'taxi@champion'.")
+
+    @classmethod
+    def for_model_name(cls, name: object, alias: object) -> Self:
+        """A name that no model or alias can have."""
+        return cls(
+            f"champion({name!r}) names no model that there can be.",
+            [("alias", repr(alias))],
+            "use letters, digits, '_', '-' and '.', at most 100 of them.",
+        )
+
+    @classmethod
+    def for_no_gate(cls, to: str) -> Self:
+        """A promotion without a gate."""
+        return cls(
+            f"promote(to={to!r}) has no gate, so anything would be promoted.",
+            [],
+            "give at least one, such as gates=[fk.at_least('accuracy', 0.8)].",
+        )
+
+
+class EdgeError(DefinitionError):
+    """A step that is given what it cannot take."""
+
+    @classmethod
+    def for_contract(
+        cls,
+        consumer: str,
+        parameter: str,
+        wanted: str,
+        producer: str,
+        given: str,
+        location: object,
+        mismatches: Iterable[tuple[str, str]],
+    ) -> Self:
+        """The producer's contract does not promise every column that the consumer's needs.
+
+        Args:
+            consumer: The step that takes the table, by name.
+            parameter: The parameter that takes it.
+            wanted: The parameter's annotation, as text.
+            producer: The step that gives the table, by name.
+            given: The annotation of what it gives, as text.
+            location: Where the producer is called or declared.
+            mismatches: For every column that does not fit the kind of problem in one word, and the column.
+        """
+        described: dict[str, list[str]] = {}
+        for problem, column in mismatches:
+            described.setdefault(problem, []).append(column)
+        return cls(
+            f"Step {consumer!r} cannot take what {producer!r} gives.",
+            [
+                ("parameter", f"{parameter}: {wanted}"),
+                ("given", f"{given}  ({location})"),
+                *((problem, ", ".join(columns)) for problem, columns in described.items()),
+            ],
+            f"pass the output of a step that gives {wanted}, or declare {given} as the type of {parameter!r}.",
+        )
+
+    @classmethod
+    def for_type(
+        cls,
+        consumer: str,
+        parameter: str,
+        wanted: str,
+        producer: str,
+        given: str,
+        location: object,
+        detail: str = "",
+        remedy: str = "",
+    ) -> Self:
+        """The producer's return type does not fit the consumer's parameter.
+
+        Args:
+            consumer: The step that takes the value, by name.
+            parameter: The parameter that takes it.
+            wanted: The parameter's annotation, as text.
+            producer: The step that gives the value, by name.
+            given: The annotation of what it gives, as text.
+            location: Where the producer is called or declared.
+            detail: The part inside of the two types that does not fit, where that is not plain from them.
+            remedy: What mends it, where more can be said than that the types differ.
+        """
+        return cls(
+            f"Step {consumer!r} cannot take what {producer!r} gives.",
+            [
+                ("parameter", f"{parameter}: {wanted}"),
+                ("given", f"{given}  ({location})"),
+                *([("problem", detail)] if detail else []),
+            ],
+            remedy or f"pass the output of a step that gives {wanted}, or let {parameter!r} take {given}.",
+        )
+
+
+class HandleError(DefinitionError, TypeError):
+    """A step's future result used as if it were there already."""
+
+    @classmethod
+    def for_use(cls, what: str, use: str) -> Self:
+        """A handle was used as a value while the pipeline was being built."""
+        return cls(
+            f"{what[:1].upper()}{what[1:]} cannot be {use} while the pipeline is built: it does not exist yet.",
+            [],
+            "do this inside a step that takes it as an argument; only a pipeline's own parameters are real values here.",
+        )
+
+
+class CheckError(DefinitionError):
+    """Several things that do not fit in one pipeline."""
+
+    @classmethod
+    def for_many(cls, pipeline: str, errors: Sequence[DefinitionError]) -> Self:
+        """Name all of them, the hint of the first last."""
+        facts = [(str(number), str(error).partition("\nHint:")[0]) for number, error in enumerate(errors, 1)]
+        return cls(f"The pipeline {pipeline!r} has {len(errors)} things that do not fit.", facts, errors[0].hint)

@@ -1,0 +1,123 @@
+"""Errors of the lineage database; exit code 4."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from flowkit.errors.store import StoreError
+
+_RESTORE = "keep the file as it is, and restore the latest backup, or recover what can be read with sqlite3's .recover."
+
+
+class LineageError(StoreError):
+    """A lineage database that is locked, newer, damaged, full or not writable."""
+
+    @classmethod
+    def for_locked(cls, path: Path, seconds: float, holders: Sequence[str]) -> Self:
+        """Another process kept a lock on it for longer than the writer waits."""
+        known = [("held by", "; ".join(holders))] if holders else []
+        return cls(
+            f"The lineage database {str(path)!r} stayed locked for {seconds:.0f} s.",
+            known,
+            "close what reads or writes it (another flowkit, Datasette, sqlite3), then run again.",
+        )
+
+    @classmethod
+    def for_read_only(cls, path: Path, reason: str) -> Self:
+        """It cannot be written."""
+        return cls(
+            f"The lineage database {str(path)!r} cannot be written.",
+            [("reason", reason)],
+            "check the permissions of the file and its folder and how the file system is mounted, or use --store.",
+        )
+
+    @classmethod
+    def for_unopenable(cls, path: Path, reason: str) -> Self:
+        """It cannot be opened at all."""
+        return cls(
+            f"The lineage database {str(path)!r} cannot be opened.",
+            [("reason", reason)],
+            "check that its folder exists and that this user may read and write there.",
+        )
+
+    @classmethod
+    def for_missing(cls, path: Path) -> Self:
+        """There is none yet."""
+        return cls(
+            f"There is no lineage database at {str(path)!r}.",
+            (),
+            "run a pipeline first, or name the store with --store.",
+        )
+
+    @classmethod
+    def for_full(cls, path: Path) -> Self:
+        """The disk is full; nothing of the open transaction was committed."""
+        return cls(
+            f"The disk that holds the lineage database {str(path)!r} is full; nothing was committed.",
+            (),
+            "free some space, then run again: what was committed before is kept.",
+        )
+
+    @classmethod
+    def for_malformed(cls, path: Path, reason: str) -> Self:
+        """Its bytes are not those of a sound database."""
+        return cls(f"The lineage database {str(path)!r} is damaged.", [("reason", reason)], _RESTORE)
+
+    @classmethod
+    def for_foreign(cls, path: Path) -> Self:
+        """It is a sound SQLite database of something else."""
+        return cls(
+            f"{str(path)!r} is a SQLite database, but not one of flowkit's.",
+            (),
+            "move it away, or name another store with --store.",
+        )
+
+    @classmethod
+    def for_io(cls, path: Path, reason: str) -> Self:
+        """The disk failed under it."""
+        return cls(
+            f"Reading or writing the lineage database {str(path)!r} failed.",
+            [("reason", reason)],
+            "check the disk and the system's log, then run again: what was committed before is kept.",
+        )
+
+    @classmethod
+    def for_newer(cls, path: Path, found: int, known: int) -> Self:
+        """A later flowkit wrote it; it was left as it is."""
+        return cls(
+            f"The lineage database {str(path)!r} was written by a newer flowkit.",
+            [("its schema", str(found)), ("known here", str(known))],
+            "upgrade flowkit-pipelines, or name another store with --store.",
+        )
+
+    @classmethod
+    def for_older(cls, path: Path, found: int, known: int) -> Self:
+        """An earlier flowkit wrote it, and nothing has upgraded it yet."""
+        return cls(
+            f"The lineage database {str(path)!r} has an older schema.",
+            [("its schema", str(found)), ("known here", str(known))],
+            "run any pipeline of this store: the first command that writes upgrades it.",
+        )
+
+    @classmethod
+    def for_closed(cls, path: Path) -> Self:
+        """Something was recorded after the writer was closed."""
+        return cls(
+            f"The writer of {str(path)!r} is closed.", (), "record before the run is closed; this is a fault of flowkit."
+        )
+
+    @classmethod
+    def for_unsafe_name(cls, what: str, name: str) -> Self:
+        """A name that would become a path is not one of the safe kind."""
+        return cls(
+            f"{name!r} cannot be {what}.",
+            (),
+            "use hexadecimal digits for blobs; letters, digits, '_', '-' and '.' for runs.",
+        )
+
+    @classmethod
+    def for_driven_twice(cls, run: str) -> Self:
+        """Another living driver holds the run."""
+        return cls(f"The run {run!r} is being driven by another process.", (), "wait for it, or start a run of its own.")

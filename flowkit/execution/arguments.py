@@ -1,0 +1,124 @@
+"""What a step is called with: plain values as they were encoded, and everything else read back from the store.
+
+A consumer always receives decode(encode(x)), also where the value was made in the same process a moment ago.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flowkit.codecs.base import Stored
+from flowkit.codecs.registry import CodecRegistry
+from flowkit.contracts import enforce
+from flowkit.contracts.border import Border
+from flowkit.errors import StepInputError, ValueTypeError
+from flowkit.execution.base import NodeOrder
+from flowkit.execution.isolation import WorkFolder
+from flowkit.fingerprint.canonical import canonicalise
+from flowkit.graph.arguments import LEAVES, FileInput, Gather, Ref, StoredConstant, item_hint, leaves_of, replace_leaves
+from flowkit.graph.hint_text import format_hint
+from flowkit.graph.valuecheck import check_value
+from flowkit.records import Artifact, ParameterSpecification, Stamp, StepSpecification
+from flowkit.store.base import Store
+
+Resolve = Callable[[Ref], Artifact | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentLoader:
+    """Turns argument trees into values.
+
+    Attributes:
+        resolve: Gives the artifact behind a reference, None where its producer was skipped.
+    """
+
+    store: Store
+    codecs: CodecRegistry
+    work: WorkFolder
+    resolve: Resolve
+
+    def load(self, order: NodeOrder, specification: StepSpecification) -> dict[str, Any]:
+        """Return what to call the step with, by parameter.
+
+        Raises:
+            StepInputError: An input file is not there.
+            LostArtifactError: An artifact is gone or damaged.
+            ContractError: A table breaks the contract of its parameter.
+            ValueTypeError: A value is not of its parameter's type.
+            CodecError: A value cannot be given as its parameter's type.
+        """
+        values = {}
+        for parameter in specification.parameters:
+            if parameter.name in order.arguments:
+                tree = order.arguments[parameter.name]
+                value = self._load_tree(tree, parameter, specification.name)
+                if parameter.name not in order.validated and any(True for _ in leaves_of(tree)):
+                    value = _prove(value, parameter, specification.name)
+                values[parameter.name] = value
+        return values
+
+    def _load_tree(self, tree: Any, parameter: ParameterSpecification, step: str) -> Any:
+        def load(item: Any, hint: Any) -> Any:
+            return self._load_leaf(item, hint, step) if isinstance(item, LEAVES) else item
+
+        # Its copy is the step's own: what the step does to it never reaches another attempt.
+        return replace_leaves(canonicalise(tree, _leave_leaves), load, parameter.hint)
+
+    def _load_leaf(self, leaf: Any, hint: Any, step: str) -> Any:
+        if isinstance(leaf, FileInput):
+            if not os.path.lexists(leaf.path):
+                raise StepInputError.for_missing_file(step, str(leaf.path))
+            return leaf.path
+        if isinstance(leaf, StoredConstant):
+            return self._decode(leaf.artifact, hint)
+        if isinstance(leaf, Gather):
+            kept = [artifact for artifact in map(self.resolve, leaf.refs) if artifact is not None]
+            return [self._decode(artifact, item_hint(hint)) for artifact in kept]
+        artifact = self.resolve(leaf)
+        return None if artifact is None else self._decode(artifact, hint)
+
+    def _decode(self, artifact: Artifact, hint: Any) -> Any:
+        stored: Stored = self.store.open(artifact)
+        folder = self.work.inputs() if _becomes_files(artifact) else self.work.path
+        return self.codecs.decode(stored, hint, folder)
+
+
+def files_of(arguments: Mapping[str, Any]) -> Iterator[FileInput]:
+    """Yield every file and folder that came in as a `Path`."""
+    for tree in arguments.values():
+        for leaf in leaves_of(tree):
+            if isinstance(leaf, FileInput):
+                yield leaf
+
+
+def changed_files(arguments: Mapping[str, Any]) -> list[Path]:
+    """Return the input files that are no longer as they were when their content was hashed."""
+    return [file.path for file in files_of(arguments) if file.stamp is not None and not _has_stamp(file)]
+
+
+def _has_stamp(file: FileInput) -> bool:
+    try:
+        status = os.stat(file.path)
+    except OSError:
+        return False
+    return file.stamp == Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def _prove(value: Any, parameter: ParameterSpecification, step: str) -> Any:
+    problem = check_value(value, parameter.hint)
+    if problem is not None:
+        raise ValueTypeError.for_parameter(step, parameter.name, format_hint(parameter.hint), problem)
+    return enforce(value, parameter.hint, where=Border.parameter_of(step, parameter.name))
+
+
+def _becomes_files(artifact: Artifact) -> bool:
+    # Only these two kinds of codec write below the folder they are handed, and names of files may repeat.
+    return artifact.format == "path" or artifact.format.startswith("custom:")
+
+
+def _leave_leaves(item: object) -> bytes | None:
+    return b"" if isinstance(item, LEAVES) else None

@@ -1,0 +1,195 @@
+"""What the engine asks of an executor, and what it hears back.
+
+The engine submits packets to workers and reads events. An executor never touches the lineage database, decides nothing
+about reuse, and retries nothing: a node that fails is reported once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from flowkit.graph.arguments import Ref
+from flowkit.records import ArgumentPart, Artifact, Digest, StepOptions, StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class StepOrder:
+    """What a step host needs to find a step and to prove that it is the one that was meant.
+
+    Attributes:
+        module: Where `qualname` is looked up in the host.
+        pickled: The specification by value, where no module can be imported (`__main__`, notebooks).
+        sources: Text by file name for `linecache`, for code that was pickled by value.
+        code: The code fingerprint's digest; the host recomputes it and refuses on a mismatch.
+        environment: The environment fingerprint's digest, part of every key the host computes.
+    """
+
+    name: str
+    module: str
+    qualname: str
+    code: Digest
+    environment: Digest
+    options: StepOptions
+    pickled: bytes | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOrder:
+    """One node to run.
+
+    Attributes:
+        token: Unique to this attempt; a result with another token is late and counts for nothing.
+        arguments: Argument trees, with `Ref`, `Gather`, `FileInput` and `StoredConstant` leaves.
+        parts: The key's share of every argument that needs nothing from this packet.
+        inputs: The artifacts of those `Ref`s that exist; the others are made earlier in this packet.
+        skipped: Refs whose producers were skipped: left out of a `Gather`, `None` elsewhere.
+        key: The cache key, where it is known already.
+        live_keys: Keys of this step that could be reused: where the host computes one of these it hands the node back.
+        log: Path below the store for the captured output.
+        validated: Parameters whose contracts the producers have proven already; those of all others are validated.
+    """
+
+    node: str
+    attempt: int
+    token: str
+    step: StepOrder
+    arguments: Mapping[str, Any]
+    parts: Mapping[str, ArgumentPart]
+    inputs: Mapping[Ref, Artifact]
+    skipped: frozenset[Ref]
+    key: Digest | None
+    live_keys: frozenset[Digest]
+    log: str
+    validated: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """Nodes for one slot, in order; a later one may need what an earlier one gives.
+
+    Attributes:
+        budget: Seconds after which what has not started is handed back.
+    """
+
+    id: str
+    nodes: tuple[NodeOrder, ...]
+    budget: float
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """What every step host of a session is started with.
+
+    Attributes:
+        store: Absolute path of the store's folder.
+        root: The project's root: the working directory of steps.
+        code: Further project code, from the configuration.
+        bundle: Digest of the code bundle, which the store holds.
+        pickle: The project's policy for opaque values: `allow` or `deny`.
+        memory_bytes: How much of recent values a host may keep.
+        warm: Modules to import before the first packet; they make no difference to results.
+    """
+
+    store: str
+    root: str
+    code: tuple[str, ...] = ()
+    bundle: Digest | None = None
+    pickle: str = "allow"
+    memory_bytes: int = 256 * 1024 * 1024
+    warm: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStarted:
+    """A host began a node."""
+
+    packet: str
+    node: str
+    attempt: int
+    token: str
+    worker: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEnded:
+    """An attempt ended; the result says how."""
+
+    packet: str
+    result: StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReturned:
+    """A node was handed back unstarted, at no charge: no time left, reusable, or its slot died before it."""
+
+    packet: str
+    node: str
+    token: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PacketEnded:
+    """Nothing more will come from a packet; a worker that was lost has `error` set."""
+
+    packet: str
+    worker: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorFailed:
+    """The executor as a whole cannot go on; the run ends with this error."""
+
+    error: BaseException
+
+
+ExecutorEvent = NodeStarted | NodeEnded | NodeReturned | PacketEnded | ExecutorFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How many packets each worker can work on at once, by worker name."""
+
+    workers: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """Slots over all workers."""
+        return sum(self.workers.values())
+
+
+class Executor(Protocol):
+    """Runs packets somewhere and reports. Not thread-safe: one engine drives it."""
+
+    def start(self, settings: HostSettings) -> None:
+        """Begin to make workers ready without waiting for them; called again when the code bundle changes."""
+        ...
+
+    def slots(self) -> Slots:
+        """Return the workers that are ready, waiting for the first of them.
+
+        Raises:
+            WorkerError: There is none within the time allowed, or one cannot see the store.
+        """
+        ...
+
+    def submit(self, packet: Packet, worker: str) -> None:
+        """Hand a packet to a worker."""
+        ...
+
+    def cancel(self, nodes: Sequence[str]) -> None:
+        """Kill what runs these nodes; each is reported as ended or returned."""
+        ...
+
+    def events(self, timeout: float | None) -> list[ExecutorEvent]:
+        """Return what happened since the last call, waiting up to `timeout` seconds for the first event."""
+        ...
+
+    def close(self) -> None:
+        """End every worker that this executor started, and forget the others."""
+        ...

@@ -1,0 +1,218 @@
+"""What steps print: kept at the level of file descriptors, so compiled code and child processes are heard too.
+
+Descriptors 1 and 2 write into a spool, a file without a name. Only where something was printed does a node get a log
+file, and that keeps the beginning and the end of what is longer than `LONGEST_LOG`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+LONGEST_LOG = 10 * 1000 * 1000
+"""Bytes of one attempt's output that are kept: half from its beginning, half from its end."""
+
+_HALF = LONGEST_LOG // 2
+_PIECE = 1 << 20
+_PUNCH_HOLE_KEEP_SIZE = 0x03
+_BLOCK = 4096
+_STREAMS = ((1, "stdout"), (2, "stderr"))
+
+
+class Spool:
+    """A nameless file that output is appended to.
+
+    Args:
+        descriptor: Open for reading and appending; the spool owns it.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._punched = _HALF
+
+    @classmethod
+    def create(cls) -> Spool:
+        """Return a new, empty spool."""
+        descriptor, name = tempfile.mkstemp(prefix="flowkit-output-")
+        os.close(descriptor)
+        try:
+            return cls(os.open(name, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC))
+        finally:
+            os.unlink(name)
+
+    @property
+    def size(self) -> int:
+        """Bytes printed since it was last cleared."""
+        return os.fstat(self.descriptor).st_size
+
+    def save(self, path: Path) -> bool:
+        """Copy what was printed to the log at `path`, and say whether there was anything."""
+        size = self.size
+        if size == 0:
+            return False
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(log, "wb") as file:
+            if size <= LONGEST_LOG:
+                self._copy(file, 0, size)
+            else:
+                self._copy(file, 0, _HALF)
+                file.write(f"\n… {size - LONGEST_LOG} bytes left out …\n".encode())
+                self._copy(file, size - _HALF, size)
+        return True
+
+    def clear(self) -> None:
+        """Forget what was printed."""
+        os.ftruncate(self.descriptor, 0)
+        self._punched = _HALF
+
+    def trim(self) -> None:
+        """Give back the disk space of what no log will keep, where the system can make holes in files."""
+        end = self.size - _HALF
+        if end - self._punched < _HALF:
+            # Cleared and grown again meanwhile, or not worth it yet.
+            self._punched = min(self._punched, max(end, _HALF))
+            return
+        start = -(-self._punched // _BLOCK) * _BLOCK
+        if _punch_hole(self.descriptor, start, end - start):
+            self._punched = end
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self.descriptor)
+
+    def _copy(self, file: io.BufferedWriter, start: int, end: int) -> None:
+        while start < end:
+            piece = os.pread(self.descriptor, min(_PIECE, end - start), start)
+            if not piece:
+                return
+            file.write(piece)
+            start += len(piece)
+
+
+class Capture(Protocol):
+    """Keeps what one attempt after another prints."""
+
+    def begin(self) -> None:
+        """Prepare for an attempt."""
+        ...
+
+    def end(self, log: Path) -> bool:
+        """Write the attempt's log, if anything was printed, and say whether it was."""
+        ...
+
+
+class NoCapture:
+    """Lets output through, for a debugger."""
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    def end(self, log: Path) -> bool:
+        """Report that nothing was kept."""
+        return False
+
+
+class HostCapture:
+    """Capture in a process whose standard streams are a spool for good."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._streams = attach_streams(spool)
+
+    def begin(self) -> None:
+        """Do nothing: the streams are attached already."""
+
+    def end(self, log: Path) -> bool:
+        """Save and clear the spool, and put back streams that the step closed or replaced."""
+        flush_streams()
+        printed = self._spool.save(log)
+        if printed:
+            self._spool.clear()
+        if not self._is_intact():
+            self._streams = attach_streams(self._spool)
+        return printed
+
+    def _is_intact(self) -> bool:
+        own = os.fstat(self._spool.descriptor)
+        try:
+            held = [os.fstat(number) for number, _ in _STREAMS]
+        except OSError:
+            return False
+        same = all(status.st_ino == own.st_ino and status.st_dev == own.st_dev for status in held)
+        return same and (sys.stdout, sys.stderr) == self._streams and not any(s.closed for s in self._streams)
+
+
+class InlineCapture:
+    """Capture in the driver's own process, which gets its streams back after each attempt."""
+
+    def __init__(self) -> None:
+        self._spool = Spool.create()
+        self._saved: list[tuple[int, int]] = []
+        self._objects: tuple[Any, Any] = (None, None)
+
+    def begin(self) -> None:
+        """Point the standard streams at the spool."""
+        flush_streams()
+        self._objects = (sys.stdout, sys.stderr)
+        self._saved = [(number, os.dup(number)) for number, _ in _STREAMS]
+        attach_streams(self._spool)
+
+    def end(self, log: Path) -> bool:
+        """Save the log and point the standard streams back."""
+        flush_streams()
+        sys.stdout, sys.stderr = self._objects
+        for number, kept in self._saved:
+            os.dup2(kept, number)
+            os.close(kept)
+        printed = self._spool.save(log)
+        self._spool.clear()
+        return printed
+
+    def close(self) -> None:
+        """Give the spool back."""
+        self._spool.close()
+
+
+def attach_streams(spool: Spool) -> tuple[TextIO, TextIO]:
+    """Point descriptors 1 and 2 and Python's own streams at a spool, and return the streams."""
+    streams = []
+    for number, name in _STREAMS:
+        os.dup2(spool.descriptor, number)
+        # By lines: what was printed before a crash is in the spool then.
+        stream = open(  # noqa: SIM115  (lives as long as the process; its descriptor is not its own)
+            number, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
+        )
+        setattr(sys, name, stream)
+        streams.append(stream)
+    return streams[0], streams[1]
+
+
+def flush_streams() -> None:
+    """Write out what Python's standard streams hold back; closed or replaced ones are passed over."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(ValueError, OSError, AttributeError):
+            stream.flush()
+
+
+def _punch_hole(descriptor: int, start: int, length: int) -> bool:
+    fallocate = _fallocate()
+    if fallocate is None or length <= 0:
+        return False
+    return bool(fallocate(descriptor, _PUNCH_HOLE_KEEP_SIZE, start, length) == 0)
+
+
+@cache
+def _fallocate() -> Any:
+    """Return the C library's `fallocate`, None where there is none."""
+    function = getattr(ctypes.CDLL(None), "fallocate", None)
+    if function is not None:
+        function.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+    return function

@@ -1,0 +1,84 @@
+"""Framed, pickled messages over a pipe between a supervisor and its step host.
+
+Each frame is its length in eight bytes and a pickle. Both ends are flowkit's own processes on one machine.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+_HEADER = struct.Struct("<Q")
+_READ_SIZE = 1 << 20
+
+
+def pack_frame(message: object) -> bytes:
+    """Return `message` as a frame."""
+    body = pickle.dumps(message, protocol=5)
+    return _HEADER.pack(len(body)) + body
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of `content`, waiting as long as the reader takes.
+
+    Raises:
+        OSError: The reader is gone.
+    """
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def send(descriptor: int, message: object) -> None:
+    """Write one message."""
+    write_all(descriptor, pack_frame(message))
+
+
+class FrameReader:
+    """Takes messages out of a pipe as they become complete."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._buffer = bytearray()
+
+    def receive(self) -> Any:
+        """Wait for the next message and return it.
+
+        Raises:
+            EOFError: The writer is gone.
+        """
+        while True:
+            for message in self._complete(1):
+                return message
+            if not self._fill():
+                raise EOFError
+
+    def available(self) -> Iterator[Any]:
+        """Yield every message that is complete after one read; at the end of the pipe, none."""
+        self._fill()
+        yield from self._complete(None)
+
+    def _fill(self) -> bool:
+        try:
+            content = os.read(self._descriptor, _READ_SIZE)
+        except BlockingIOError:
+            return False
+        self._buffer += content
+        return bool(content)
+
+    def _complete(self, limit: int | None) -> Iterator[Any]:
+        count = 0
+        while limit is None or count < limit:
+            if len(self._buffer) < _HEADER.size:
+                return
+            (length,) = _HEADER.unpack_from(self._buffer)
+            end = _HEADER.size + length
+            if len(self._buffer) < end:
+                return
+            body = bytes(memoryview(self._buffer)[_HEADER.size : end])
+            del self._buffer[:end]
+            count += 1
+            yield pickle.loads(body)

@@ -1,0 +1,96 @@
+"""From an exception to the record of a failure: what kind, in which words, and whether to try again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowkit.authoring.types import Skip
+from flowkit.errors import (
+    CodecError,
+    CodeMismatchError,
+    ContractError,
+    EncodingError,
+    FlowkitError,
+    InputError,
+    LostArtifactError,
+    StepExitError,
+    StepLimitError,
+    StepRaisedError,
+    StoreError,
+    ValueTypeError,
+)
+from flowkit.execution.input_failure import blame_input
+from flowkit.execution.traces import format_trace, innermost_own_line, text_of
+from flowkit.records import Failure, FailureKind
+
+_KINDS: tuple[tuple[type[FlowkitError], FailureKind], ...] = (
+    (InputError, FailureKind.INPUT),
+    (ContractError, FailureKind.CONTRACT),
+    (ValueTypeError, FailureKind.TYPE),
+    (CodecError, FailureKind.CODEC),
+    (EncodingError, FailureKind.CODEC),
+    (CodeMismatchError, FailureKind.CODE),
+    (StepExitError, FailureKind.EXITED),
+    (LostArtifactError, FailureKind.LOST),
+    (StoreError, FailureKind.STORE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known of an attempt when something is raised in it.
+
+    Attributes:
+        root: The project's root, from which places are told.
+        files: The declared input files and folders.
+    """
+
+    step: str
+    root: Path
+    files: Sequence[Path] = ()
+
+
+def describe_failure(error: BaseException, around: Circumstances) -> Failure:
+    """Return the record of what ended an attempt."""
+    blamed = blame_input(error, around.step, around.files)
+    if blamed is not None:
+        return record_failure(blamed, FailureKind.INPUT, format_trace(error))
+    if isinstance(error, FlowkitError):
+        return _describe_own(error, around)
+    if isinstance(error, SystemExit):
+        exited = StepExitError.for_sys_exit(around.step, error.code)
+        return record_failure(exited, FailureKind.EXITED, format_trace(error))
+    if isinstance(error, KeyboardInterrupt):
+        return record_failure(StepExitError.for_interrupt(around.step), FailureKind.EXITED, format_trace(error))
+    if isinstance(error, MemoryError):
+        full = StepLimitError.for_memory_error(around.step, text_of(error))
+        return record_failure(full, FailureKind.MEMORY, format_trace(error))
+    return _describe_raised(error, around)
+
+
+def record_failure(error: FlowkitError, kind: FailureKind, trace: str = "") -> Failure:
+    """Return the record of an error of flowkit's own."""
+    return Failure(kind, error.message, error.facts, error.hint, trace, bool(getattr(error, "retryable", True)))
+
+
+def skip_reason(error: BaseException) -> str | None:
+    """Return why a step skips its node, None where `error` is something else."""
+    return text_of(error) if isinstance(error, Skip) else None
+
+
+def _describe_own(error: FlowkitError, around: Circumstances) -> Failure:
+    kind = next((kind for family, kind in _KINDS if isinstance(error, family)), FailureKind.RAISED)
+    if "step" not in dict(error.facts) and around.step not in error.message:
+        error = type(error)(error.message, (("step", around.step), *error.facts), error.hint).with_traceback(
+            error.__traceback__
+        )
+    retryable = kind not in (FailureKind.LOST, FailureKind.STORE) and bool(getattr(error, "retryable", False))
+    return Failure(kind, error.message, error.facts, error.hint, format_trace(error), retryable)
+
+
+def _describe_raised(error: BaseException, around: Circumstances) -> Failure:
+    where = innermost_own_line(error, str(around.root))
+    told = StepRaisedError.for_exception(around.step, error, text_of(error), where)
+    return record_failure(told, FailureKind.RAISED, format_trace(error))

@@ -1,0 +1,244 @@
+"""A step host as its supervisor sees it: a child process, its pipes, its output, its end.
+
+The child leads a process group of its own, so what a step starts ends with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from flowkit.errors import WorkerError
+from flowkit.execution.base import HostSettings
+from flowkit.execution.capture import Spool
+from flowkit.execution.channel import FrameReader, pack_frame
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "BLIS_NUM_THREADS",
+)
+"""Set for each step host to its share of the processors, unless the user has set them."""
+
+_BOOT = (
+    "import json, sys; given = json.loads(sys.argv[1]); sys.path[:] = given['path'];"
+    "from flowkit.execution.host import main; main(given)"
+)
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Spawner:
+    """Starts processes from one thread that lives as long as they do.
+
+    The kernel's promise to kill a child with its parent is bound to the thread that started it.
+    """
+
+    def __init__(self) -> None:
+        self._orders: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="flowkit-spawner", daemon=True)
+        self._thread.start()
+
+    def start(self, arguments: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+        """Start a process.
+
+        Raises:
+            WorkerError: It cannot be started.
+        """
+        answer: SimpleQueue[subprocess.Popen[bytes] | OSError] = SimpleQueue()
+
+        def order() -> None:
+            try:
+                answer.put(subprocess.Popen(list(arguments), **options))  # noqa: S603  (our own interpreter)
+            except OSError as error:
+                answer.put(error)
+
+        self._orders.put(order)
+        started = answer.get()
+        if isinstance(started, OSError):
+            raise WorkerError.for_failed_start(str(started)) from started
+        return started
+
+    def close(self) -> None:
+        """End the thread; processes that it started must have ended before."""
+        self._orders.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (order := self._orders.get()) is not None:
+            order()
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How a process ended: an exit code, or the number of a signal."""
+
+    exit_code: int | None
+    signal: int | None
+
+
+class HostProcess:
+    """One step host.
+
+    Args:
+        settings: What it is started with.
+        worker: The worker's name, for its results.
+        spawner: Starts it.
+        environment: Environment variables of the child.
+    """
+
+    def __init__(
+        self, settings: HostSettings, worker: str, spawner: Spawner, environment: Mapping[str, str]
+    ) -> None:
+        self.settings = settings
+        self.environment = dict(environment)
+        self.spool = Spool.create()
+        orders, self._to_host = os.pipe()
+        self._from_host, reports = os.pipe()
+        self._tickets, self._issue = os.pipe()
+        try:
+            self._process = self._start(spawner, (orders, reports, self._tickets))
+        finally:
+            os.close(orders)
+            os.close(reports)
+        for descriptor in (self._to_host, self._from_host, self._tickets, self._issue):
+            os.set_blocking(descriptor, False)
+        self._reader = FrameReader(self._from_host)
+        self._unsent = bytearray(pack_frame({"settings": settings, "worker": worker}))
+        self._descriptor = _open_process(self._process.pid)
+        self.push()
+
+    def _start(self, spawner: Spawner, descriptors: tuple[int, int, int]) -> subprocess.Popen[bytes]:
+        given = {
+            "supervisor": os.getpid(),
+            "orders": descriptors[0],
+            "reports": descriptors[1],
+            "tickets": descriptors[2],
+            "path": [entry or os.getcwd() for entry in sys.path],
+        }
+        optimise = ["-O"] * min(sys.flags.optimize, 2)
+        return spawner.start(
+            [sys.executable, *optimise, "-c", _BOOT, json.dumps(given)],
+            stdin=subprocess.DEVNULL,
+            stdout=self.spool.descriptor,
+            stderr=self.spool.descriptor,
+            pass_fds=descriptors,
+            start_new_session=True,
+            env=self.environment,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The child's process id, also its process group's."""
+        return self._process.pid
+
+    @property
+    def readable(self) -> list[int]:
+        """Descriptors that become readable when there is a message, or when the process has ended."""
+        return [self._from_host] if self._descriptor is None else [self._from_host, self._descriptor]
+
+    @property
+    def writable(self) -> int | None:
+        """The descriptor that can take more of what is not sent yet; None where all is."""
+        return self._to_host if self._unsent else None
+
+    def send_packet(self, payload: bytes, nodes: int) -> int:
+        """Send a packet and one ticket for each of its nodes; return how many tickets there was room for."""
+        issued = os.write(self._issue, b"." * nodes)
+        self._unsent += pack_frame(payload)
+        self.push()
+        return issued
+
+    def push(self) -> None:
+        """Send what the pipe takes now of what is not sent yet."""
+        try:
+            while self._unsent:
+                del self._unsent[: os.write(self._to_host, self._unsent)]
+        except BlockingIOError:
+            return
+        except OSError:
+            # It is dead: what it leaves behind tells how.
+            self._unsent.clear()
+
+    def withdraw(self) -> int:
+        """Take back the tickets of all nodes that the host has not claimed yet; return how many these are.
+
+        The kernel hands each ticket to one reader, so a node is either claimed or taken back, also while the host is
+        stuck in a step.
+        """
+        count = 0
+        with suppress(BlockingIOError):
+            while taken := os.read(self._tickets, 1 << 16):
+                count += len(taken)
+        return count
+
+    def messages(self) -> Iterator[Any]:
+        """Yield the messages that have come in."""
+        return self._reader.available()
+
+    def is_dead(self) -> bool:
+        """Whether the process has ended; it is not reaped by this where the system can look without."""
+        if hasattr(os, "waitid"):
+            flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            with suppress(ChildProcessError):
+                return os.waitid(os.P_PID, self.pid, flags) is not None
+        return self._process.poll() is not None
+
+    def memory(self) -> int:
+        """Return its resident memory in bytes, 0 where that cannot be read."""
+        try:
+            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE
+        except (OSError, IndexError, ValueError):
+            return 0
+
+    def kill(self) -> None:
+        """Kill the process and all of its group at once."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def reap(self) -> Death:
+        """Wait for the end of a process that is dead or killed, end the rest of its group, and say how it ended."""
+        if hasattr(os, "waitid"):
+            # Its id stays taken until it is reaped, so the group that is killed can only be its own.
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        self.kill()
+        status = self._process.wait()
+        return Death(None, -status) if status < 0 else Death(status, None)
+
+    def close(self) -> None:
+        """End the process if it still lives, and give everything back."""
+        self.kill()
+        self.reap()
+        for descriptor in (self._to_host, self._from_host, self._tickets, self._issue, self._descriptor):
+            if descriptor is not None:
+                os.close(descriptor)
+        self.spool.close()
+
+
+def host_environment(slots: int) -> dict[str, str]:
+    """Return this process's environment variables with each host's share of the processors."""
+    share = str(max(1, (os.cpu_count() or 1) // slots))
+    return {**dict.fromkeys(THREAD_VARIABLES, share), **os.environ}
+
+
+def _open_process(pid: int) -> int | None:
+    """Return a descriptor that becomes readable when the process ends, None where the system has none."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None

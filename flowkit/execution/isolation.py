@@ -1,0 +1,98 @@
+"""What a step may change in its process and the next one must not see: folder, environment, umask, scratch files."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+
+@contextmanager
+def isolated(root: Path) -> Iterator[None]:
+    """Work in `root`, and afterwards put back the folder, the environment variables and the umask."""
+    folder = os.getcwd()
+    environment = dict(os.environ)
+    mask = os.umask(0o022)
+    os.umask(mask)
+    os.chdir(root)
+    try:
+        yield
+    finally:
+        os.umask(mask)
+        os.chdir(folder)
+        if dict(os.environ) != environment:
+            _restore_environment(environment)
+
+
+def _restore_environment(environment: dict[str, str]) -> None:
+    for name in set(os.environ) - set(environment):
+        del os.environ[name]
+    os.environ.update(environment)
+
+
+class WorkFolder:
+    """Gives each attempt an empty folder of its own. One that an attempt left empty serves the next as well.
+
+    Args:
+        parent: Where folders are made; the system's place for temporary files if None.
+    """
+
+    def __init__(self, parent: Path | None = None) -> None:
+        self._base = Path(tempfile.mkdtemp(prefix="flowkit-work-", dir=parent))
+        self._count = 0
+        self._current: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The present attempt's folder."""
+        if self._current is None:
+            self._count += 1
+            self._current = self._base / f"{self._count}" / "scratch"
+            self._current.mkdir(parents=True)
+        return self._current
+
+    def inputs(self) -> Path:
+        """Return a new folder beside the scratch folder, for files that an input consists of."""
+        return Path(tempfile.mkdtemp(prefix="input-", dir=self.path.parent))
+
+    def reset(self) -> None:
+        """Remove what the attempt left, unless that is nothing."""
+        if self._current is None:
+            return
+        with suppress(OSError):
+            if os.listdir(self._current.parent) == ["scratch"] and not os.listdir(self._current):
+                return
+        shutil.rmtree(self._current.parent, ignore_errors=True)
+        self._current = None
+
+    def close(self) -> None:
+        """Remove everything."""
+        shutil.rmtree(self._base, ignore_errors=True)
+
+
+def reset_peak_memory() -> None:
+    """Start to measure the highest resident memory anew, where the system can."""
+    descriptor = _peak_control()
+    if descriptor is not None:
+        os.pwrite(descriptor, b"5", 0)
+
+
+def read_peak_memory() -> int:
+    """Return the highest resident memory since it was last reset, in bytes."""
+    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return highest if sys.platform == "darwin" else highest * 1024
+
+
+@cache
+def _peak_control() -> int | None:
+    try:
+        return os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        # No such control here: the peak is that of the whole process then.
+        return None

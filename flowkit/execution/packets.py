@@ -1,0 +1,145 @@
+"""The nodes of one packet, run in order in this process: what is handed back, what is run, what is reported."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from flowkit.execution.base import NodeEnded, NodeOrder, NodeReturned, NodeStarted, Packet
+from flowkit.execution.perform import HostContext, failed_result, node_key, perform
+from flowkit.execution.steps import StepFinder
+from flowkit.graph.arguments import Ref, refs_of
+from flowkit.records import Artifact, Digest, Outcome, StepResult, StepSpecification
+
+NO_KEY: Digest = "0" * 64
+"""Stands for the key of an attempt that failed before there was one."""
+
+BUDGET_SPENT = "the packet's time is spent"
+REUSABLE = "a recorded result may be reused"
+WITHDRAWN = "taken back before it began"
+WAITS = "an input from the same packet is missing"
+
+
+class Report(Protocol):
+    """Where a packet's events go; one that a node started must have left this process before the node runs."""
+
+    def started(self, event: NodeStarted, key: Digest) -> None:
+        """Report that a node is about to run."""
+        ...
+
+    def ended(self, event: NodeEnded) -> None:
+        """Report a result."""
+        ...
+
+    def returned(self, event: NodeReturned) -> None:
+        """Report a node that is handed back."""
+        ...
+
+    def flush(self) -> None:
+        """Send what is held back; called before anything that may take long."""
+        ...
+
+
+class PacketRun:
+    """Runs one packet.
+
+    Args:
+        packet: The nodes, in order.
+        finder: Finds and proves steps.
+        context: This process.
+        report: Hears what happens.
+        claim: Asked before each node; once it says no, this and all later nodes belong to somebody else.
+    """
+
+    def __init__(
+        self,
+        packet: Packet,
+        finder: StepFinder,
+        context: HostContext,
+        report: Report,
+        claim: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._packet = packet
+        self._finder = finder
+        self._context = context
+        self._report = report
+        self._claim = claim
+        self._made: dict[Ref, Artifact] = {}
+        self._begin: float | None = None
+
+    def run(self) -> None:
+        """Run or hand back every node that this process may claim."""
+        for _ in self.advance():
+            pass
+
+    def advance(self) -> Iterator[None]:
+        """Do the same node by node."""
+        for order in self._packet.nodes:
+            if not self._claim():
+                return
+            self._take(order)
+            yield
+
+    def _take(self, order: NodeOrder) -> None:
+        if self._begin is not None and time.monotonic() - self._begin > self._packet.budget:
+            self._hand_back(order, BUDGET_SPENT)
+        elif not self._has_inputs(order):
+            self._hand_back(order, WAITS)
+        else:
+            self._prepare(order)
+
+    def _prepare(self, order: NodeOrder) -> None:
+        started = time.time()
+        key = order.key or NO_KEY
+        try:
+            if not self._finder.knows(order.step):
+                self._report.flush()
+            specification = self._finder.find(order.step)
+            key = node_key(order, specification, self._artifact_of(order))
+        except BaseException as error:  # noqa: BLE001  (an import runs the user's code, which may raise anything)
+            if self._context.interruptible and isinstance(error, KeyboardInterrupt):
+                raise
+            self._start(order, key)
+            self._end(failed_result(order, key, error, self._context, started))
+            return
+        if key in order.live_keys:
+            self._hand_back(order, REUSABLE)
+        else:
+            self._run(order, key, specification)
+
+    def _run(self, order: NodeOrder, key: Digest, specification: StepSpecification) -> None:
+        self._start(order, key)
+        result = perform(order, key, specification, self._artifact_of(order), self._context)
+        if result.outcome is Outcome.EXECUTED:
+            self._made.update({Ref(order.node, output.name): output.artifact for output in result.outputs})
+        self._end(result)
+
+    def _start(self, order: NodeOrder, key: Digest) -> None:
+        if self._begin is None:
+            # Not earlier: what the first node's imports take is nobody's fault.
+            self._begin = time.monotonic()
+        packet, worker = self._packet.id, self._context.worker
+        self._report.started(NodeStarted(packet, order.node, order.attempt, order.token, worker, time.time()), key)
+
+    def _end(self, result: StepResult) -> None:
+        self._report.ended(NodeEnded(self._packet.id, result))
+
+    def _hand_back(self, order: NodeOrder, reason: str) -> None:
+        self._report.returned(NodeReturned(self._packet.id, order.node, order.token, reason))
+
+    def _has_inputs(self, order: NodeOrder) -> bool:
+        return all(
+            ref in order.inputs or ref in order.skipped or ref in self._made
+            for tree in order.arguments.values()
+            for ref in refs_of(tree)
+        )
+
+    def _artifact_of(self, order: NodeOrder) -> Callable[[Ref], Artifact | None]:
+        def resolve(ref: Ref) -> Artifact | None:
+            found = order.inputs.get(ref) or self._made.get(ref)
+            return None if ref in order.skipped else found
+
+        return resolve
+
+

@@ -1,0 +1,191 @@
+"""One attempt of one node, alike in a step host and in the driver: key, load, call, prove, encode, put.
+
+Nothing here knows of packets, pipes or processes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flowkit.authoring.types import scratch_in
+from flowkit.cache.arguments import describe_argument
+from flowkit.cache.key import compute_cache_key
+from flowkit.codecs.registry import CodecRegistry
+from flowkit.errors import LostArtifactError
+from flowkit.execution.arguments import ArgumentLoader, Resolve, changed_files, files_of
+from flowkit.execution.base import NodeOrder
+from flowkit.execution.capture import Capture
+from flowkit.execution.failure import Circumstances, describe_failure, skip_reason
+from flowkit.execution.isolation import WorkFolder, isolated, read_peak_memory, reset_peak_memory
+from flowkit.execution.outputs import OutputWriter
+from flowkit.records import Digest, Failure, KeyParts, Outcome, Output, StepResult, StepSpecification
+from flowkit.store.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class HostContext:
+    """What a process brings to every node that it runs.
+
+    Attributes:
+        root: The project's root, in which steps run.
+        folder: The store's folder, below which logs lie.
+        worker: The name of this worker in results.
+        interruptible: Whether a `KeyboardInterrupt` is a person's Ctrl-C, as in the driver, and so goes through.
+    """
+
+    root: Path
+    folder: Path
+    store: Store
+    codecs: CodecRegistry
+    work: WorkFolder
+    capture: Capture
+    worker: str
+    interruptible: bool = False
+
+
+@dataclass(slots=True)
+class _Account:
+    """What an attempt has come to so far."""
+
+    outputs: tuple[Output, ...] = ()
+    metrics: dict[str, float] = field(default_factory=dict)
+    failure: Failure | None = None
+    skipped: str | None = None
+    lost: tuple[Digest, ...] = ()
+    warnings: tuple[str, ...] = ()
+    uncached: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.failure is not None:
+            return Outcome.FAILED
+        return Outcome.EXECUTED if self.skipped is None else Outcome.SKIPPED
+
+
+def node_key(order: NodeOrder, specification: StepSpecification, resolve: Resolve) -> Digest:
+    """Return the node's cache key: the given one, or computed from its arguments.
+
+    Raises:
+        EncodingError: An argument has no canonical encoding.
+    """
+    if order.key is not None:
+        return order.key
+    parts = [
+        order.parts.get(parameter.name)
+        or describe_argument(parameter.name, order.arguments[parameter.name], resolve)
+        for parameter in specification.parameters
+        if not parameter.untracked and parameter.name in order.arguments
+    ]
+    return compute_cache_key(KeyParts(order.step.name, order.step.code, order.step.environment, tuple(parts)))
+
+
+def perform(
+    order: NodeOrder, key: Digest, specification: StepSpecification, resolve: Resolve, context: HostContext
+) -> StepResult:
+    """Run one attempt and return what came of it. Whatever the step raises is part of the result.
+
+    Args:
+        order: The node.
+        key: Its cache key.
+        specification: The step, as it was found and proven in this process.
+        resolve: Gives the artifact behind a reference, None where its producer was skipped.
+        context: This process.
+
+    Raises:
+        KeyboardInterrupt: A person pressed Ctrl-C, in an interruptible context.
+    """
+    started, clock = time.time(), time.perf_counter()
+    account = _Account()
+    printed = False
+    reset_peak_memory()
+    context.capture.begin()
+    try:
+        with isolated(context.root):
+            _attempt(order, specification, resolve, context, account)
+    finally:
+        printed = context.capture.end(context.folder / order.log)
+        context.work.reset()
+    return StepResult(
+        node=order.node,
+        attempt=order.attempt,
+        token=order.token,
+        outcome=account.outcome,
+        key=key,
+        started=started,
+        seconds=time.perf_counter() - clock,
+        outputs=account.outputs,
+        metrics=tuple(account.metrics.items()),
+        failure=account.failure,
+        skipped=account.skipped,
+        worker=context.worker,
+        peak_memory=read_peak_memory(),
+        log=order.log if printed else None,
+        warnings=account.warnings,
+        lost=account.lost,
+        uncached=account.uncached,
+    )
+
+
+def failed_result(
+    order: NodeOrder, key: Digest, error: BaseException, context: HostContext, started: float
+) -> StepResult:
+    """Return the result of an attempt that failed before its step could be called."""
+    around = Circumstances(order.step.name, context.root, [file.path for file in files_of(order.arguments)])
+    return StepResult(
+        node=order.node,
+        attempt=order.attempt,
+        token=order.token,
+        outcome=Outcome.FAILED,
+        key=key,
+        started=started,
+        seconds=max(0.0, time.time() - started),
+        failure=describe_failure(error, around),
+        worker=context.worker,
+    )
+
+
+def _attempt(
+    order: NodeOrder, specification: StepSpecification, resolve: Resolve, context: HostContext, account: _Account
+) -> None:
+    try:
+        returned = _call(order, specification, resolve, context)
+        outputs, metrics = OutputWriter(context.store, context.codecs).write(returned, specification)
+    except BaseException as error:  # noqa: BLE001  (also sys.exit: nothing a step raises may end its host)
+        if context.interruptible and isinstance(error, KeyboardInterrupt):
+            raise
+        _record_end(error, order, specification, context, account)
+        return
+    account.outputs, account.metrics = outputs, metrics
+    _note_changed_files(order, specification, account)
+
+
+def _call(order: NodeOrder, specification: StepSpecification, resolve: Resolve, context: HostContext) -> Any:
+    loader = ArgumentLoader(context.store, context.codecs, context.work, resolve)
+    values: Mapping[str, Any] = loader.load(order, specification)
+    with scratch_in(context.work.path):
+        return specification.function(**values)
+
+
+def _record_end(
+    error: BaseException, order: NodeOrder, specification: StepSpecification, context: HostContext, account: _Account
+) -> None:
+    account.skipped = skip_reason(error)
+    if account.skipped is not None:
+        return
+    files = [file.path for file in files_of(order.arguments)]
+    account.failure = describe_failure(error, Circumstances(specification.name, context.root, files))
+    if isinstance(error, LostArtifactError):
+        account.lost = (error.digest,)
+
+
+def _note_changed_files(order: NodeOrder, specification: StepSpecification, account: _Account) -> None:
+    changed = changed_files(order.arguments)
+    if not changed:
+        return
+    names = ", ".join(f"'{path}'" for path in changed)
+    account.uncached = f"input {names} changed while the step ran"
+    account.warnings = (f"Step '{specification.name}': {account.uncached}; this result will not be reused.",)

@@ -1,0 +1,178 @@
+"""The step hosts of one worker: one a slot, started when needed, replaced when they die or when code changes."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowkit.execution.base import HostSettings, NodeReturned
+from flowkit.execution.envelope import Envelope
+from flowkit.execution.host_process import HostProcess, Spawner, host_environment
+from flowkit.execution.packets import WITHDRAWN
+from flowkit.execution.watch import PacketWatch, Report
+
+
+@dataclass(eq=False)
+class _Slot:
+    """A place for one host; `used` counts up, so the longest unused one is known."""
+
+    host: HostProcess | None = None
+    busy: bool = False
+    used: int = 0
+
+
+class Supervisor:
+    """Runs packets on step hosts. Thread-safe: each slot may be used by a thread of its own.
+
+    Args:
+        slots: How many hosts there are at most.
+        worker: This worker's name, for results.
+    """
+
+    def __init__(self, slots: int, worker: str) -> None:
+        self.worker = worker
+        self._slots = [_Slot() for _ in range(slots)]
+        self._spawner = Spawner()
+        self._lock = threading.Condition()
+        self._watches: set[PacketWatch] = set()
+        self._cancelled: set[str] = set()
+        self._count = 0
+        self._closed = False
+        atexit.register(self.close)
+
+    def warm(self, settings: HostSettings) -> None:
+        """Start a host in each free slot that has none for these settings.
+
+        Raises:
+            WorkerError: No process can be started.
+        """
+        for slot in self._slots:
+            with self._lock:
+                if slot.busy or self._closed or self._fits(slot.host, settings):
+                    continue
+                slot.busy = True
+            try:
+                self._host_of(slot, settings)
+            finally:
+                self._release(slot)
+
+    def run_packet(self, settings: HostSettings, envelope: Envelope, report: Report) -> None:
+        """Run a packet and return once each of its nodes has ended or is handed back.
+
+        Args:
+            settings: What its host must have been started with.
+            envelope: The packet.
+            report: Hears every event but the packet's end, in this thread.
+
+        Raises:
+            WorkerError: No process can be started.
+        """
+        slot = self._acquire(settings)
+        if slot is None:
+            _return_all(envelope, report)
+            return
+        try:
+            host = self._host_of(slot, settings)
+            watch = PacketWatch(host, envelope, Path(settings.store), self.worker, report)
+            if not self._watch(watch, envelope):
+                slot.host = None
+                host.close()
+        finally:
+            self._release(slot)
+
+    def cancel(self, tokens: Iterable[str]) -> None:
+        """Kill what runs these attempts, and hand back those that have not begun, also in packets still to come."""
+        with self._lock:
+            self._cancelled.update(tokens)
+            for watch in self._watches:
+                watch.cancel(frozenset(self._cancelled))
+
+    def retire(self, settings: HostSettings) -> None:
+        """End the idle hosts of a session that is over."""
+        for slot in self._slots:
+            with self._lock:
+                if slot.busy or slot.host is None or slot.host.settings.store != settings.store:
+                    continue
+                host, slot.host = slot.host, None
+            host.close()
+
+    def close(self) -> None:
+        """Kill every host. Packets that run end with their running node cancelled."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            for watch in self._watches:
+                watch.cancel_all()
+            self._lock.notify_all()
+            self._lock.wait_for(lambda: not any(slot.busy for slot in self._slots), timeout=5)
+            for slot in self._slots:
+                if slot.host is not None:
+                    slot.host.close()
+                    slot.host = None
+        self._spawner.close()
+        atexit.unregister(self.close)
+
+    def _watch(self, watch: PacketWatch, envelope: Envelope) -> bool:
+        with self._lock:
+            self._watches.add(watch)
+            known = self._cancelled.intersection(slip.token for slip in envelope.slips)
+            if known:
+                watch.cancel(frozenset(known))
+            if self._closed:
+                watch.cancel_all()
+        try:
+            return watch.run()
+        finally:
+            with self._lock:
+                self._watches.discard(watch)
+                self._cancelled.difference_update(slip.token for slip in envelope.slips)
+            watch.close()
+
+    def _acquire(self, settings: HostSettings) -> _Slot | None:
+        """Wait for a free slot: one whose host fits, else an empty one, else the longest unused; None once closed."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._closed or any(not slot.busy for slot in self._slots))
+            if self._closed:
+                return None
+            free = [slot for slot in self._slots if not slot.busy]
+            slot = min(free, key=lambda slot: (not self._fits(slot.host, settings), slot.host is not None, slot.used))
+            slot.busy = True
+            self._count += 1
+            slot.used = self._count
+            return slot
+
+    def _release(self, slot: _Slot) -> None:
+        with self._lock:
+            slot.busy = False
+            self._lock.notify_all()
+
+    def _host_of(self, slot: _Slot, settings: HostSettings) -> HostProcess:
+        host = slot.host
+        if host is not None and not self._fits(host, settings):
+            slot.host = None
+            host.close()
+        if slot.host is None:
+            environment = host_environment(len(self._slots))
+            slot.host = HostProcess(settings, self.worker, self._spawner, environment)
+        return slot.host
+
+    def _fits(self, host: HostProcess | None, settings: HostSettings) -> bool:
+        if host is None or host.settings != settings or host.is_dead():
+            return False
+        return host.environment == host_environment(len(self._slots))
+
+
+def _return_all(envelope: Envelope, report: Report) -> None:
+    for slip in envelope.slips:
+        report(NodeReturned(envelope.packet, slip.node, slip.token, WITHDRAWN))
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

@@ -1,0 +1,63 @@
+"""Tracebacks as their reader wants them: the user's frames and what these called, without flowkit's own."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from types import TracebackType
+
+_FLOWKIT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_MACHINERY = ("<frozen importlib", "<frozen runpy")
+_LONGEST_TRACE = 100_000
+_LONGEST_TEXT = 4_000
+
+
+def format_trace(error: BaseException) -> str:
+    """Return the traceback of `error` and of what caused it, without flowkit's frames and import machinery."""
+    formatted = traceback.TracebackException.from_exception(error, compact=True)
+    _strip(formatted, set())
+    text = "".join(formatted.format())
+    return text if len(text) <= _LONGEST_TRACE else f"{text[:_LONGEST_TRACE]}\n… cut\n"
+
+
+def text_of(error: BaseException) -> str:
+    """Return an exception's own text, shortened; also where its `__str__` fails."""
+    try:
+        text = str(error)
+    except Exception as problem:  # noqa: BLE001  (whatever a user's __str__ raises, the failure must be told)
+        text = f"<its text cannot be shown: {type(problem).__name__}>"
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} …"
+
+
+def innermost_own_line(error: BaseException, root: str) -> str:
+    """Return `file:line in function` of the innermost frame below `root`, else of the outermost frame that is kept."""
+    kept = [entry for entry in _places(error.__traceback__) if not _is_hidden(entry[0])]
+    own = [entry for entry in kept if entry[0].startswith(root + os.sep) and "site-packages" not in entry[0]]
+    if not kept:
+        return ""
+    file, line, name = own[-1] if own else kept[0]
+    shown = file[len(root) + 1 :] if file.startswith(root + os.sep) else file
+    return f"{shown}:{line} in {name}"
+
+
+def _places(trace: TracebackType | None) -> list[tuple[str, int, str]]:
+    found = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        found.append((code.co_filename, trace.tb_lineno, code.co_name))
+        trace = trace.tb_next
+    return found
+
+
+def _strip(formatted: traceback.TracebackException, seen: set[int]) -> None:
+    if id(formatted) in seen:
+        return
+    seen.add(id(formatted))
+    formatted.stack[:] = [frame for frame in formatted.stack if not _is_hidden(frame.filename)]
+    for linked in (formatted.__cause__, formatted.__context__, *(formatted.exceptions or ())):
+        if linked is not None:
+            _strip(linked, seen)
+
+
+def _is_hidden(file: str) -> bool:
+    return file.startswith((_FLOWKIT, *_MACHINERY))

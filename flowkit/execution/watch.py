@@ -1,0 +1,256 @@
+"""One packet on one step host, watched: its events passed on, its limits enforced, the host's death explained."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flowkit.errors import FlowkitError, StepDeathError, StepLimitError
+from flowkit.execution.base import ExecutorEvent, NodeEnded, NodeReturned, NodeStarted
+from flowkit.execution.envelope import Envelope, NodeSlip
+from flowkit.execution.failure import record_failure
+from flowkit.execution.host_process import Death, HostProcess
+from flowkit.execution.packets import NO_KEY, WITHDRAWN
+from flowkit.records import Digest, Failure, FailureKind, Outcome, StepResult
+
+SLOT_DIED = "its step host ended before it began"
+_CHECK_SECONDS = 0.25
+_MEMORY_SECONDS = 0.1
+_BLIND_SECONDS = 0.05
+
+Report = Callable[[ExecutorEvent], None]
+
+
+@dataclass(slots=True)
+class _Running:
+    """The node that runs now; `since` and `deadline` by the monotonic clock, `started` in seconds since the epoch."""
+
+    slip: NodeSlip
+    key: Digest
+    started: float
+    since: float
+    deadline: float | None
+
+
+class PacketWatch:
+    """Sends a packet to a host and stays with it until each of its nodes has ended or is handed back.
+
+    Args:
+        host: A host that is idle.
+        envelope: The packet.
+        store: The store's folder, below which the logs of dead hosts go.
+        worker: The worker's name.
+        report: Hears every event but the packet's end.
+    """
+
+    def __init__(self, host: HostProcess, envelope: Envelope, store: Path, worker: str, report: Report) -> None:
+        self._host = host
+        self._envelope = envelope
+        self._store = store
+        self._worker = worker
+        self._report = report
+        self._pending = {slip.token: slip for slip in envelope.slips}
+        self._running: _Running | None = None
+        self._release_at: float | None = None
+        self._cancelled: frozenset[str] = frozenset()
+        self._done = False
+        self._verdict: Callable[[_Running], StepResult] | None = None
+        self._wake_receive, self._wake_send = os.pipe()
+        os.set_blocking(self._wake_receive, False)
+
+    def cancel(self, tokens: frozenset[str]) -> None:
+        """Kill the node among `tokens` that runs; take back what has not begun. Called from any thread."""
+        self._cancelled |= tokens
+        os.write(self._wake_send, b".")
+
+    def run(self) -> bool:
+        """See the packet through, and say whether the host still lives."""
+        try:
+            issued = self._host.send_packet(self._envelope.payload, len(self._envelope.slips))
+            self._return_last(len(self._envelope.slips) - issued)
+            while not self._done and not self._host_is_gone():
+                self._wait()
+                for message in self._host.messages():
+                    self._hear(message)
+                self._enforce()
+            if not self._done:
+                self._bury()
+            self._host.withdraw()
+            return self._done
+        finally:
+            os.close(self._wake_send)
+            os.close(self._wake_receive)
+
+    def _host_is_gone(self) -> bool:
+        return self._host.is_dead()
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        for descriptor in (*self._host.readable, self._wake_receive):
+            poll.register(descriptor, select.POLLIN)
+        if self._host.writable is not None:
+            poll.register(self._host.writable, select.POLLOUT)
+        limit = self._seconds_to_wait()
+        poll.poll(None if limit is None else max(0.0, limit) * 1000)
+        self._host.push()
+        while _drain(self._wake_receive):
+            continue
+
+    def _seconds_to_wait(self) -> float | None:
+        now = time.monotonic()
+        limits = []
+        if self._running is not None:
+            limits.append(_MEMORY_SECONDS if self._running.slip.memory else _CHECK_SECONDS)
+            if self._running.deadline is not None:
+                limits.append(self._running.deadline - now)
+        if self._release_at is not None:
+            limits.append(self._release_at - now)
+        if len(self._host.readable) == 1:
+            limits.append(_BLIND_SECONDS)
+        return min(limits, default=None)
+
+    def _hear(self, message: tuple[Any, ...]) -> None:
+        kind = message[0]
+        if kind == "started":
+            self._hear_start(*message[1:])
+        elif kind == "ended":
+            self._hear_end(message[1])
+        elif kind == "returned":
+            self._return(message[1], message[2])
+        elif kind == "refused":
+            self._refuse(message[1])
+        elif kind == "done":
+            self._done = True
+
+    def _hear_start(self, token: str, at: float, key: Digest) -> None:
+        slip = self._pending[token]
+        now = time.monotonic()
+        deadline = None if slip.timeout is None else now + slip.timeout
+        self._running = _Running(slip, key, at, now, deadline)
+        if self._release_at is None and len(self._pending) > 1:
+            self._release_at = now + self._envelope.budget
+        self._report(NodeStarted(self._envelope.packet, slip.node, slip.attempt, token, self._worker, at))
+
+    def _hear_end(self, result: StepResult) -> None:
+        if self._pending.pop(result.token, None) is not None:
+            self._running = None
+            self._report(NodeEnded(self._envelope.packet, result))
+
+    def _enforce(self) -> None:
+        if self._verdict is not None:
+            return
+        now = time.monotonic()
+        if self._release_at is not None and now >= self._release_at:
+            self._release_at = None
+            self._return_last(self._host.withdraw())
+        running = self._running
+        if self._cancelled and self._pending.keys() & self._cancelled:
+            self._return_last(self._host.withdraw())
+            if running is not None and running.slip.token in self._cancelled:
+                self._condemn(self._cancelled_result)
+        elif running is not None and running.deadline is not None and now >= running.deadline:
+            limit = StepLimitError.for_timeout(running.slip.step, running.slip.timeout or 0.0)
+            self._condemn(self._failed_with(record_failure(limit, FailureKind.TIMEOUT)))
+        elif running is not None:
+            self._look_after(running)
+
+    def _look_after(self, running: _Running) -> None:
+        if time.monotonic() - running.since < _MEMORY_SECONDS:
+            return
+        self._host.spool.trim()
+        used = self._host.memory() if running.slip.memory else 0
+        if running.slip.memory and used > running.slip.memory:
+            limit = StepLimitError.for_memory(running.slip.step, running.slip.memory, used)
+            self._condemn(self._failed_with(record_failure(limit, FailureKind.MEMORY)))
+
+    def _condemn(self, verdict: Callable[[_Running], StepResult]) -> None:
+        """Kill the host; what is told of the running node is settled by this, not by the signal."""
+        self._verdict = verdict
+        self._host.kill()
+
+    def _return_last(self, count: int) -> None:
+        """Hand back the last `count` nodes that are still pending: tickets are claimed in the order of the nodes."""
+        for token in list(self._pending)[len(self._pending) - count :]:
+            self._return(token, WITHDRAWN)
+
+    def _return(self, token: str, reason: str) -> None:
+        slip = self._pending.pop(token, None)
+        if slip is not None:
+            self._report(NodeReturned(self._envelope.packet, slip.node, token, reason))
+
+    def _refuse(self, failure: Failure) -> None:
+        """Fail the first node with what kept the host from taking the packet; the others have lost nothing."""
+        if self._pending:
+            self._fail_first(lambda running: self._result(running, Outcome.FAILED, failure))
+
+    def _bury(self) -> None:
+        """Tell what the host's death means for each node; what it had sent before it died counts."""
+        death = self._host.reap()
+        for message in self._host.messages():
+            self._hear(message)
+        if self._done and not self._pending:
+            return
+        self._done = False
+        if self._pending and (self._running is not None or self._verdict is None):
+            self._fail_first(self._verdict or self._explain(death))
+        for token in list(self._pending):
+            self._return(token, SLOT_DIED)
+
+    def _fail_first(self, result_of: Callable[[_Running], StepResult]) -> None:
+        running = self._running
+        if running is None:
+            slip = next(iter(self._pending.values()))
+            running = _Running(slip, slip.key or NO_KEY, time.time(), time.monotonic(), None)
+            started = NodeStarted(
+                self._envelope.packet, slip.node, slip.attempt, slip.token, self._worker, running.started
+            )
+            self._report(started)
+        self._hear_end(result_of(running))
+
+    def _explain(self, death: Death) -> Callable[[_Running], StepResult]:
+        began = self._running is not None
+
+        def explain(running: _Running) -> StepResult:
+            step = running.slip.step
+            error: FlowkitError
+            if death.signal is not None:
+                error = StepDeathError.for_signal(step, death.signal, started=began)
+                return self._failed_with(record_failure(error, FailureKind.SIGNALLED))(running)
+            error = StepDeathError.for_exit_code(step, death.exit_code or 0, started=began)
+            return self._failed_with(record_failure(error, FailureKind.EXITED))(running)
+
+        return explain
+
+    def _failed_with(self, failure: Failure) -> Callable[[_Running], StepResult]:
+        return lambda running: self._result(running, Outcome.FAILED, failure)
+
+    def _cancelled_result(self, running: _Running) -> StepResult:
+        return self._result(running, Outcome.CANCELLED, None)
+
+    def _result(self, running: _Running, outcome: Outcome, failure: Failure | None) -> StepResult:
+        slip = running.slip
+        printed = self._host.spool.save(self._store / slip.log)
+        return StepResult(
+            node=slip.node,
+            attempt=slip.attempt,
+            token=slip.token,
+            outcome=outcome,
+            key=running.key,
+            started=running.started,
+            seconds=time.monotonic() - running.since,
+            failure=failure,
+            worker=self._worker,
+            log=slip.log if printed else None,
+        )
+
+
+def _drain(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 1024)
+    except BlockingIOError:
+        return b""

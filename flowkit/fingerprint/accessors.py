@@ -1,0 +1,52 @@
+"""Project code that hangs on other people's table classes: registered accessors and patched methods."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from flowkit.fingerprint.callables import is_project_code
+from flowkit.fingerprint.tokens import Tokens, text
+from flowkit.fingerprint.values import ValueEncoder
+
+_TABLES = {
+    "pandas": ("DataFrame", "Series", "Index"),
+    "polars": ("DataFrame", "LazyFrame", "Series", "Expr"),
+}
+
+
+def accessor_tokens(encoder: ValueEncoder, names: frozenset[str]) -> Tokens:
+    """Return the tokens of the project code that any of these attribute names means on a table."""
+    found: Tokens = []
+    namespaces = list(_namespaces())
+    for name in sorted(names):
+        for kind, namespace in namespaces:
+            if name not in namespace:
+                continue
+            value = _behind(namespace[name])
+            if is_project_code(encoder.context, value):
+                found.append(text(b"n", f"{kind}.{name}"))
+                found += encoder.guarded(f"accessor {kind}.{name}", value)
+    return found
+
+
+def _namespaces() -> Iterator[tuple[str, Any]]:
+    for library, names in _TABLES.items():
+        module = sys.modules.get(library)
+        for name in names:
+            kind = getattr(module, name, None) if module is not None else None
+            if isinstance(kind, type):
+                for base in kind.__mro__[:-1]:
+                    yield f"{library}.{name}", base.__dict__
+
+
+def _behind(value: Any) -> Any:
+    """Return the class that a registered accessor's descriptor stands for."""
+    state = getattr(value, "__dict__", None)
+    if isinstance(value, type) or not isinstance(state, dict):
+        return value
+    for attribute in ("_accessor", "_ns"):
+        if isinstance(state.get(attribute), type):
+            return state[attribute]
+    return value

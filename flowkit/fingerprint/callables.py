@@ -1,0 +1,198 @@
+"""What counts by reference or by name: functions, classes and modules, and the wrappers that stand around functions."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import importlib
+import sys
+import types
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from flowkit.authoring.step import Step
+from flowkit.fingerprint.context import Context
+from flowkit.fingerprint.ownership import Owner, file_of
+from flowkit.fingerprint.tokens import Tokens, mark, text
+from flowkit.fingerprint.values import UnencodableError, ValueEncoder, join
+
+_DESCRIPTORS = (
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+)
+_LRU_CACHE = type(functools.lru_cache(lambda: None))
+EMPTY: Any = types.SimpleNamespace(empty="cell")
+"""Stands for the contents of a cell that has none."""
+_COMPUTED_IMPORTS = (importlib.import_module, importlib.reload, importlib.__import__, builtins.__import__)
+
+
+def encode_reference(encoder: ValueEncoder, value: Any) -> Tokens | None:
+    """Return the tokens of a step, function, class, module or built-in function; None for anything else."""
+    if isinstance(value, Step):
+        return _encode_function(encoder, value.function)
+    if isinstance(value, FunctionType):
+        return _encode_function(encoder, value)
+    if isinstance(value, types.GenericAlias):
+        # It claims to be an instance of `type`.
+        return None
+    if isinstance(value, type):
+        return _encode_class(encoder, value)
+    if isinstance(value, ModuleType):
+        return _encode_module(encoder, value)
+    if isinstance(value, BuiltinFunctionType):
+        return _encode_builtin(encoder, value)
+    if value is sys.modules:
+        return [encoder.context.all_sources()]
+    return None
+
+
+def is_computed_import(value: object) -> bool:
+    """Whether a value imports, or gives, a module under a name that is known only when the code runs."""
+    return value is sys.modules or any(value is known for known in _COMPUTED_IMPORTS)
+
+
+def is_project_code(context: Context, value: Any) -> bool:
+    """Whether a function or class, or what a wrapper stands around, is the project's."""
+    for _ in range(100):
+        if isinstance(value, Step):
+            return True
+        if isinstance(value, (staticmethod, classmethod, MethodType)):
+            value = value.__func__
+        elif isinstance(value, functools.partial):
+            value = value.func
+        elif isinstance(value, property):
+            value = value.fget
+        elif isinstance(value, FunctionType) and context.owner_of_function(value) is Owner.PROJECT:
+            return True
+        elif isinstance(value, (FunctionType, _LRU_CACHE)) and "__wrapped__" in value.__dict__:
+            value = value.__dict__["__wrapped__"]
+        elif isinstance(value, type):
+            return context.owner_of_class(value) is Owner.PROJECT
+        elif isinstance(value, FunctionType):
+            return False
+        else:
+            return context.owner_of_class(type(value)) is Owner.PROJECT
+    return True
+
+
+def encode_wrapper(encoder: ValueEncoder, value: Any) -> Tokens | None:
+    """Return the tokens of a bound method, partial, descriptor or cache around a function; None for anything else."""
+    kind = type(value)
+    if kind is MethodType:
+        return join(b"M", [encoder.tokens(value.__func__), encoder.tokens(value.__self__)])
+    if kind is functools.partial:
+        parts = [encoder.tokens(part) for part in (value.func, value.args)]
+        return join(b"Q", [*parts, encoder.pairs(b"d", value.keywords.items())])
+    if kind in (staticmethod, classmethod):
+        return [text(b"D", kind.__name__), *encoder.tokens(value.__func__)]
+    if kind is property:
+        return encoder.sequence(b"p", (value.fget, value.fset, value.fdel))
+    if kind is functools.cached_property:
+        return [mark(b"j"), *encoder.tokens(value.func)]
+    if kind is _LRU_CACHE:
+        return join(b"Z", [encoder.tokens(value.__wrapped__), encoder.pairs(b"d", value.cache_parameters().items())])
+    if isinstance(value, _DESCRIPTORS):
+        return [encoder.context.foreign(value.__objclass__.__module__, value.__qualname__)]
+    if kind is types.MethodWrapperType:
+        return join(b"W", [[text(b"s", value.__name__)], encoder.tokens(value.__self__)])
+    if kind is types.CellType:
+        return encoder.sequence(b"e", (value.cell_contents,))
+    return None
+
+
+def _encode_function(encoder: ValueEncoder, function: Any) -> Tokens:
+    context = encoder.context
+    if context.owner_of_function(function) is Owner.PROJECT:
+        return [context.function(function)]
+    name = context.foreign(function.__module__, function.__qualname__)
+    if any(function is known for known in _COMPUTED_IMPORTS):
+        return [name, context.all_sources()]
+    if _is_single_dispatch(function):
+        return join(b"G", [[name], encoder.pairs(b"d", function.registry.items(), in_order=False)])
+    if _is_importable(function) and not is_project_code(context, function):
+        return [name]
+    return _encode_foreign_closure(encoder, function, name)
+
+
+def _encode_foreign_closure(encoder: ValueEncoder, function: FunctionType, name: bytes) -> Tokens:
+    """Return the tokens of somebody else's function that was made around something: what it holds counts."""
+    key = id(function)
+    if key in encoder.closures:
+        return [name, mark(b"^")]
+    encoder.closures.add(key)
+    try:
+        held = [encoder.pairs(b"c", cell_contents(function))]
+        held.append(encoder.tokens(function.__defaults__))
+        held.append(encoder.pairs(b"d", sorted((function.__kwdefaults__ or {}).items())))
+        held.append(encoder.pairs(b"d", sorted(function.__dict__.items())))
+        return join(b"H", [[name], *held])
+    finally:
+        encoder.closures.discard(key)
+
+
+def cell_contents(function: FunctionType) -> list[tuple[str, Any]]:
+    """Return what a function closes over by sorted name; `EMPTY` for a variable that is not assigned yet."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return sorted(((name, _contents(cell)) for name, cell in cells), key=lambda pair: pair[0])
+
+
+def _contents(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return EMPTY
+
+
+def _is_single_dispatch(function: FunctionType) -> bool:
+    return function.__globals__.get("__name__") == "functools" and hasattr(function, "registry")
+
+
+def _is_importable(value: Any) -> bool:
+    """Whether a module holds exactly this object under its qualified name."""
+    found: Any = sys.modules.get(value.__module__) if isinstance(value.__module__, str) else None
+    for name in value.__qualname__.split("."):
+        found = getattr(found, "__dict__", {}).get(name)
+    return isinstance(found, (staticmethod, classmethod)) or found is value
+
+
+def _encode_class(encoder: ValueEncoder, kind: type) -> Tokens:
+    context = encoder.context
+    owner = context.owner_of_class(kind)
+    if owner is Owner.PROJECT and not is_compiled(sys.modules.get(kind.__module__)):
+        return [context.klass(kind)]
+    if owner is Owner.PROJECT:
+        return [text(b"x", kind.__qualname__), context.module(sys.modules[kind.__module__])]
+    if "<locals>" in kind.__qualname__ and owner is not Owner.FLOWKIT:
+        return [context.klass(kind)]
+    return [context.foreign(kind.__module__, kind.__qualname__)]
+
+
+def _encode_module(encoder: ValueEncoder, module: ModuleType) -> Tokens:
+    if encoder.context.ownership.of_module(module) is Owner.PROJECT:
+        return [encoder.context.module(module)]
+    return [encoder.context.foreign(module.__name__, "")]
+
+
+def _encode_builtin(encoder: ValueEncoder, function: Any) -> Tokens:
+    """Return the tokens of a function without Python code: by name, with what it is bound to, or its whole module."""
+    context = encoder.context
+    bound = function.__self__
+    if bound is not None and not isinstance(bound, ModuleType):
+        return join(b"O", [[text(b"s", function.__name__)], encoder.tokens(bound)])
+    if any(function is known for known in _COMPUTED_IMPORTS):
+        return [context.all_sources()]
+    module = sys.modules.get(function.__module__) if isinstance(function.__module__, str) else None
+    if module is not None and context.ownership.of_module(module) is Owner.PROJECT:
+        return [text(b"x", function.__qualname__), context.module(module)]
+    if function.__module__ is None and bound is None:
+        raise UnencodableError(f"it is the built-in function {function.__qualname__} of no module")
+    return [context.foreign(function.__module__, function.__qualname__)]
+
+
+def is_compiled(module: ModuleType | None) -> bool:
+    """Whether a module is an extension, which counts by the bytes of its file."""
+    file = file_of(module) if module is not None else None
+    return file is not None and file.endswith((".so", ".pyd"))

@@ -1,0 +1,198 @@
+"""A project class's share of a fingerprint: bases, members and data, or its body where a library's metaclass made it."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import enum
+import functools
+import linecache
+import sys
+from collections.abc import Iterator
+from types import CodeType, FunctionType
+from typing import Any
+
+from flowkit.fingerprint.callables import is_project_code
+from flowkit.fingerprint.context import Context
+from flowkit.fingerprint.freshness import is_as_imported
+from flowkit.fingerprint.functions import annotation_tokens, own_decorator_in
+from flowkit.fingerprint.ownership import Owner, file_of
+from flowkit.fingerprint.resolve import reference_tokens
+from flowkit.fingerprint.source import SourceFile, first_line
+from flowkit.fingerprint.syntax import canonical_syntax
+from flowkit.fingerprint.tokens import Body, Tokens, mark, text, values_in
+from flowkit.fingerprint.values import ValueEncoder, join, show_value
+
+_SKIPPED = frozenset({"_abc_impl", "__abstractmethods__", "__dict__", "__weakref__", "__doc__", "__annotations__"})
+_COUNTING = frozenset({"__slots__", "__match_args__", "__hash__"})
+_FUNCTION_LIKE = (FunctionType, staticmethod, classmethod, property, functools.cached_property)
+_GENERATED = frozenset(
+    "__init__ __repr__ __eq__ __lt__ __le__ __gt__ __ge__ __hash__ __setattr__ __delattr__ __replace__ "
+    "__getstate__ __setstate__".split()
+)
+
+
+def class_body(encoder: ValueEncoder, kind: type) -> Body:
+    """Return what a project class contributes."""
+    context = encoder.context
+    module = sys.modules.get(kind.__module__)
+    if module is not None and context.owner_of_class(kind) is Owner.PROJECT:
+        context.modules.add(kind.__module__)
+    tokens = [text(b"K", kind.__name__), *_ancestry(encoder, kind)]
+    name = f"{kind.__module__}:{kind.__qualname__}"
+    if context.docstrings:
+        tokens.append(text(b"d", str(kind.__doc__)))
+    if any(context.owner_of_class(meta) is Owner.THIRD_PARTY for meta in type(kind).__mro__):
+        return _written_body(encoder, kind, name, tokens)
+    tokens += annotation_tokens(encoder, kind, name)
+    tokens += _fields(encoder, kind, name)
+    if isinstance(kind, enum.EnumMeta):
+        tokens += _enum_members(encoder, kind, name)
+    for attribute, value in _members(context, kind):
+        tokens += [text(b"n", attribute), *encoder.guarded(f"{name}.{attribute}", value)]
+    return Body("class", tokens, _render(kind, tokens, context))
+
+
+def _ancestry(encoder: ValueEncoder, kind: type) -> Tokens:
+    bases = [encoder.tokens(base) for base in kind.__mro__[1:]]
+    return join(b"M", [encoder.tokens(type(kind)), *bases])
+
+
+def _members(context: Context, kind: type) -> Iterator[tuple[str, Any]]:
+    is_enum = isinstance(kind, enum.EnumMeta)
+    for name, value in sorted(kind.__dict__.items()):
+        if name in _SKIPPED or (is_enum and (name in kind.__members__ or _is_sunder(name))):
+            continue
+        is_dunder = name.startswith("__") and name.endswith("__")
+        is_code = isinstance(value, _FUNCTION_LIKE) or is_project_code(context, value)
+        if is_dunder and not is_code and name not in _COUNTING:
+            continue
+        if name in _GENERATED and _is_generated(value):
+            continue
+        yield name, value
+
+
+def _is_sunder(name: str) -> bool:
+    return name.startswith("_") and name.endswith("_")
+
+
+def _is_generated(value: Any) -> bool:
+    """Whether a method was generated from the fields of its class, which count themselves."""
+    while isinstance(value, FunctionType) and "__wrapped__" in value.__dict__:
+        value = value.__dict__["__wrapped__"]
+    file = value.__code__.co_filename if isinstance(value, FunctionType) else ""
+    return file == "<string>" or file.startswith("<attrs generated")
+
+
+def _fields(encoder: ValueEncoder, kind: type, name: str) -> Tokens:
+    """Return the tokens of a dataclass's own and inherited fields, and of how it was made."""
+    if "__dataclass_fields__" not in kind.__dict__:
+        return []
+    parts: list[Tokens] = [[text(b"o", repr(kind.__dict__["__dataclass_params__"]))]]
+    for field in kind.__dict__["__dataclass_fields__"].values():
+        flags = (field.init, field.repr, field.hash, field.compare, field.kw_only)
+        part: Tokens = [text(b"n", field.name), text(b"o", str(flags))]
+        for default in (field.default, field.default_factory):
+            is_missing = default is dataclasses.MISSING
+            part += [mark(b"e")] if is_missing else encoder.guarded(f"{name}.{field.name}", default)
+        part += encoder.guarded(f"metadata of {name}.{field.name}", field.metadata)
+        parts.append(part)
+    return join(b"f", parts)
+
+
+def _enum_members(encoder: ValueEncoder, kind: enum.EnumMeta, name: str) -> Tokens:
+    members: list[Tokens] = []
+    for member_name, member in kind.__members__.items():
+        value = getattr(member, "value", None)
+        members.append([text(b"n", member_name), *encoder.guarded(f"{name}.{member_name}", value)])
+    return join(b"E", members)
+
+
+def _render(kind: type, tokens: Tokens, context: Context) -> str:
+    """Return a class's data as text for people; its methods have parts of their own."""
+    lines = [f"class {kind.__qualname__}({', '.join(base.__qualname__ for base in kind.__bases__)}):"]
+    for name, hint in kind.__dict__.get("__annotations__", {}).items():
+        lines.append(f"    {name}: {hint if isinstance(hint, str) else getattr(hint, '__name__', repr(hint))}")
+    if isinstance(kind, enum.EnumMeta):
+        lines += [
+            f"    {name} = {show_value(getattr(member, 'value', None))}" for name, member in kind.__members__.items()
+        ]
+    for name, value in _members(context, kind):
+        if not isinstance(value, _FUNCTION_LIKE):
+            lines.append(f"    {name} = {show_value(value)}")
+    lines += [f"    {value.name} = {value.shown}" for value in values_in(tokens)]
+    return "\n".join(lines)
+
+
+def _written_body(encoder: ValueEncoder, kind: type, name: str, tokens: Tokens) -> Body:
+    """Return the body of a class of pydantic, pandera and their like as it is written.
+
+    Their live attributes are caches that fill as the class is used, so the text counts, once it is proven.
+    """
+    found = next(_proven_bodies(encoder.context, kind), None)
+    if found is None:
+        encoder.context.mark_uncacheable(f"class {name} cannot be fingerprinted: its source cannot be verified")
+        return Body("class", [*tokens, mark(b"?")], f"class {kind.__qualname__}")
+    source, node, code = found
+    namespace = _namespace_of(kind)
+    references = encoder.context.references.of(code)
+    encoder.context.reads_docstrings |= references.reads_docstrings
+    tokens.append(canonical_syntax(node, own_decorator_in(namespace), encoder.context.docstrings))
+    tokens += reference_tokens(encoder, references, namespace)
+    tokens += annotation_tokens(encoder, kind, name)
+    for attribute, value in _patched(encoder.context, kind, code):
+        tokens += [text(b"n", attribute), *encoder.guarded(f"{name}.{attribute}", value)]
+    return Body("ast", tokens, source.text_of(node))
+
+
+def _namespace_of(kind: type) -> dict[str, Any]:
+    module = sys.modules.get(kind.__module__)
+    return module.__dict__ if module is not None else {"__name__": kind.__module__}
+
+
+def _patched(context: Context, kind: type, code: CodeType) -> Iterator[tuple[str, Any]]:
+    """Yield the methods that are not those of the class's body."""
+    written = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    for name, value in sorted(kind.__dict__.items()):
+        if isinstance(value, FunctionType) and value.__code__ not in written and is_project_code(context, value):
+            yield name, value
+
+
+def _proven_bodies(context: Context, kind: type) -> Iterator[tuple[SourceFile, ast.ClassDef, CodeType]]:
+    for source in _candidate_files(context, kind):
+        for node in reversed(source.classes.get(kind.__qualname__, [])):
+            for code in source.codes.get((node.name, first_line(node)), []):
+                if _is_body_of(kind, node, code):
+                    yield source, node, code
+
+
+def _is_body_of(kind: type, node: ast.ClassDef, code: CodeType) -> bool:
+    """Whether a body in the source is that of the live class: the same annotated names, and no method that differs."""
+    annotated = [
+        item.target.id for item in node.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+    ]
+    if list(dict.fromkeys(annotated)) != list(kind.__dict__.get("__annotations__", {})):
+        return False
+    written = {constant.co_name: constant for constant in code.co_consts if isinstance(constant, CodeType)}
+    for name, value in kind.__dict__.items():
+        is_written_here = isinstance(value, FunctionType) and value.__code__.co_filename == code.co_filename
+        if is_written_here and value.__qualname__ == f"{kind.__qualname__}.{name}" and name in written:
+            if value.__code__ != written[name]:
+                return False
+    return True
+
+
+def _candidate_files(context: Context, kind: type) -> Iterator[SourceFile]:
+    module = sys.modules.get(kind.__module__)
+    file = file_of(module) if module is not None else None
+    if module is not None and file is not None:
+        source = context.sources.file(file, namespace=module.__dict__)
+        if source is not None and is_as_imported(module, file):
+            yield source
+        return
+    # A notebook: its cells are known to `linecache` only, the latest last.
+    for cell in reversed(list(linecache.cache)):
+        if cell.startswith("<") or "ipykernel_" in cell:
+            source = context.sources.file(cell)
+            if source is not None:
+                yield source

@@ -1,0 +1,119 @@
+"""What one fingerprint gathers on its way: entities, modules, distributions, and what could not be encoded."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from flowkit.fingerprint.ownership import Owner, Ownership
+from flowkit.fingerprint.references import CodeReferences, references_of
+from flowkit.fingerprint.source import SourceLibrary
+from flowkit.fingerprint.tokens import Entity, EntityKind, text
+
+
+class ReferenceCache:
+    """References by code object, for the life of the process."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[CodeType, CodeReferences]] = {}
+
+    def of(self, code: CodeType) -> CodeReferences:
+        """Return what a code object refers to."""
+        kept = self._known.get(id(code))
+        if kept is None:
+            kept = self._known[id(code)] = (code, references_of(code))
+        return kept[1]
+
+
+class Context:
+    """The state of one walk over a step's code.
+
+    Attributes:
+        modules: Names of the project modules that are reached.
+        distributions: Names of the installed distributions that are reached.
+        uncacheable: The first thing that could not be encoded, with its name; None where all could.
+        docstrings: Whether docstrings count in this walk.
+        reads_docstrings: Whether reached code may read one.
+        untracked: By a function's id, the parameters whose defaults do not count.
+    """
+
+    def __init__(
+        self, ownership: Ownership, sources: SourceLibrary, references: ReferenceCache, docstrings: bool = False
+    ) -> None:
+        self.ownership = ownership
+        self.project = ownership.project
+        self.sources = sources
+        self.references = references
+        self.docstrings = docstrings
+        self.reads_docstrings = False
+        self.modules: set[str] = set()
+        self.distributions: set[str] = set()
+        self.uncacheable: str | None = None
+        self.untracked: dict[int, frozenset[str]] = {}
+        self._entities: dict[tuple[str, int], Entity] = {}
+
+    def entity(self, kind: EntityKind, name: str, value: Any) -> Entity:
+        """Return the one entity of a live object."""
+        key = (kind, id(value))
+        if key not in self._entities:
+            self._entities[key] = Entity(kind, name, value)
+        return self._entities[key]
+
+    def function(self, function: FunctionType) -> Entity:
+        """Return a project function's entity."""
+        module = function.__globals__.get("__name__")
+        return self.entity("function", f"{module}:{function.__qualname__}", function)
+
+    def klass(self, kind: type) -> Entity:
+        """Return a project class's entity."""
+        return self.entity("class", f"{kind.__module__}:{kind.__qualname__}", kind)
+
+    def module(self, module: ModuleType) -> Entity:
+        """Return the entity of a project module that counts whole."""
+        return self.entity("module", module.__name__, module)
+
+    def all_sources(self) -> Entity:
+        """Return the entity of every source of the project, for what is imported under a computed name."""
+        return self.entity("sources", "the project's sources", self.project)
+
+    def foreign(self, module: object, name: str) -> bytes:
+        """Return the token of something that is not the project's: its name and its distributions.
+
+        The version is left to the environment's fingerprint, so that an upgrade is explained as one.
+        """
+        if not isinstance(module, str):
+            return text(b"x", name)
+        top = module.partition(".")[0]
+        if top == "flowkit":
+            return text(b"x", f"flowkit:{name}")
+        owners = sorted(distribution.name for distribution in self.ownership.packages.of_module(top))
+        if top not in sys.stdlib_module_names:
+            self.distributions.update(owners)
+        return text(b"x", f"{','.join(owners)} {module}:{name}")
+
+    def owner_of_function(self, function: FunctionType) -> Owner:
+        """Return whose a function is, by its globals: `__module__` is copied by `functools.wraps` and would lie."""
+        namespace = function.__globals__
+        name = namespace.get("__name__")
+        name = name if isinstance(name, str) else ""
+        module = sys.modules.get(name)
+        if isinstance(module, ModuleType) and module.__dict__ is namespace:
+            return self.ownership.of_module(module)
+        file = namespace.get("__file__")
+        if isinstance(file, str):
+            return self.ownership.of_file(name, os.path.abspath(file))
+        if os.path.isabs(function.__code__.co_filename):
+            return self.ownership.of_file(name, function.__code__.co_filename)
+        return self.ownership.of_module(module) if isinstance(module, ModuleType) else Owner.PROJECT
+
+    def owner_of_class(self, kind: type) -> Owner:
+        """Return whose a class is, by its module's name, which may be missing or no string."""
+        name: object = kind.__module__
+        return self.ownership.of_name(name) if isinstance(name, str) else Owner.THIRD_PARTY
+
+    def mark_uncacheable(self, reason: str) -> None:
+        """Note that something cannot be encoded; the first reason stands."""
+        if self.uncacheable is None:
+            self.uncacheable = reason

@@ -1,0 +1,67 @@
+"""The environment's share of a key: interpreter, versions of reached packages, declared environment variables."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from blake3 import blake3
+
+from flowkit.fingerprint.framing import frame_text
+from flowkit.fingerprint.packages import Packages, installed_packages
+from flowkit.records import Digest, EnvironmentFingerprint
+
+_DOMAIN = b"flowkit environment 1\0"
+_VARIABLE_CONTEXT = "flowkit 2026 digest of an environment variable"
+_OWN_DISTRIBUTION = "flowkit-pipelines"
+ABSENT = "absent"
+
+
+class EnvironmentReader:
+    """Reads environment fingerprints. What was read of a package is kept until its installation changes.
+
+    Args:
+        variables: Where environment variables are read; `os.environ` unless given.
+        python: The interpreter's `major.minor`; this one's unless given.
+    """
+
+    def __init__(self, variables: Mapping[str, str] | None = None, python: str | None = None) -> None:
+        self._variables = os.environ if variables is None else variables
+        self._python = python or f"{sys.version_info.major}.{sys.version_info.minor}"
+        self._packages: Packages | None = None
+        self._labels: dict[frozenset[str], dict[str, str]] = {}
+
+    def read(self, distributions: frozenset[str], variables: Sequence[str] = ()) -> EnvironmentFingerprint:
+        """Return the fingerprint of what a step depends on outside its code and arguments.
+
+        Args:
+            distributions: Names of the distributions that its code reaches; what they require is added.
+            variables: Names of the environment variables that it declares. Their values are never kept.
+        """
+        values = {"python": self._python, "optimize": str(sys.flags.optimize), **self._package_labels(distributions)}
+        for name in sorted(set(variables)):
+            values[f"variable:{name}"] = self._digest_variable(name)
+        message = [frame_text(b"n", name) + frame_text(b"v", value) for name, value in sorted(values.items())]
+        return EnvironmentFingerprint(blake3(_DOMAIN + b"".join(message)).hexdigest(), values)
+
+    def _package_labels(self, distributions: frozenset[str]) -> dict[str, str]:
+        packages = installed_packages()
+        if packages is not self._packages:
+            self._packages = packages
+            self._labels = {}
+        if distributions not in self._labels:
+            self._labels[distributions] = {
+                f"package:{found.name}": found.label
+                for found in packages.closure(distributions)
+                if found.name != _OWN_DISTRIBUTION
+            }
+        return self._labels[distributions]
+
+    def _digest_variable(self, name: str) -> Digest | str:
+        value = self._variables.get(name)
+        if value is None:
+            return ABSENT
+        # Keyed by the variable's name, so that equal values of two variables do not show as equal.
+        key = blake3(name.encode(), derive_key_context=_VARIABLE_CONTEXT).digest()
+        return blake3(value.encode("utf-8", "surrogateescape"), key=key).hexdigest()

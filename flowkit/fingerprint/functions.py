@@ -1,0 +1,177 @@
+"""A project function's share of a fingerprint: its code, what it was made with, and all that it refers to."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from blake3 import blake3
+
+from flowkit.fingerprint.accessors import accessor_tokens
+from flowkit.fingerprint.bytecode import normalise_code, render_code
+from flowkit.fingerprint.callables import EMPTY, cell_contents
+from flowkit.fingerprint.context import Context
+from flowkit.fingerprint.effects import imported_for_effect
+from flowkit.fingerprint.resolve import reference_tokens
+from flowkit.fingerprint.source import VerifiedSource, future_flags
+from flowkit.fingerprint.syntax import OwnDecorator, canonical_syntax
+from flowkit.fingerprint.tokens import Body, Tokens, mark, text
+from flowkit.fingerprint.values import ValueEncoder, join
+
+
+@dataclass(frozen=True, slots=True)
+class CodeDigest:
+    """How a code object was read, and the digest and text of it."""
+
+    basis: str
+    digest: bytes
+    source: str
+
+
+class CodeDigests:
+    """Digests of code objects. Once told for a code object a digest holds for the life of the process."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, bool], tuple[CodeType, CodeDigest]] = {}
+
+    def of(self, context: Context, function: FunctionType) -> CodeDigest:
+        """Return the digest of a function's code, without anything that it refers to."""
+        code = function.__code__
+        key = (id(code), context.docstrings)
+        kept = self._known.get(key)
+        if kept is None:
+            verified = context.sources.find(code, function.__globals__)
+            made = _digest_source(context, function, verified) if verified is not None else _digest_bytecode(code)
+            kept = self._known[key] = (code, made)
+        return kept[1]
+
+
+def _digest_source(context: Context, function: FunctionType, verified: VerifiedSource) -> CodeDigest:
+    written = canonical_syntax(verified.node, own_decorator_in(function.__globals__), context.docstrings)
+    message = text(b"a", str(future_flags(function.__code__))) + written
+    return CodeDigest("ast", blake3(message).digest(), verified.file.text_of(verified.node))
+
+
+def _digest_bytecode(code: CodeType) -> CodeDigest:
+    return CodeDigest("bytecode", blake3(normalise_code(code)).digest(), render_code(code))
+
+
+def own_decorator_in(namespace: dict[str, Any]) -> OwnDecorator:
+    """Return the judge of whether a decorator's expression is one of flowkit's, by what its name means in a module."""
+
+    def judge(expression: ast.expr) -> bool:
+        found = _meaning(expression, namespace)
+        module = getattr(found, "__module__", None)
+        return isinstance(module, str) and module.partition(".")[0] == "flowkit"
+
+    return judge
+
+
+def _meaning(expression: ast.expr, namespace: dict[str, Any]) -> Any:
+    if isinstance(expression, ast.Call):
+        return _meaning(expression.func, namespace)
+    if isinstance(expression, ast.Name):
+        return namespace.get(expression.id)
+    if isinstance(expression, ast.Attribute):
+        base = _meaning(expression.value, namespace)
+        return getattr(base, expression.attr, None) if _is_flowkit(base) else None
+    return None
+
+
+def _is_flowkit(value: object) -> bool:
+    return isinstance(value, ModuleType) and value.__name__.partition(".")[0] == "flowkit"
+
+
+def function_body(encoder: ValueEncoder, digests: CodeDigests, function: FunctionType) -> Body:
+    """Return what a project function contributes."""
+    context = encoder.context
+    code = digests.of(context, function)
+    references = context.references.of(function.__code__)
+    context.reads_docstrings |= references.reads_docstrings
+    name = f"{function.__globals__.get('__name__')}:{function.__qualname__}"
+    cells = cell_contents(function)
+    tokens: Tokens = [text(b"F", code.basis), code.digest]
+    tokens += _defaults(encoder, function, name)
+    tokens += join(b"c", [_cell(encoder, name, variable, value) for variable, value in cells])
+    tokens += _attributes(encoder, function, name)
+    tokens += reference_tokens(encoder, references, function.__globals__, dict(cells))
+    tokens += accessor_tokens(encoder, references.names)
+    tokens += _own_module(context, function)
+    if context.docstrings:
+        tokens.append(text(b"d", str(function.__doc__)))
+    return Body(code.basis, tokens, code.source)
+
+
+def _own_module(context: Context, function: FunctionType) -> Tokens:
+    name = function.__globals__.get("__name__")
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    if module is None or module.__dict__ is not function.__globals__:
+        return []
+    context.modules.add(module.__name__)
+    return [context.module(found) for found in imported_for_effect(context, module)]
+
+
+def _defaults(encoder: ValueEncoder, function: FunctionType, name: str) -> Tokens:
+    values = function.__defaults__ or ()
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    positional = list(zip(names[len(names) - len(values) :], values, strict=True))
+    untracked = encoder.context.untracked.get(id(function), frozenset())
+    parts = []
+    for parameter, value in [*positional, *sorted((function.__kwdefaults__ or {}).items())]:
+        shown = [mark(b"u")] if parameter in untracked else encoder.guarded(f"default {parameter!r} of {name}", value)
+        parts.append([text(b"n", parameter), *shown])
+    return join(b"D", parts)
+
+
+def _cell(encoder: ValueEncoder, name: str, variable: str, value: Any) -> Tokens:
+    if value is EMPTY:
+        return [text(b"n", variable), mark(b"e")]
+    if isinstance(value, ModuleType):
+        # What is read from it counts with the references.
+        return [text(b"n", variable), mark(b"m")]
+    return [text(b"n", variable), *encoder.guarded(f"variable {variable!r} that {name} closes over", value)]
+
+
+def _attributes(encoder: ValueEncoder, function: FunctionType, name: str) -> Tokens:
+    attributes = function.__dict__
+    if not attributes:
+        return []
+    parts = [
+        [text(b"n", key), *encoder.guarded(f"attribute {key!r} of {name}", value)]
+        for key, value in sorted(attributes.items())
+    ]
+    found = join(b"A", parts)
+    wrapped = attributes.get("__wrapped__")
+    if wrapped is not None:
+        # A wrapper may act on annotations: those of both count, as they are now.
+        found += annotation_tokens(encoder, function, name)
+        found += annotation_tokens(encoder, wrapped, name)
+    return found
+
+
+def annotation_tokens(encoder: ValueEncoder, value: Any, name: str) -> Tokens:
+    """Return the tokens of a function's or class's own annotations as objects, or as written where they mean nothing."""
+    raw: Any = value.__dict__.get("__annotations__", {}) if isinstance(value, type) else _annotations_of(value)
+    if not raw:
+        return []
+    if any(isinstance(hint, str) for hint in raw.values()):
+        resolved = _resolve_hints(typing.get_type_hints, value)
+        raw = {key: resolved.get(key, hint) for key, hint in raw.items()}
+    parts = [[text(b"n", key), *encoder.guarded(f"annotation {key!r} of {name}", hint)] for key, hint in raw.items()]
+    return join(b"N", parts)
+
+
+def _annotations_of(value: Any) -> Any:
+    return getattr(value, "__annotations__", None) or {}
+
+
+def _resolve_hints(resolve: Callable[..., dict[str, Any]], value: Any) -> dict[str, Any]:
+    try:
+        return resolve(value, include_extras=True)
+    except Exception:  # noqa: BLE001  (an annotation is any expression; what has no meaning counts as it is written)
+        return {}

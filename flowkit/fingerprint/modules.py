@@ -1,0 +1,94 @@
+"""Modules that count whole: passed on as objects, imported for their effect, opened by `globals()` or `exec`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from blake3 import blake3
+
+from flowkit.fingerprint.callables import is_compiled
+from flowkit.fingerprint.context import Context
+from flowkit.fingerprint.effects import imported_for_effect
+from flowkit.fingerprint.functions import own_decorator_in
+from flowkit.fingerprint.ownership import file_of
+from flowkit.fingerprint.resolve import global_tokens
+from flowkit.fingerprint.syntax import canonical_syntax
+from flowkit.fingerprint.tokens import Body, Tokens, text
+from flowkit.fingerprint.values import ValueEncoder
+
+_NOTEBOOK = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open"})
+_LEFT_OUT = frozenset({"__pycache__", "node_modules", "site-packages"})
+
+
+def module_body(encoder: ValueEncoder, module: ModuleType) -> Body:
+    """Return what a project module contributes as a whole: its file, and everything in its namespace."""
+    context = encoder.context
+    context.modules.add(module.__name__)
+    digest, source = _file_share(context, module)
+    tokens: Tokens = [text(b"m", digest)]
+    if is_compiled(module):
+        return Body("module", tokens, "")
+    for name, value in _globals(module):
+        tokens += [text(b"n", name), *global_tokens(encoder, f"{module.__name__}:{name}", value)]
+    tokens += [context.module(found) for found in imported_for_effect(context, module)]
+    return Body("module", tokens, source)
+
+
+def _globals(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    is_notebook = file_of(module) is None
+    for name, value in sorted(module.__dict__.items()):
+        if name.startswith("__") and name.endswith("__") and name != "__getattr__":
+            continue
+        if is_notebook and (name in _NOTEBOOK or name.startswith("_")):
+            continue
+        yield name, value
+
+
+def _file_share(context: Context, module: ModuleType) -> tuple[str, str]:
+    file = file_of(module)
+    if file is None or not os.path.isfile(file):
+        return "", ""
+    source = context.sources.file(file, namespace=module.__dict__) if file.endswith(".py") else None
+    if source is None:
+        return _digest_bytes(Path(file)), ""
+    judge = own_decorator_in(module.__dict__)
+    return blake3(canonical_syntax(source.tree, judge, context.docstrings)).hexdigest(), source.text
+
+
+def sources_body(encoder: ValueEncoder) -> Body:
+    """Return what all sources of the project contribute, for imports under a name that only running the code tells."""
+    context = encoder.context
+    root = context.project.root
+    tokens: Tokens = []
+    shown = []
+    for path in _source_files(context):
+        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+        source = context.sources.file(str(path))
+        digest = _digest_bytes(path)
+        if source is not None:
+            digest = blake3(canonical_syntax(source.tree, own_decorator_in({}), context.docstrings)).hexdigest()
+        tokens += [text(b"n", name), text(b"m", digest)]
+        shown.append(f"{name} {digest[:12]}")
+    return Body("module", tokens, "\n".join(shown))
+
+
+def _source_files(context: Context) -> Iterator[Path]:
+    root = context.project.root
+    folders = [root, *(root / entry for entry in context.project.code if (root / entry).is_dir())]
+    for folder in dict.fromkeys(folders):
+        for place, names, files in os.walk(folder):
+            # Environments and hidden folders inside the project are not its sources.
+            names[:] = sorted(name for name in names if _is_source_folder(Path(place, name)))
+            yield from (Path(place, name) for name in sorted(files) if name.endswith((".py", ".so")))
+
+
+def _is_source_folder(folder: Path) -> bool:
+    return not folder.name.startswith(".") and folder.name not in _LEFT_OUT and not (folder / "pyvenv.cfg").exists()
+
+
+def _digest_bytes(path: Path) -> str:
+    return blake3(path.read_bytes()).hexdigest()

@@ -1,0 +1,119 @@
+"""Instances, taken apart: known kinds by their content or name, all others by what they would be pickled as."""
+
+from __future__ import annotations
+
+import contextvars
+import enum
+import logging
+import sys
+import types
+import typing
+import weakref
+from typing import Any
+
+from flowkit.fingerprint.bytecode import normalise_code
+from flowkit.fingerprint.syntax import constant_bytes
+from flowkit.fingerprint.tokens import Tokens, text
+from flowkit.fingerprint.values import UnencodableError, ValueEncoder, join
+
+_WEAK_MAPPINGS = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
+
+
+def encode_known_kind(encoder: ValueEncoder, value: Any) -> Tokens | None:
+    """Return the tokens of an instance that counts by type, by name or by its own rule; None for anything else."""
+    kind = type(value)
+    if isinstance(value, enum.Enum):
+        return [*encoder.tokens(kind), text(b"s", value.name or ""), *encoder.tokens(value.value)]
+    if isinstance(value, logging.Logger):
+        return [text(b"g", value.name)]
+    if isinstance(value, contextvars.ContextVar):
+        return [text(b"v", value.name)]
+    if kind.__module__ in ("_thread", "threading", "_threading_local"):
+        # Locks, events and thread-locals hold no data that a result could depend on from one run to the next.
+        return [text(b"h", kind.__qualname__)]
+    if isinstance(value, _WEAK_MAPPINGS):
+        return encoder.pairs(b"k", list(value.items()), in_order=False)
+    if isinstance(value, weakref.WeakSet):
+        return encoder.unordered(b"K", list(value))
+    if kind is types.CodeType:
+        return [text(b"s", value.co_name), normalise_code(value)]
+    if kind.__name__ == "Secret" and kind.__module__.partition(".")[0] == "flowkit":
+        return [text(b"X", value.name)]
+    return None
+
+
+def encode_array(encoder: ValueEncoder, value: Any) -> Tokens | None:
+    """Return the tokens of a numpy array, scalar, dtype or ufunc; None for anything else."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, (numpy.ndarray, numpy.generic, numpy.dtype, numpy.ufunc)):
+        return None
+    if isinstance(value, numpy.ufunc):
+        name = value.__name__
+        if getattr(numpy, name, None) is not value and not _is_from_library(value):
+            raise UnencodableError(f"it is the numpy function {name}, made from Python code that it does not show")
+        return [encoder.context.foreign("numpy", name)]
+    if isinstance(value, numpy.dtype):
+        return [encoder.context.foreign("numpy", "dtype"), *encoder.tokens(numpy.lib.format.dtype_to_descr(value))]
+    array = numpy.asarray(value)
+    parts = [encoder.tokens(type(value)), encoder.tokens(array.dtype), encoder.tokens(array.shape)]
+    if array.dtype.hasobject:
+        return join(b"a", [*parts, encoder.sequence(b"l", array.ravel().tolist())])
+    return join(b"a", [*parts, [constant_bytes(numpy.ascontiguousarray(array).tobytes())]])
+
+
+def _is_from_library(function: Any) -> bool:
+    special = sys.modules.get("scipy.special")
+    return special is not None and getattr(special, function.__name__, None) is function
+
+
+def encode_hint(encoder: ValueEncoder, value: Any) -> Tokens | None:
+    """Return the tokens of an annotation that is not a plain class; None for anything else."""
+    if value is typing.Any or isinstance(value, typing._SpecialForm):
+        return [text(b"y", str(value))]
+    origin = typing.get_origin(value)
+    if origin is not None:
+        arguments = list(typing.get_args(value))
+        # `int | None` and `Optional[int]` mean the same and are of two types.
+        name = [text(b"y", "Union")] if origin in (typing.Union, types.UnionType) else encoder.tokens(origin)
+        return join(b"y", [name, *(encoder.tokens(argument) for argument in arguments)])
+    if isinstance(value, typing.TypeVar):
+        bounds = (value.__bound__, value.__constraints__, value.__covariant__, value.__contravariant__)
+        return [text(b"y", value.__name__), *encoder.sequence(b"t", bounds)]
+    if isinstance(value, (typing.ParamSpec, typing.ForwardRef)):
+        return [text(b"y", str(value))]
+    if isinstance(value, typing.NewType):
+        return [text(b"y", value.__name__), *encoder.tokens(value.__supertype__)]
+    if type(value).__name__ == "TypeAliasType":
+        return [text(b"y", value.__name__), *encoder.tokens(value.__value__)]
+    return [text(b"y", repr(value))] if type(value).__module__ == "typing" else None
+
+
+def encode_instance(encoder: ValueEncoder, value: Any) -> Tokens | None:
+    """Return the tokens of any other instance, by its reduction: what makes it, and its state by sorted names.
+
+    Raises:
+        UnencodableError: It cannot be reduced, as open files, connections and generators cannot.
+    """
+    kind = type(value)
+    try:
+        reduced = value.__reduce_ex__(4)
+    except Exception as error:
+        raise UnencodableError(f"it is a {kind.__module__}.{kind.__qualname__} ({error})") from error
+    if isinstance(reduced, str):
+        return [*encoder.tokens(kind), text(b"s", reduced)]
+    make, arguments, state, items, pairs = (*reduced[:5], *(None,) * (5 - len(reduced)))
+    parts = [encoder.tokens(kind), encoder.tokens(make), encoder.tokens(arguments), _encode_state(encoder, state)]
+    if items is not None:
+        parts.append(encoder.sequence(b"l", items))
+    if pairs is not None:
+        parts.append(encoder.pairs(b"d", pairs))
+    return join(b"R", parts)
+
+
+def _encode_state(encoder: ValueEncoder, state: Any) -> Tokens:
+    if type(state) is dict:
+        return encoder.pairs(b"m", state.items(), in_order=False)
+    if type(state) is tuple and len(state) == 2 and type(state[1]) is dict:
+        # The state of a class with slots: that of its dict, then the slots.
+        return join(b"m", [_encode_state(encoder, state[0]), encoder.pairs(b"m", state[1].items(), in_order=False)])
+    return encoder.tokens(state)

@@ -1,0 +1,180 @@
+"""Installed distributions, read straight from their `dist-info` folders.
+
+`importlib.metadata` gives the same answers and costs more to import and ask than everything else a reused run does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from blake3 import blake3
+
+_TOP_LEVEL = re.compile(rb'^"?([^/,"\r\n]+)', re.MULTILINE)
+_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)(.*)", re.DOTALL)
+_EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
+_MODULE_SUFFIXES = (".py", ".so", ".pyd", ".pyc")
+_DEVELOPMENT = re.compile(r"^(all|complete|.*(test|dev|doc|lint|typ|bench|build|example|tutorial|release|ci|style).*)$")
+
+Requirement = tuple[str, str | None]
+"""A required distribution's normalised name, and the extra that asks for it, None where it is always required."""
+
+
+def normalise_name(name: str) -> str:
+    """Return a distribution's name in the one spelling in which names are compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """An installed distribution.
+
+    Attributes:
+        name: Normalised.
+        folder: Its `.dist-info` (or `.egg-info`) folder.
+    """
+
+    name: str
+    version: str
+    folder: Path = field(compare=False)
+
+    @cached_property
+    def modules(self) -> frozenset[str]:
+        """Top-level names that it installs, from RECORD, else from `top_level.txt`."""
+        record = _read(self.folder / "RECORD")
+        if record is None:
+            listed = _read(self.folder / "top_level.txt")
+            return frozenset((listed or self.name.replace("-", "_").encode()).decode().split())
+        tops = {top.decode("utf-8", "replace") for top in set(_TOP_LEVEL.findall(record))}
+        return frozenset(_module_names(tops))
+
+    @cached_property
+    def is_own_code(self) -> bool:
+        """Whether it was installed from a folder or a version control system, so that its code changes in place."""
+        return any(kind in self._direct_url for kind in ("dir_info", "vcs_info"))
+
+    @cached_property
+    def label(self) -> str:
+        """Its version; with a digest of RECORD where it came from an address, as such a reinstall keeps its version."""
+        if not self._direct_url:
+            return self.version
+        return f"{self.version}+{blake3(_read(self.folder / 'RECORD') or b'').hexdigest()[:16]}"
+
+    @cached_property
+    def requirements(self) -> tuple[Requirement, ...]:
+        """What it requires, those of its extras too."""
+        headers = (_read(self.folder / "METADATA") or b"").partition(b"\n\n")[0].decode("utf-8", "replace")
+        found = []
+        for line in headers.splitlines():
+            if line.startswith("Requires-Dist:") and (match := _REQUIREMENT.match(line[14:])):
+                extra = _EXTRA.search(match[2])
+                found.append((normalise_name(match[1]), extra[1] if extra else None))
+        return tuple(found)
+
+    @cached_property
+    def _direct_url(self) -> dict[str, object]:
+        text = _read(self.folder / "direct_url.json")
+        if text is None:
+            return {}
+        parsed = json.loads(text)
+        return parsed if isinstance(parsed, dict) else {}
+
+
+class Packages:
+    """The distributions of one `sys.path`, by name and by the modules they install."""
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._by_name: dict[str, Distribution] = {}
+        for folder in folders:
+            name, version = _name_and_version(folder)
+            # The first on the path wins, as it does for imports.
+            self._by_name.setdefault(name, Distribution(name, version, folder))
+
+    @cached_property
+    def _by_module(self) -> dict[str, tuple[Distribution, ...]]:
+        table: dict[str, tuple[Distribution, ...]] = {}
+        for distribution in self._by_name.values():
+            for module in distribution.modules:
+                table[module] = (*table.get(module, ()), distribution)
+        return table
+
+    def named(self, name: str) -> Distribution | None:
+        """Return the distribution of that name, in any spelling."""
+        return self._by_name.get(normalise_name(name))
+
+    def of_module(self, module: str) -> tuple[Distribution, ...]:
+        """Return the distributions that install the top-level package of a module: several for a namespace package."""
+        return self._by_module.get(module.partition(".")[0], ())
+
+    def closure(self, names: Iterable[str]) -> tuple[Distribution, ...]:
+        """Return the named distributions and all that they require, as far as installed, sorted by name.
+
+        Extras of the named ones count where they are installed, because libraries use optional accelerators as soon as
+        they find them; extras for development do not, and deeper ones do not.
+        """
+        found: dict[str, Distribution] = {}
+        waiting = [(normalise_name(name), True) for name in sorted(names)]
+        direct = {name for name, _ in waiting}
+        while waiting:
+            name, named = waiting.pop()
+            distribution = self._by_name.get(name)
+            if distribution is None or (name in found and not named):
+                continue
+            found[name] = distribution
+            for required, extra in distribution.requirements:
+                wanted = extra is None or (named and not _DEVELOPMENT.match(extra))
+                if wanted and required not in found and required not in direct:
+                    waiting.append((required, False))
+        return tuple(found[name] for name in sorted(found))
+
+
+_CACHED: dict[tuple[tuple[str, int], ...], Packages] = {}
+
+
+def installed_packages() -> Packages:
+    """Return the distributions on `sys.path`; kept for this process until a `dist-info` folder changes."""
+    folders = [(entry.path, entry.stat().st_mtime_ns) for entry in _metadata_folders()]
+    key = tuple(folders)
+    if key not in _CACHED:
+        _CACHED.clear()
+        _CACHED[key] = Packages(Path(folder) for folder, _ in folders)
+    return _CACHED[key]
+
+
+def _metadata_folders() -> Iterable[os.DirEntry[str]]:
+    for place in dict.fromkeys(sys.path):
+        if not os.path.isdir(place or "."):
+            continue
+        with os.scandir(place or ".") as entries:
+            found = [entry for entry in entries if entry.name.endswith((".dist-info", ".egg-info")) and entry.is_dir()]
+        yield from sorted(found, key=lambda entry: entry.name)
+
+
+def _name_and_version(folder: Path) -> tuple[str, str]:
+    name, _, version = folder.name.rpartition(".")[0].partition("-")
+    if not version or folder.name.endswith(".egg-info"):
+        headers = (_read(folder / "METADATA") or _read(folder / "PKG-INFO") or b"").decode("utf-8", "replace")
+        match = re.search(r"^Version:\s*(\S+)", headers, re.MULTILINE)
+        version = match[1] if match else version
+    return normalise_name(name), version
+
+
+def _module_names(tops: Iterable[str]) -> Iterable[str]:
+    for top in tops:
+        if top.endswith(_MODULE_SUFFIXES):
+            yield top.partition(".")[0]
+        elif "." not in top and top != "__pycache__":
+            yield top
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None

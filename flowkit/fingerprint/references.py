@@ -1,0 +1,204 @@
+"""What a code object refers to outside itself, read from its instructions, those of nested code included.
+
+A reference is a root and a chain of attributes: `helpers.clean` in a function is the global `helpers` and the chain
+`(clean,)`. Names that an import inside the function binds are followed like globals.
+"""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from types import CodeType
+from typing import NamedTuple
+
+_GLOBAL_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+_CELL_LOADS = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
+_NO_LOADS = frozenset({"LOAD_FAST_AND_CLEAR", "LOAD_CLOSURE"})
+_CHAINING = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+_AS_STEPS = frozenset({"SWAP", "POP_TOP", "COPY", "NOP"})
+_DOC_READERS = frozenset({"__doc__", "getdoc"})
+
+
+class Root(IntEnum):
+    """Where a reference starts: a name of the module, a variable of an enclosing function, an import in the code."""
+
+    GLOBAL = 0
+    CELL = 1
+    IMPORT = 2
+
+
+class Reference(NamedTuple):
+    """A root and the attributes read from it.
+
+    Attributes:
+        name: The name; for an import the module as written, without leading dots.
+        level: Number of leading dots of a relative import.
+    """
+
+    root: Root
+    name: str
+    chain: tuple[str, ...] = ()
+    level: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CodeReferences:
+    """All that a code object refers to.
+
+    Attributes:
+        references: Sorted, each once.
+        imports: (level, module) of every import statement inside; they load modules whatever is read from these.
+        names: Every attribute and global name in the code.
+        computed_import: Whether an import could not be read.
+        reads_docstrings: Whether it may read a docstring.
+    """
+
+    references: tuple[Reference, ...]
+    imports: tuple[tuple[int, str], ...]
+    names: frozenset[str]
+    computed_import: bool
+    reads_docstrings: bool
+
+
+def references_of(code: CodeType) -> CodeReferences:
+    """Return what a code object refers to."""
+    codes = list(_nested(code))
+    listings = [[found for found in dis.get_instructions(item) if found.opname != "EXTENDED_ARG"] for item in codes]
+    imports = _Imports()
+    for listing in listings:
+        imports.read(listing)
+    found: set[Reference] = set()
+    for item, listing in zip(codes, listings, strict=True):
+        found.update(_loads(item, listing, imports))
+    found.update(imports.unread(found))
+    names = frozenset(name for item in codes for name in item.co_names)
+    constants = {constant for item in codes for constant in item.co_consts if isinstance(constant, str)}
+    reads_docstrings = bool(_DOC_READERS & (names | constants))
+    return CodeReferences(
+        tuple(sorted(found)), tuple(sorted(imports.modules)), names, imports.computed, reads_docstrings
+    )
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    waiting = [code]
+    while waiting:
+        item = waiting.pop()
+        yield item
+        waiting.extend(constant for constant in item.co_consts if isinstance(constant, CodeType))
+
+
+class _Imports:
+    """The import statements of a function, and the local names that they bind."""
+
+    def __init__(self) -> None:
+        self.modules: set[tuple[int, str]] = set()
+        self.computed = False
+        self.aliases: dict[str, set[Reference]] = {}
+        self._dotted: set[tuple[int, str]] = set()
+
+    def read(self, listing: list[dis.Instruction]) -> None:
+        """Note every import in a list of instructions."""
+        for index, instruction in enumerate(listing):
+            if instruction.opname == "IMPORT_NAME":
+                self._read_one(listing, index)
+
+    def _read_one(self, listing: list[dis.Instruction], index: int) -> None:
+        before = [item.argval for item in listing[max(index - 2, 0) : index]]
+        if len(before) != 2 or type(before[0]) is not int or not (before[1] is None or type(before[1]) is tuple):
+            self.computed = True
+            return
+        level, members = before
+        module = str(listing[index].argval)
+        self.modules.add((level, module))
+        if members is None:
+            self._bind_module(listing, index, level, module)
+        else:
+            self._bind_members(listing, index, level, module)
+
+    def _bind_module(self, listing: list[dis.Instruction], index: int, level: int, module: str) -> None:
+        """Note `import a.b`, which binds `a`, or `import a.b as c`, which binds `a.b`."""
+        place = index + 1
+        is_renamed = listing[place].opname == "IMPORT_FROM"
+        while listing[place].opname == "IMPORT_FROM" or listing[place].opname in _AS_STEPS:
+            place += 1
+        for name in _stored(listing[place]):
+            top, *rest = module.split(".")
+            if not is_renamed and rest:
+                self._dotted.add((level, module))
+            self._alias(name, Reference(Root.IMPORT, top, tuple(rest) if is_renamed else (), level))
+
+    def _bind_members(self, listing: list[dis.Instruction], index: int, level: int, module: str) -> None:
+        place = index + 1
+        while place + 1 < len(listing) and listing[place].opname == "IMPORT_FROM":
+            member = str(listing[place].argval)
+            for name in _stored(listing[place + 1]):
+                self._alias(name, Reference(Root.IMPORT, module, (member,), level))
+            place += 2
+
+    def _alias(self, name: str, reference: Reference) -> None:
+        self.aliases.setdefault(name, set()).add(reference)
+
+    def unread(self, found: set[Reference]) -> Iterator[Reference]:
+        """Yield what is imported and never read: it is imported for its effect, and counts whole."""
+        read = {(item.level, item.name, item.chain) for item in found if item.root is Root.IMPORT}
+        for references in self.aliases.values():
+            for target in references:
+                reach = len(target.chain)
+                if not any((target.level, target.name, target.chain) == (a, b, c[:reach]) for a, b, c in read):
+                    yield target
+        for level, module in self._dotted:
+            top, *rest = module.split(".")
+            if not any(a == level and b == top and c[: len(rest)] == tuple(rest) for a, b, c in read):
+                yield Reference(Root.IMPORT, top, tuple(rest), level)
+
+
+def _stored(instruction: dis.Instruction) -> tuple[str, ...]:
+    """Return the name that an instruction binds; of a fused one the first."""
+    if not instruction.opname.startswith("STORE_"):
+        return ()
+    value = instruction.argval
+    return (str(value[0] if isinstance(value, tuple) else value),)
+
+
+def _loads(code: CodeType, listing: list[dis.Instruction], imports: _Imports) -> Iterator[Reference]:
+    cells = frozenset(code.co_cellvars) | frozenset(code.co_freevars)
+    for index, instruction in enumerate(listing):
+        if not instruction.opname.startswith(("LOAD_", "STORE_FAST_LOAD")) or instruction.opname in _NO_LOADS:
+            continue
+        names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
+        if instruction.opname.startswith("STORE"):
+            names = names[-1:]
+        chain = _chain(listing, index + 1)
+        for name in names:
+            if not isinstance(name, str):
+                continue
+            # A fused instruction's first name is not what the chain is read from; as a bare read it counts for more.
+            read = chain if name == names[-1] else ()
+            yield from _load(instruction.opname, name, read, cells, imports)
+
+
+def _load(
+    opname: str, name: str, chain: tuple[str, ...], cells: frozenset[str], imports: _Imports
+) -> Iterator[Reference]:
+    if opname == "LOAD_NAME" and name == "__name__":
+        # Every class body reads its module's name for `__module__`; code may move between modules.
+        return
+    if opname in _GLOBAL_LOADS:
+        yield Reference(Root.GLOBAL, name, chain)
+    elif opname in _CELL_LOADS:
+        yield Reference(Root.CELL, name, chain)
+    elif not opname.startswith(("LOAD_FAST", "STORE_FAST_LOAD")) or name in cells:
+        # Of other loads none reads a variable; a cell loaded as it is goes to a nested function, which reads it.
+        return
+    for target in imports.aliases.get(name, ()):
+        yield Reference(Root.IMPORT, target.name, (*target.chain, *chain), target.level)
+
+
+def _chain(listing: list[dis.Instruction], index: int) -> tuple[str, ...]:
+    chain = []
+    while index < len(listing) and listing[index].opname in _CHAINING:
+        chain.append(str(listing[index].argval))
+        index += 1
+    return tuple(chain)

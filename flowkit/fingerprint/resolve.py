@@ -1,0 +1,193 @@
+"""From references to what they mean now: chains are followed through modules only, to the first thing that is none."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+
+from flowkit.authoring.step import Step
+from flowkit.fingerprint.callables import is_computed_import, is_compiled, is_project_code
+from flowkit.fingerprint.ownership import Owner
+from flowkit.fingerprint.references import CodeReferences, Reference, Root
+from flowkit.fingerprint.tokens import Tokens, text
+from flowkit.fingerprint.values import ValueEncoder
+
+_MISSING: Any = object()
+_OPENS_MODULE = frozenset({"eval", "exec", "globals", "vars", "locals"})
+_MACHINERY = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
+_BY_REFERENCE = (FunctionType, BuiltinFunctionType, type, ModuleType, Step)
+
+
+def reference_tokens(
+    encoder: ValueEncoder, code: CodeReferences, namespace: dict[str, Any], cells: Mapping[str, Any] | None = None
+) -> Tokens:
+    """Return the tokens of everything that a code object refers to, in sorted order.
+
+    Args:
+        encoder: Turns what is found into tokens.
+        code: The references of the code object.
+        namespace: The globals that its names are looked up in.
+        cells: What it closes over, by name.
+    """
+    resolver = _Resolver(encoder, namespace, cells or {})
+    found: Tokens = []
+    for level, name in code.imports:
+        resolver.load(level, name)
+    for reference in code.references:
+        resolved = resolver.resolve(reference)
+        if resolved is not None:
+            found.append(text(b"n", " ".join((str(reference.level), reference.name, *reference.chain))))
+            found += resolved
+    if code.computed_import:
+        found.append(encoder.context.all_sources())
+    return found
+
+
+def global_tokens(encoder: ValueEncoder, place: str, value: Any) -> Tokens:
+    """Return the tokens of what a global holds: code by reference, data as a part of its own under the global's name."""
+    if isinstance(value, _BY_REFERENCE):
+        return encoder.guarded(place, value)
+    return [encoder.named(place, value)]
+
+
+class _Resolver:
+    def __init__(self, encoder: ValueEncoder, namespace: dict[str, Any], cells: Mapping[str, Any]) -> None:
+        self._encoder = encoder
+        self._context = encoder.context
+        self._namespace = namespace
+        self._cells = cells
+
+    def resolve(self, reference: Reference) -> Tokens | None:
+        """Return the tokens of what a reference means; None where it counts elsewhere."""
+        if reference.root is Root.GLOBAL:
+            return self._global(reference)
+        if reference.root is Root.CELL:
+            value = self._cells.get(reference.name)
+            # Other contents count with the function's cells.
+            return self._follow(value, reference.chain, reference.name) if isinstance(value, ModuleType) else None
+        module = self.load(reference.level, reference.name)
+        if module is None:
+            absolute = self._absolute(reference.level, reference.name)
+            return [self._context.foreign(absolute, ".".join(reference.chain))]
+        return self._follow(module, reference.chain, module.__name__)
+
+    def load(self, level: int, name: str) -> ModuleType | None:
+        """Return an imported module; a project's is imported if it is not loaded yet, another's is not."""
+        absolute = self._absolute(level, name)
+        module = sys.modules.get(absolute)
+        if module is None and self._is_project_source(absolute):
+            module = self._import(absolute)
+        return module
+
+    def _absolute(self, level: int, name: str) -> str:
+        package = self._namespace.get("__package__")
+        if not level or not isinstance(package, str):
+            return name
+        parts = package.split(".")
+        base = ".".join(parts[: len(parts) - level + 1])
+        return f"{base}.{name}" if name else base
+
+    def _is_project_source(self, absolute: str) -> bool:
+        top = absolute.partition(".")[0]
+        loaded = sys.modules.get(top)
+        if loaded is not None:
+            return self._context.ownership.of_module(loaded) is Owner.PROJECT
+        try:
+            found = importlib.util.find_spec(top)
+        except (ImportError, ValueError):
+            return False
+        if found is None:
+            return False
+        places = [found.origin] if found.has_location else list(found.submodule_search_locations or ())
+        file = os.path.abspath(places[0]) if places and places[0] else None
+        return self._context.ownership.of_file(top, file) is Owner.PROJECT
+
+    def _import(self, absolute: str) -> ModuleType | None:
+        try:
+            return importlib.import_module(absolute)
+        except ModuleNotFoundError:
+            # The step will fail on it just the same, and its name counts.
+            return None
+        except Exception as error:  # noqa: BLE001  (a module may raise anything while it is imported)
+            self._context.mark_uncacheable(f"module {absolute} cannot be fingerprinted: importing it raises {error!r}")
+            return None
+
+    def _global(self, reference: Reference) -> Tokens:
+        name = reference.name
+        if name in _MACHINERY:
+            return []
+        if name in self._namespace:
+            place = f"{self._namespace.get('__name__')}:{name}"
+            return self._follow(self._namespace[name], reference.chain, place)
+        value = vars(builtins).get(name, _MISSING)
+        if value is _MISSING:
+            return [text(b"u", name)]
+        if name in _OPENS_MODULE and isinstance(value, BuiltinFunctionType):
+            return self._own_module()
+        if is_computed_import(value) or is_project_code(self._context, value):
+            return self._encoder.guarded(f"builtins:{name}", value)
+        return [text(b"x", name)]
+
+    def _own_module(self) -> Tokens:
+        name = self._namespace.get("__name__")
+        module = sys.modules.get(name) if isinstance(name, str) else None
+        if module is not None and module.__dict__ is self._namespace:
+            return [self._context.module(module)]
+        shown = {key: value for key, value in sorted(self._namespace.items()) if not key.startswith("__")}
+        return self._encoder.guarded(f"the globals of {name}", shown)
+
+    def _follow(self, value: Any, chain: tuple[str, ...], place: str) -> Tokens:
+        while chain and isinstance(value, ModuleType):
+            if self._context.ownership.of_module(value) is not Owner.PROJECT:
+                return self._foreign(value, chain)
+            if is_compiled(value):
+                return [self._context.module(value)]
+            self._context.modules.add(value.__name__)
+            found = value.__dict__.get(chain[0], _MISSING)
+            found = self._submodule(value, chain[0]) if found is _MISSING else found
+            if found is _MISSING:
+                return self._made_by_module(value, chain[0])
+            place = f"{value.__name__}:{chain[0]}"
+            value, chain = found, chain[1:]
+        return global_tokens(self._encoder, place, value)
+
+    def _submodule(self, package: ModuleType, name: str) -> Any:
+        """Return a submodule that nobody has imported yet; whether another step has must make no difference."""
+        if not hasattr(package, "__path__") or "__getattr__" in package.__dict__:
+            return _MISSING
+        module = self._import(f"{package.__name__}.{name}")
+        return _MISSING if module is None else module
+
+    def _made_by_module(self, module: ModuleType, name: str) -> Tokens:
+        """Return the tokens of an attribute that the module's own `__getattr__` gives, if it has one."""
+        maker = module.__dict__.get("__getattr__")
+        if maker is None:
+            return [text(b"u", name)]
+        return [text(b"n", name), *self._encoder.guarded(f"{module.__name__}:__getattr__", maker)]
+
+    def _foreign(self, module: ModuleType, chain: tuple[str, ...]) -> Tokens:
+        """Return the name of a third-party attribute, or the project's code where it was replaced by that."""
+        for index, name in enumerate(chain):
+            found = module.__dict__.get(name, _MISSING)
+            if not isinstance(found, ModuleType):
+                return self._foreign_attribute(module, name, found)
+            if self._context.ownership.of_module(found) is Owner.PROJECT:
+                return self._follow(found, chain[index + 1 :], f"{module.__name__}:{name}")
+            module = found
+        return [self._context.foreign(module.__name__, "")]
+
+    def _foreign_attribute(self, module: ModuleType, name: str, found: Any) -> Tokens:
+        token = self._context.foreign(module.__name__, name)
+        if found is _MISSING:
+            return [token]
+        if is_computed_import(found):
+            return [token, self._context.all_sources()]
+        if is_project_code(self._context, found):
+            return global_tokens(self._encoder, f"{module.__name__}:{name}", found)
+        return [token]

@@ -1,0 +1,202 @@
+"""Source text that is proven to be what runs.
+
+A file's text counts for a code object only if compiling it gives an equal code object: constants with their types,
+names, line and exception tables. Text that was edited after the import therefore never speaks for the old code.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import dis
+import io
+import linecache
+import os
+import tokenize
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from types import CodeType
+from typing import Any
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+_FUTURES = 0
+for _feature in __future__.all_feature_names:
+    _FUTURES |= getattr(__future__, _feature).compiler_flag
+_IS_LAMBDA = "<lambda>"
+
+
+@dataclass(eq=False)
+class SourceFile:
+    """A file or notebook cell: its text, its tree, and the code objects that compiling it gives."""
+
+    name: str
+    text: str
+    tree: ast.Module
+    flags: int
+
+    @cached_property
+    def codes(self) -> dict[tuple[str, int], list[CodeType]]:
+        """Every code object in it by (name, first line)."""
+        table: dict[tuple[str, int], list[CodeType]] = defaultdict(list)
+        flags = self.flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        waiting = [compile(self.tree, self.name, "exec", flags=flags, dont_inherit=True)]
+        while waiting:
+            code = waiting.pop()
+            table[code.co_name, code.co_firstlineno].append(code)
+            waiting.extend(constant for constant in code.co_consts if isinstance(constant, CodeType))
+        return dict(table)
+
+    @cached_property
+    def functions(self) -> dict[tuple[str, int], list[FunctionNode]]:
+        """Every function and lambda in it by (name, first line, that of a decorator included)."""
+        table: dict[tuple[str, int], list[FunctionNode]] = defaultdict(list)
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Lambda):
+                table[_IS_LAMBDA, node.lineno].append(node)
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                table[node.name, first_line(node)].append(node)
+        return dict(table)
+
+    @cached_property
+    def classes(self) -> dict[str, list[ast.ClassDef]]:
+        """Every class in it by qualified name, in order."""
+        table: dict[str, list[ast.ClassDef]] = defaultdict(list)
+        waiting: list[tuple[ast.AST, str]] = [(self.tree, "")]
+        while waiting:
+            node, prefix = waiting.pop(0)
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.ClassDef):
+                    table[prefix + child.name].append(child)
+                    waiting.append((child, f"{prefix}{child.name}."))
+                elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    waiting.append((child, f"{prefix}{child.name}.<locals>."))
+                else:
+                    waiting.append((child, prefix))
+        return dict(table)
+
+    def text_of(self, node: ast.stmt | ast.Lambda) -> str:
+        """Return a node's text as it stands, with its decorators, without the indentation of its first line."""
+        if isinstance(node, ast.Lambda):
+            return ast.get_source_segment(self.text, node) or ""
+        start = first_line(node)
+        lines = self.text.split("\n")[start - 1 : node.end_lineno]
+        margin = len(lines[0]) - len(lines[0].lstrip()) if lines else 0
+        return "\n".join(line[margin:] if not line[:margin].strip() else line for line in lines)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerifiedSource:
+    """The function node that a code object was proven to come from."""
+
+    node: FunctionNode
+    file: SourceFile
+
+
+def first_line(node: ast.stmt) -> int:
+    """Return the line on which a definition begins, that of its first decorator where there is one."""
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return decorators[0].lineno if decorators else node.lineno
+
+
+class SourceLibrary:
+    """Finds verified sources. What was once proven for a code object holds for the life of the process.
+
+    An edit on disk without a reload must not change what is said of code that is already loaded.
+    """
+
+    def __init__(self) -> None:
+        self._verified: dict[int, tuple[CodeType, VerifiedSource | None]] = {}
+        self._files: dict[tuple[str, int], tuple[object, SourceFile | None]] = {}
+
+    def find(self, code: CodeType, namespace: dict[str, Any] | None = None) -> VerifiedSource | None:
+        """Return where a code object comes from; None where no text can be proven to be its source.
+
+        Args:
+            code: A live function's code.
+            namespace: Its module's globals, by which a loader that is not the file system is found.
+        """
+        kept = self._verified.get(id(code))
+        if kept is None:
+            # The code object is kept too: its id must not be given to another one.
+            kept = self._verified[id(code)] = (code, self._verify(code, namespace))
+        return kept[1]
+
+    def file(self, name: str, flags: int = 0, namespace: dict[str, Any] | None = None) -> SourceFile | None:
+        """Return a file or notebook cell by its name; None where there is none or it does not parse."""
+        state, read = _read(name, namespace)
+        kept = self._files.get((name, flags))
+        if kept is None or kept[0] != state:
+            text = read()
+            kept = self._files[name, flags] = (state, None if text is None else _parse(name, text, flags))
+        return kept[1]
+
+    def _verify(self, code: CodeType, namespace: dict[str, Any] | None) -> VerifiedSource | None:
+        file = self.file(code.co_filename, code.co_flags & _FUTURES, namespace)
+        if file is None:
+            return None
+        key = (code.co_name, code.co_firstlineno)
+        if not any(compiled == code for compiled in file.codes.get(key, ())):
+            return None
+        nodes = file.functions.get(key, [])
+        if code.co_name == _IS_LAMBDA:
+            nodes = [node for node in nodes if isinstance(node, ast.Lambda) and _range(node.body) == _returned(code)]
+        return VerifiedSource(nodes[0], file) if len(nodes) == 1 else None
+
+
+def future_flags(code: CodeType) -> int:
+    """Return the `__future__` features that a code object was compiled with."""
+    return code.co_flags & _FUTURES
+
+
+def _read(name: str, namespace: dict[str, Any] | None) -> tuple[object, Callable[[], str | bytes | None]]:
+    """Return a token for the text's present state, and how to read it: a file is read only if its stat changed."""
+    try:
+        status = os.stat(name)
+    except (OSError, ValueError):
+        text = "".join(linecache.getlines(name, namespace))
+        return text, lambda: text or None
+    state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return state, lambda: _read_file(name)
+
+
+def _read_file(name: str) -> bytes | None:
+    try:
+        with open(name, "rb") as file:
+            return file.read()
+    except OSError:
+        # Without its text the code counts by its bytecode.
+        return None
+
+
+def _parse(name: str, text: str | bytes, flags: int) -> SourceFile | None:
+    try:
+        options = flags | ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        tree = compile(text, name, "exec", flags=options, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError):
+        # Not Python, or not this version's: the caller goes on with bytecode.
+        return None
+    decoded = text if isinstance(text, str) else _decode(text)
+    return SourceFile(name, decoded, tree, flags)
+
+
+def _decode(text: bytes) -> str:
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(text).readline)
+    return text.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _range(node: ast.expr) -> tuple[int | None, ...]:
+    return (node.lineno, node.end_lineno, node.col_offset, node.end_col_offset)
+
+
+def _returned(code: CodeType) -> tuple[int | None, ...] | None:
+    """Return the source range of the last instruction that returns."""
+    for instruction in reversed(list(dis.get_instructions(code))):
+        if instruction.opname.startswith("RETURN") and instruction.opname != "RETURN_GENERATOR":
+            where = instruction.positions
+            if where is None:
+                return None
+            return (where.lineno, where.end_lineno, where.col_offset, where.end_col_offset)
+    return None

@@ -1,0 +1,108 @@
+"""The pieces that a fingerprint's message is made of, and the two ways in which they are written out.
+
+The digest that counts numbers what is reached at first reference, so that names of modules do not count. The map for
+people names it instead, so that a change in one helper changes that helper's part and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Union
+
+from blake3 import blake3
+
+from flowkit.fingerprint.framing import frame, frame_text
+
+EntityKind = Literal["function", "class", "module", "sources"]
+
+
+@dataclass(eq=False, slots=True)
+class Entity:
+    """A function, class or module that is followed: it has a number in the message and a part of its own.
+
+    Attributes:
+        name: `module:qualified name`.
+        value: The live object; kept, so that its identity stays its own.
+    """
+
+    kind: EntityKind
+    name: str
+    value: Any
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """A global that counts by its value, where it is read.
+
+    Attributes:
+        shown: A short text for people.
+    """
+
+    name: str
+    tokens: list[Token]
+    shown: str = field(default="")
+
+
+Token = Union[bytes, Entity, Value]  # noqa: UP007  (a class that is defined above refers to it by name)
+Tokens = list[Token]
+
+
+@dataclass(slots=True)
+class Body:
+    """What an entity contributes: how it was read, its tokens, and its text for people."""
+
+    basis: str
+    tokens: Tokens
+    source: str
+
+
+def write_numbered(tokens: Tokens, write: Callable[[bytes], object], number: Callable[[Entity], int]) -> None:
+    """Write tokens out with entities by number and values in full."""
+    for token in _in_full(tokens):
+        if isinstance(token, Entity):
+            write(frame_text(b"#", str(number(token))))
+        else:
+            write(token)
+
+
+def digest_named(tokens: Tokens) -> bytes:
+    """Return the digest of tokens with entities by name, and values in full."""
+    hasher = blake3()
+    write_named(tokens, hasher.update, in_full=True)
+    return hasher.digest()
+
+
+def write_named(tokens: Tokens, write: Callable[[bytes], object], in_full: bool = False) -> None:
+    """Write tokens out with entities, and values unless `in_full`, by name."""
+    for token in _in_full(tokens) if in_full else tokens:
+        if isinstance(token, bytes):
+            write(token)
+        else:
+            write(frame_text(b"@", token.name))
+
+
+def values_in(tokens: Tokens) -> Iterator[Value]:
+    """Yield the values among tokens, those inside other values too."""
+    for token in tokens:
+        if isinstance(token, Value):
+            yield token
+            yield from values_in(token.tokens)
+
+
+def _in_full(tokens: Tokens) -> Iterator[bytes | Entity]:
+    for token in tokens:
+        if isinstance(token, Value):
+            yield from _in_full(token.tokens)
+        else:
+            yield token
+
+
+def text(tag: bytes, content: str) -> bytes:
+    """Return a token of text."""
+    return frame_text(tag, content)
+
+
+def mark(tag: bytes) -> bytes:
+    """Return a token without content."""
+    return frame(tag, b"")

@@ -1,0 +1,153 @@
+"""Arguments as trees: plain values with leaves where content from elsewhere will stand.
+
+Lists, tuples (named ones too), dicts and dataclass instances are walked; everything else is a value. A leaf is a `Ref`
+to another node's output, a `Gather` of many, a `FileInput` for a `Path` that came in, or a `StoredConstant` for a table,
+array or estimator that was written into the pipeline.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flowkit.records import RETURN, Artifact, Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A node's output, by the node's name and the output's."""
+
+    node: str
+    output: str = RETURN
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """What `collect` gives: the outputs in order, without those of skipped nodes."""
+
+    refs: tuple[Ref, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileInput:
+    """A file or folder that came in as a `Path`, with its content's artifact and its stamp when that was hashed.
+
+    `stamp` is None for a folder.
+    """
+
+    path: Path
+    artifact: Artifact
+    stamp: Stamp | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConstant:
+    """A constant whose content was put into the store by its codec."""
+
+    artifact: Artifact
+
+
+Leaf = Ref | Gather | FileInput | StoredConstant
+LEAVES = (Ref, Gather, FileInput, StoredConstant)
+
+
+def is_instance_of_dataclass(value: object) -> bool:
+    """Whether `value` is an instance of a dataclass (not the class itself, not a leaf)."""
+    return dataclasses.is_dataclass(value) and not isinstance(value, (type, *LEAVES))
+
+
+def replace_leaves(value: Any, replace: Callable[[Any, Any], Any], hint: Any = Any) -> Any:
+    """Return `value` rebuilt with `replace(item, hint)` in place of everything that is not a container.
+
+    Containers are rebuilt only where something below them was replaced by another object, so a value without leaves
+    comes back as it is.
+
+    Args:
+        value: An argument tree.
+        replace: Called with each non-container item and the part of the annotation that stands for it.
+        hint: The parameter's annotation; `Any` where nothing is known.
+    """
+    if isinstance(value, LEAVES):
+        return replace(value, hint)
+    if isinstance(value, (list, tuple)):
+        return _replace_sequence(value, replace, hint)
+    if type(value) is dict:
+        wanted = _item_hint(hint, -1)
+        items = {key: replace_leaves(item, replace, wanted) for key, item in value.items()}
+        return items if any(items[key] is not item for key, item in value.items()) else value
+    if is_instance_of_dataclass(value):
+        return _replace_fields(value, replace)
+    return replace(value, hint)
+
+
+def _replace_sequence(value: list[Any] | tuple[Any, ...], replace: Callable[[Any, Any], Any], hint: Any) -> Any:
+    items = [replace_leaves(item, replace, _item_hint(hint, index)) for index, item in enumerate(value)]
+    if all(new is old for new, old in zip(items, value, strict=True)):
+        return value
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)._make(items)
+    return type(value)(items)
+
+
+def _replace_fields(value: Any, replace: Callable[[Any, Any], Any]) -> Any:
+    names = [field.name for field in dataclasses.fields(value) if hasattr(value, field.name)]
+    items = {name: replace_leaves(getattr(value, name), replace) for name in names}
+    if all(items[name] is getattr(value, name) for name in names):
+        return value
+    # Not `replace()`: that would run `__post_init__` on leaves, which are not values yet.
+    copy = object.__new__(type(value))
+    for name, item in items.items():
+        object.__setattr__(copy, name, item)
+    return copy
+
+
+def _item_hint(hint: Any, index: int) -> Any:
+    """Return the annotation of an item of a container annotated as `hint`; `Any` where it cannot be told.
+
+    Args:
+        hint: The container's annotation.
+        index: Position in a sequence; -1 for a dict's values.
+    """
+    if typing.get_origin(hint) is typing.Annotated:
+        hint = typing.get_args(hint)[0]
+    arguments = typing.get_args(hint)
+    if not arguments:
+        return Any
+    if typing.get_origin(hint) is tuple:
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return arguments[0]
+        return arguments[index] if index < len(arguments) else Any
+    if len(arguments) == 2 and index == -1:
+        return arguments[1]
+    return arguments[0] if len(arguments) == 1 else Any
+
+
+def item_hint(hint: Any) -> Any:
+    """Return the annotation of an item of a homogeneous sequence annotated as `hint`, such as `int` of `list[int]`."""
+    return _item_hint(hint, 0)
+
+
+def leaves_of(value: Any) -> Iterator[Leaf]:
+    """Yield every leaf in `value`, in order."""
+    found: list[Leaf] = []
+
+    def note(item: Any, _: Any) -> Any:
+        if isinstance(item, LEAVES):
+            found.append(item)
+        return item
+
+    replace_leaves(value, note)
+    yield from found
+
+
+def refs_of(value: Any) -> Iterator[Ref]:
+    """Yield every reference to a node's output in `value`, those inside a `Gather` too, in order."""
+    for leaf in leaves_of(value):
+        if isinstance(leaf, Ref):
+            yield leaf
+        elif isinstance(leaf, Gather):
+            yield from leaf.refs

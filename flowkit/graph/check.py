@@ -1,0 +1,74 @@
+"""Checks a whole graph before anything runs: every edge's types, every constant's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flowkit.errors import ArgumentError, CheckError, DefinitionError
+from flowkit.graph.arguments import leaves_of
+from flowkit.graph.graph import Graph, Node
+from flowkit.graph.typecheck import Fit, Verdict, check_constant, check_edge, edge_error, format_hint
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What a check found that is no error.
+
+    Attributes:
+        warnings: Edges on which nothing can be promised, such as those annotated `Any`.
+        deferred: Edges that no rule can judge and that are checked on the value when it is there.
+    """
+
+    graph: Graph
+    warnings: tuple[str, ...]
+    deferred: tuple[str, ...]
+
+
+def check_graph(graph: Graph) -> CheckReport:
+    """Return what there is to say of a graph whose edges and constants all fit.
+
+    Raises:
+        DefinitionError: The only thing that does not fit.
+        CheckError: All of them, where there are several.
+    """
+    judged: dict[tuple[int, int], Fit] = {}
+    errors: list[DefinitionError] = []
+    warnings: dict[str, None] = {}
+    deferred: dict[str, None] = {}
+    for wire in graph.wires:
+        place = (id(wire.given), id(wire.wanted))
+        fit = judged.get(place) or check_edge(wire.given, wire.wanted)
+        judged[place] = fit
+        if fit.verdict is Verdict.REFUSED:
+            errors.append(
+                edge_error(
+                    wire.consumer, wire.parameter, wire.wanted, wire.producer, wire.given, wire.location, fit
+                )
+            )
+        elif fit.verdict is Verdict.WARNS:
+            warnings[f"{wire.consumer}.{wire.parameter}: {fit.detail}"] = None
+        elif fit.verdict is Verdict.UNKNOWN:
+            deferred[f"{wire.consumer}.{wire.parameter}: {fit.detail}"] = None
+    errors += [error for node in graph for error in _check_constants(node)]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise CheckError.for_many(graph.pipeline, errors)
+    return CheckReport(graph, tuple(warnings), tuple(deferred))
+
+
+def _check_constants(node: Node) -> Iterator[ArgumentError]:
+    """Yield an error for each constant argument of a step that is not of the annotated type."""
+    if node.step is None:
+        return
+    for parameter in node.step.parameters:
+        value = node.arguments[parameter.name]
+        if value is parameter.default or any(True for _ in leaves_of(value)):
+            continue
+        fit = check_constant(value, parameter.hint)
+        if fit.verdict is Verdict.REFUSED:
+            error = ArgumentError.for_constant(
+                "step", node.name, parameter.name, format_hint(parameter.hint), value, fit.detail
+            )
+            yield error.with_facts(("called", str(node.location)))

@@ -1,0 +1,192 @@
+"""Opens connections to the lineage database, ends its transactions, and puts SQLite's errors into words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flowkit.errors import LineageError
+from flowkit.lineage.holders import find_lock_holders
+from flowkit.lineage.journal import choose_journal_mode, find_file_system
+from flowkit.lineage.schema import SCHEMA_VERSION, migrate, read_version
+
+LOCK_TIMEOUT = 60.0
+"""Seconds for which a lock is waited for before it is reported."""
+
+_ATTEMPT = 1.0
+_PRIVATE = 0o600
+
+
+def connect_for_writing(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Connection:
+    """Open the database for its one writer, making it or upgrading its schema where needed.
+
+    Args:
+        path: The file; made with mode 0600 where there is none, its folder must exist.
+        timeout: Seconds to wait for another process's lock.
+
+    Raises:
+        LineageError: It is newer, of something else, damaged, locked, or cannot be written.
+    """
+    with reporting(path):
+        if not _create(path):
+            _check_unopened(path)
+        connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            _configure_writer(connection, path, timeout)
+            if read_version(connection, path) != SCHEMA_VERSION:
+                begin(connection, path, timeout)
+                with rolling_back(connection):
+                    migrate(connection, path)
+                    commit(connection, path, timeout)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def connect_for_reading(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Connection:
+    """Open the database for queries only.
+
+    Where this user may write the file, the connection could too but is told not to: only so can SQLite roll back what
+    a killed writer left half done.
+
+    Raises:
+        LineageError: There is none, or it is newer, older, of something else or damaged.
+    """
+    with reporting(path):
+        if not path.exists() or path.stat().st_size == 0:
+            raise LineageError.for_missing(path)
+        version = _check_unopened(path)
+        mode = "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
+        connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {int(timeout * 1000)}")
+            connection.execute("PRAGMA query_only = ON")
+            version = read_version(connection, path) if version is None else version
+            if version != SCHEMA_VERSION:
+                raise LineageError.for_older(path, version, SCHEMA_VERSION)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def begin(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
+    """Begin a transaction that holds the write lock from its start.
+
+    A transaction that reads first and then wants to write fails at once when another one wrote in between; no timeout
+    helps it.
+    """
+    _retry(connection, "BEGIN IMMEDIATE", path, timeout)
+
+
+def commit(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
+    """Commit, waiting for readers to finish: with a rollback journal an open cursor anywhere holds a commit up."""
+    _retry(connection, "COMMIT", path, timeout)
+
+
+@contextmanager
+def rolling_back(connection: sqlite3.Connection) -> Iterator[None]:
+    """Roll the open transaction back where the block fails."""
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def reporting(path: Path, waited: float = LOCK_TIMEOUT) -> Iterator[None]:
+    """Turn what SQLite or the operating system raises into a `LineageError` that says what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _describe(error, path, waited) from error
+    except OSError as error:
+        raise LineageError.for_unopenable(path, error.strerror or str(error)) from error
+
+
+def _create(path: Path) -> bool:
+    """Make an empty private file; False where there is one. An existing one must not be opened and closed here: that
+    would drop this process's POSIX locks on it.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _PRIVATE))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _check_unopened(path: Path) -> int | None:
+    """Read the schema's version through a connection that can change no byte; None where that cannot be done, since a
+    killed writer left a journal that must be rolled back first.
+    """
+    try:
+        connection = sqlite3.connect(_uri(path, "ro"), uri=True, isolation_level=None)
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {int(LOCK_TIMEOUT * 1000)}")
+            return read_version(connection, path)
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        if _primary(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            return None
+        raise
+
+
+def _configure_writer(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
+    mode = choose_journal_mode(sqlite3.sqlite_version_info, find_file_system(path))
+    _wait_at_most(connection, min(timeout, _ATTEMPT))
+    _retry(connection, f"PRAGMA journal_mode = {mode}", path, timeout)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    # A cache that overflows in a transaction would want the exclusive lock early, while readers are at work.
+    connection.execute("PRAGMA cache_spill = OFF")
+
+
+def _retry(connection: sqlite3.Connection, statement: str, path: Path, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            connection.execute(statement).fetchall()
+        except sqlite3.OperationalError as error:
+            if _primary(error) != sqlite3.SQLITE_BUSY:
+                raise
+            if time.monotonic() >= deadline:
+                raise LineageError.for_locked(path, timeout, find_lock_holders(path)) from error
+        else:
+            return
+
+
+def _wait_at_most(connection: sqlite3.Connection, seconds: float) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
+
+def _describe(error: sqlite3.Error, path: Path, waited: float) -> LineageError:
+    code = _primary(error)
+    reason = str(error)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LineageError.for_locked(path, waited, find_lock_holders(path))
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return LineageError.for_read_only(path, reason)
+    if code == sqlite3.SQLITE_FULL:
+        return LineageError.for_full(path)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return LineageError.for_malformed(path, reason)
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return LineageError.for_unopenable(path, reason)
+    return LineageError.for_io(path, f"{reason} ({getattr(error, 'sqlite_errorname', 'unknown')})")
+
+
+def _primary(error: sqlite3.Error) -> int:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"{path.absolute().as_uri()}?mode={mode}"

@@ -1,0 +1,97 @@
+"""The public face of the lineage database: views with documented columns, hexadecimal digests, UTC ISO 8601 times.
+
+People and tools query these names; the tables beneath may change with any migration.
+"""
+
+from __future__ import annotations
+
+
+def _time(column: str) -> str:
+    return f"replace(strftime('%Y-%m-%dT%H:%M:%fZ', {column}, 'unixepoch'), '.000Z', 'Z')"
+
+
+def _hex(column: str) -> str:
+    return f"lower(hex({column}))"
+
+
+_NODE = """
+    FROM node AS n
+    JOIN run AS r ON r.id = n.run
+    JOIN pipeline_node AS p ON p.id = n.pipeline_node"""
+
+VIEWS: dict[str, str] = {
+    "runs": f"""
+    SELECT r.run AS run, w.text AS pipeline, e.text AS env, s.text AS status, r.exit_code AS exit_code,
+        {_time("r.started")} AS started, r.ended - r.started AS seconds, r.git_commit AS git_commit,
+        r.git_dirty AS git_dirty, r.user AS user, r.host AS host, r.argv AS argv
+    FROM run AS r
+    JOIN word AS w ON w.id = r.pipeline
+    JOIN word AS e ON e.id = r.env
+    JOIN word AS s ON s.id = r.status""",
+    "nodes": f"""
+    SELECT r.run AS run, p.name AS node, s.text AS step, p.map_index AS map_index, o.text AS outcome,
+        why.text AS reason, n.detail AS detail, {_hex("k.digest")} AS cache_key, {_hex("e.entry_key")} AS entry_key,
+        n.attempts AS attempts, {_time("n.started")} AS started, n.seconds AS seconds, h.text AS worker,
+        n.peak_memory AS peak_memory
+    {_NODE}
+    JOIN word AS s ON s.id = p.step
+    JOIN word AS o ON o.id = n.outcome
+    LEFT JOIN word AS why ON why.id = n.reason
+    LEFT JOIN word AS h ON h.id = n.worker
+    LEFT JOIN execution AS x ON x.id = n.execution
+    LEFT JOIN cache_key AS k ON k.id = x.cache_key
+    LEFT JOIN entry AS e ON e.id = x.entry""",
+    "artifacts": f"""
+    SELECT {_hex("a.digest")} AS artifact, f.text AS format, a.bytes AS bytes, {_time("a.created")} AS created
+    FROM artifact AS a
+    JOIN word AS f ON f.id = a.format""",
+    "node_inputs": f"""
+    SELECT r.run AS run, p.name AS node, w.text AS parameter, {_hex("a.digest")} AS artifact
+    {_NODE}
+    JOIN input AS i ON i.execution = n.execution
+    JOIN word AS w ON w.id = i.parameter
+    JOIN artifact AS a ON a.id = i.artifact""",
+    "node_outputs": f"""
+    SELECT r.run AS run, p.name AS node, w.text AS name, {_hex("a.digest")} AS artifact
+    {_NODE}
+    JOIN output AS o ON o.execution = n.execution
+    JOIN word AS w ON w.id = o.name
+    JOIN artifact AS a ON a.id = o.artifact""",
+    "parameters": f"""
+    SELECT r.run AS run, p.name AS node, w.text AS name, g.shown AS value, {_hex("g.digest")} AS digest
+    {_NODE}
+    JOIN argument AS g ON g.execution = n.execution
+    JOIN word AS w ON w.id = g.parameter""",
+    "metrics": f"""
+    SELECT r.run AS run, p.name AS node, w.text AS name, m.value AS value
+    {_NODE}
+    JOIN metric AS m ON m.execution = n.execution
+    JOIN word AS w ON w.id = m.name""",
+    "observed_inputs": f"""
+    SELECT r.run AS run, p.name AS node, w.text AS kind, i.name AS name, i.digest AS digest
+    {_NODE}
+    JOIN observed_input AS i ON i.execution = n.execution
+    JOIN word AS w ON w.id = i.kind""",
+    "code": f"""
+    SELECT r.run AS run, p.name AS node, c.name AS name, {_hex("c.digest")} AS digest, c.source AS source
+    {_NODE}
+    JOIN execution AS x ON x.id = n.execution
+    JOIN code_member AS m ON m.code = x.code
+    JOIN code_part AS c ON c.id = m.part""",
+    "models": f"""
+    SELECT m.name AS model, v.version AS version, {_hex("a.digest")} AS artifact, r.run AS run, v.node AS node,
+        {_time("v.created")} AS created, v.state AS state
+    FROM model_version AS v
+    JOIN model AS m ON m.id = v.model
+    JOIN artifact AS a ON a.id = v.artifact
+    LEFT JOIN run AS r ON r.id = v.run""",
+    "aliases": """
+    SELECT m.name AS model, l.name AS alias, v.version AS version
+    FROM model_alias AS l
+    JOIN model AS m ON m.id = l.model
+    JOIN model_version AS v ON v.id = l.version""",
+    "audit": f"""
+    SELECT sequence, at, who, action, subject, detail, evidence, {_hex("previous")} AS previous, {_hex("hash")} AS hash
+    FROM audit_record""",
+}
+"""The query behind each view, by name."""

@@ -1,0 +1,30 @@
+"""The project that a pipeline belongs to: its root folder and what in it counts as project code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's root, and further places or module names whose code counts as the project's own.
+
+    Attributes:
+        root: Absolute path; relative paths in defaults and configuration start here, and steps run here.
+        code: Module names or folders from `[tool.flowkit] code`, on top of what lies in the project.
+    """
+
+    root: Path
+    code: tuple[str, ...] = ()
+
+    @classmethod
+    def containing(cls, path: Path, code: tuple[str, ...] = ()) -> Project:
+        """Return the project around `path`: the nearest folder at or above it with a `pyproject.toml`, else the
+        current folder.
+        """
+        start = path.resolve()
+        for folder in (start, *start.parents):
+            if (folder / "pyproject.toml").is_file():
+                return cls(folder, code)
+        return cls(Path.cwd(), code)

@@ -1,0 +1,82 @@
+"""What goes into a cache key, kept apart so that a miss can be explained by the part that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from flowkit.records.artifacts import Digest
+
+
+class ArgumentKind(StrEnum):
+    """Where an argument's content comes from: the call itself, or a file or another node."""
+
+    PARAMETER = "parameter"
+    INPUT = "input"
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentPart:
+    """One argument's share of a key; `shown` is a short text for people and never counts."""
+
+    parameter: str
+    digest: Digest
+    kind: ArgumentKind
+    shown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyParts:
+    """Everything a cache key is made of."""
+
+    step: str
+    code: Digest
+    environment: Digest
+    arguments: tuple[ArgumentPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CodePart:
+    """One function, class, global or module that a step reaches.
+
+    Attributes:
+        name: `module:qualified name`.
+        basis: How it was read: `ast`, `bytecode`, `value`, `module`.
+        source: Its text as it stands in the file, or a short rendering of a value: for diffs, not for the key.
+    """
+
+    name: str
+    basis: str
+    digest: Digest
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFingerprint:
+    """A step's code with all the project code that it reaches.
+
+    Attributes:
+        parts: By name, the step's own function first; what `why` compares.
+        modules: Names of the project modules that it reaches.
+        distributions: Names of the installed distributions that it reaches (their versions count in the environment).
+        uncacheable: Why no key can be made, naming the global; None where one can.
+    """
+
+    digest: Digest
+    parts: tuple[CodePart, ...]
+    modules: frozenset[str] = frozenset()
+    distributions: frozenset[str] = frozenset()
+    uncacheable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentFingerprint:
+    """Interpreter, packages and declared variables that count in a key.
+
+    Attributes:
+        values: Readable by name, such as `python` → `3.11`, `package:pandas` → `3.1.1`, `variable:TZ` → keyed digest.
+    """
+
+    digest: Digest
+    values: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,98 @@
+"""What is known of a step from its declaration."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+REQUIRED: Any = inspect.Parameter.empty
+"""Stands where a parameter has no default."""
+
+RETURN = "return"
+"""The name of the only output of a step with one output."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepOptions:
+    """The options of `@step`; times in seconds, memory in bytes. Only `version`, `env` and the code count in the key."""
+
+    retries: int = 0
+    retry_delay: float = 0.0
+    backoff: float = 1.0
+    timeout: float | None = None
+    cache: bool = True
+    max_age: float | None = None
+    version: str = ""
+    tags: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    network: bool = False
+    cpus: int = 1
+    memory: int | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSpecification:
+    """A parameter of a step or pipeline: its resolved annotation, with `Annotated` extras, and its default."""
+
+    name: str
+    hint: Any
+    default: Any = REQUIRED
+    untracked: bool = False
+
+    @property
+    def required(self) -> bool:
+        """Whether a call must give it."""
+        return self.default is REQUIRED
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpecification:
+    """A declared output: its name and its resolved annotation."""
+
+    name: str
+    hint: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where something stands in a person's source."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepSpecification:
+    """A declared step.
+
+    Attributes:
+        name: The step's name, which counts in the key; its module does not.
+        function: The undecorated function.
+        module: The module it is found in by `qualname`, where it can be imported.
+        hint: The whole return annotation.
+        outputs: One specification an output; a single one named `return` unless the whole annotation is several.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    module: str
+    qualname: str
+    parameters: tuple[ParameterSpecification, ...]
+    hint: Any
+    outputs: tuple[OutputSpecification, ...]
+    options: StepOptions
+    location: Location
+
+    def parameter(self, name: str) -> ParameterSpecification:
+        """Return the parameter called `name`."""
+        return next(parameter for parameter in self.parameters if parameter.name == name)
+
+    def output(self, name: str) -> OutputSpecification:
+        """Return the output called `name`."""
+        return next(output for output in self.outputs if output.name == name)

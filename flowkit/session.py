@@ -1,0 +1,370 @@
+"""`Session` and `run`: pipelines from Python, with workers that stay warm between runs."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ParamSpec, Self, overload
+
+from flowkit.authoring.pipeline import Pipeline
+from flowkit.config import Settings, load_settings
+from flowkit.engine.explain import WhyReport, explain_node
+from flowkit.engine.launch import RunRequest, plan_graph, run_graph
+from flowkit.engine.progress import Listener, Quiet
+from flowkit.engine.report import NodeReport, PlanReport, RunReport
+from flowkit.engine.workspace import Workspace
+from flowkit.errors import NotRecordedError, StepError, UsageError
+from flowkit.execution.base import Executor
+from flowkit.execution.dask import DaskExecutor
+from flowkit.execution.inline import InlineExecutor
+from flowkit.graph.check import CheckReport, check_graph
+from flowkit.graph.graph import Graph
+from flowkit.graph.select import Selection
+from flowkit.parameters import dump_parameters, show_parameters
+from flowkit.project import Project
+from flowkit.records import Outcome, RunStatus
+from flowkit.targets import describe_target
+
+P = ParamSpec("P")
+
+
+class NodeResult:
+    """How one node of a finished run ended, and what it gave."""
+
+    def __init__(self, report: NodeReport, graph: Graph, workspace: Workspace) -> None:
+        self.report = report
+        self._graph = graph
+        self._workspace = workspace
+
+    def __repr__(self) -> str:
+        return f"<node {self.report.node}: {self.report.outcome.value}>"
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+        return Outcome(self.report.outcome)
+
+    @property
+    def artifacts(self) -> dict[str, str]:
+        """The digest of each output, by name."""
+        return {output.name: output.artifact.digest for output in self.report.outputs}
+
+    def value(self, output: str | None = None) -> Any:
+        """Return what the node gave, read from the store.
+
+        Args:
+            output: One of several outputs, by name; by default the only one, or a tuple of all.
+
+        Raises:
+            StepError: The node has no value: it failed, was skipped, blocked or cancelled.
+        """
+        if not self.report.outputs:
+            raise StepError.for_no_value(self.report.node, self.report.outcome.value, self.report.error)
+        values = {
+            item.name: self._workspace.load(item.artifact, self._graph[self.report.node].output_hint(item.name))
+            for item in self.report.outputs
+            if output in (None, item.name)
+        }
+        if not values:
+            raise NotRecordedError.for_output(
+                self.report.node, str(output), [item.name for item in self.report.outputs]
+            )
+        return next(iter(values.values())) if len(values) == 1 else tuple(values.values())
+
+
+class MappedResult:
+    """The nodes of a mapped step, in order."""
+
+    def __init__(self, elements: Sequence[NodeResult]) -> None:
+        self.elements = tuple(elements)
+
+    def __len__(self) -> int:
+        return len(self.elements)
+
+    def __getitem__(self, index: int) -> NodeResult:
+        return self.elements[index]
+
+    @property
+    def outcome(self) -> list[Outcome]:
+        """How each element ended."""
+        return [element.outcome for element in self.elements]
+
+    def value(self) -> list[Any]:
+        """Return what each element gave."""
+        return [element.value() for element in self.elements]
+
+
+class Run:
+    """A finished run."""
+
+    def __init__(self, report: RunReport, graph: Graph, workspace: Workspace) -> None:
+        self.report = report
+        self._graph = graph
+        self._workspace = workspace
+
+    def __repr__(self) -> str:
+        return f"<run {self.report.run}: {self.report.status.value}>"
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.report.run
+
+    @property
+    def status(self) -> RunStatus:
+        """How it ended."""
+        return self.report.status
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The names of its nodes, in order."""
+        return tuple(node.node for node in self.report.nodes)
+
+    @overload
+    def __getitem__(self, node: str) -> Any: ...
+
+    @overload
+    def __getitem__(self, node: tuple[str, int]) -> NodeResult: ...
+
+    def __getitem__(self, node: str | tuple[str, int]) -> Any:
+        """Return a node's result by name; of a mapped step, by its name without an index, all its elements.
+
+        Raises:
+            NotRecordedError: There is no such node; the message lists what there is.
+        """
+        name = node if isinstance(node, str) else f"{node[0]}[{node[1]}]"
+        reports = {report.node: report for report in self.report.nodes}
+        if name in reports:
+            return NodeResult(reports[name], self._graph, self._workspace)
+        elements = [report for report in self.report.nodes if report.node.rpartition("[")[0] == name]
+        if elements:
+            return MappedResult([NodeResult(report, self._graph, self._workspace) for report in elements])
+        raise NotRecordedError.for_node(self.report.run, name, list(reports))
+
+
+class Session:
+    """Runs pipelines of one project with one store, and keeps its workers warm in between.
+
+    Args:
+        store: The store's folder; by default `.flowkit` in the project's root, or what the configuration says.
+        env: The environment of `[tool.flowkit.env.NAME]`.
+        workers: How many nodes run at once on this machine; its cores by default.
+        scheduler: The address of a Dask scheduler to run on instead.
+        inline: Run in this process, one node after the other, for a debugger.
+        force: A selection of nodes that run whatever there is, such as `"train+"`.
+        project: The project; by default the one around the first pipeline that is run.
+        settings: Settings that were loaded already; they override `store`, `env`, `workers` and `scheduler`.
+    """
+
+    def __init__(
+        self,
+        store: str | Path | None = None,
+        env: str | None = None,
+        workers: int | None = None,
+        scheduler: str | None = None,
+        inline: bool = False,
+        force: str | None = None,
+        *,
+        project: Project | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self._flags = {"store": store, "workers": workers, "scheduler": scheduler}
+        self._env = env
+        self._inline = inline
+        self._force = Selection.parse(force) if force else None
+        self._project = project
+        self._settings = settings
+        self._workspace: Workspace | None = None
+        self._executor: Executor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- for people ------------------------------------------------------------------------------------------------
+
+    def run(self, pipeline: Pipeline[P, Any], *args: P.args, **kwargs: P.kwargs) -> Run:
+        """Run a pipeline and return the run, also when a node failed.
+
+        Raises:
+            DefinitionError: The pipeline does not check; nothing ran.
+            StoreError: The store or the workers as a whole failed.
+        """
+        parameters = pipeline.bind(*args, **kwargs)
+        graph = self.check(pipeline, parameters).graph
+        report = self._run_graph(pipeline, graph, parameters, describe_target(pipeline), self._force, Quiet(), ())
+        return Run(report, graph, self.workspace_for(pipeline))
+
+    def close(self) -> None:
+        """End the workers and close the store."""
+        if self._executor is not None:
+            self._executor.close()
+            self._executor = None
+        if self._workspace is not None:
+            self._workspace.close()
+            self._workspace = None
+
+    # -- for the command line --------------------------------------------------------------------------------------
+
+    def check(self, pipeline: Pipeline[..., Any], parameters: Mapping[str, Any]) -> CheckReport:
+        """Build a pipeline's graph and check every edge; run nothing.
+
+        Raises:
+            DefinitionError: Something does not fit.
+        """
+        return check_graph(pipeline.build(parameters))
+
+    def execute(
+        self,
+        pipeline: Pipeline[..., Any],
+        parameters: Mapping[str, Any],
+        *,
+        target: str,
+        select: Selection | None = None,
+        force: Selection | None = None,
+        require_promotion: bool = False,
+        listener: Listener | None = None,
+        argv: Sequence[str] = (),
+    ) -> RunReport:
+        """Run a pipeline and return the report.
+
+        Args:
+            pipeline: What to run.
+            parameters: A value for every parameter.
+            target: What `rerun` loads again.
+            select: The nodes that are wanted; what they need is reused, or run where it must.
+            force: Nodes that run whatever there is.
+            require_promotion: Whether a refused promotion gives exit code 3.
+            listener: Hears of the run as it goes on.
+            argv: The command line, for the record.
+
+        Raises:
+            DefinitionError: The pipeline does not check; nothing ran.
+            StoreError: The store or the workers as a whole failed.
+        """
+        graph = _selected(self.check(pipeline, parameters).graph, select)
+        chosen = force or self._force
+        return self._run_graph(
+            pipeline, graph, parameters, target, chosen, listener or Quiet(), argv, require_promotion=require_promotion
+        )
+
+    def plan(
+        self,
+        pipeline: Pipeline[..., Any],
+        parameters: Mapping[str, Any],
+        *,
+        select: Selection | None = None,
+        force: Selection | None = None,
+    ) -> PlanReport:
+        """Return what a run would do now.
+
+        Raises:
+            DefinitionError: The pipeline does not check.
+        """
+        report = self.check(pipeline, parameters)
+        graph = _selected(report.graph, select)
+        workspace = self.workspace_for(pipeline)
+        nodes = plan_graph(workspace, graph, _resolved(force or self._force, graph)).nodes
+        return PlanReport(pipeline.name, self._settings_of(pipeline).env, show_parameters(parameters), nodes, report.warnings)
+
+    def why(self, pipeline: Pipeline[..., Any], parameters: Mapping[str, Any], node: str) -> WhyReport:
+        """Explain what would become of a node now, against its latest success.
+
+        Raises:
+            NotRecordedError: The pipeline has no such node.
+        """
+        graph = self.check(pipeline, parameters).graph
+        if node not in graph:
+            raise NotRecordedError.for_node(pipeline.name, node, list(graph.nodes))
+        workspace = self.workspace_for(pipeline)
+        planned = plan_graph(workspace, graph, _resolved(self._force, graph))
+        return explain_node(planned, workspace, graph, node)
+
+    def workspace_for(self, pipeline: Pipeline[..., Any]) -> Workspace:
+        """Return the opened store of the project that a pipeline belongs to."""
+        if self._workspace is None:
+            settings = self._settings_of(pipeline)
+            self._workspace = Workspace.open(self._project_of(pipeline), settings.store_path, pickle=settings.pickle)
+        return self._workspace
+
+    def _project_of(self, pipeline: Pipeline[..., Any]) -> Project:
+        if self._project is None:
+            file = Path(pipeline.location.file)
+            self._project = Project.containing(file.parent if file.is_file() else Path.cwd())
+        return self._project
+
+    def _settings_of(self, pipeline: Pipeline[..., Any]) -> Settings:
+        if self._settings is None:
+            self._settings = load_settings(self._project_of(pipeline), self._env, self._flags)
+        return self._settings
+
+    def _executor_of(self, settings: Settings) -> Executor:
+        if self._executor is None:
+            if self._inline and settings.scheduler:
+                raise UsageError.for_inline_cluster(settings.scheduler)
+            self._executor = InlineExecutor() if self._inline else DaskExecutor(settings.workers, settings.scheduler)
+        return self._executor
+
+    def _run_graph(
+        self,
+        pipeline: Pipeline[..., Any],
+        graph: Graph,
+        parameters: Mapping[str, Any],
+        target: str,
+        force: Selection | None,
+        listener: Listener,
+        argv: Sequence[str],
+        *,
+        require_promotion: bool = False,
+    ) -> RunReport:
+        settings = self._settings_of(pipeline)
+        request = RunRequest(
+            graph=graph,
+            target=target,
+            env=settings.env,
+            parameters=show_parameters(parameters),
+            recorded=dump_parameters(pipeline, parameters),
+            forced=_resolved(force, graph),
+            argv=tuple(argv),
+            require_promotion=require_promotion,
+            dry_run=settings.promotions == "dry-run",
+        )
+        return run_graph(self.workspace_for(pipeline), self._executor_of(settings), request, listener)
+
+
+def _selected(graph: Graph, select: Selection | None) -> Graph:
+    """Return the graph of what is wanted and of all that it needs."""
+    if select is None:
+        return graph
+    wanted = set(select.resolve(graph))
+    for node in reversed(list(graph)):
+        if node.name in wanted:
+            wanted.update(graph.producers[node.name])
+    return graph.restricted_to(frozenset(wanted))
+
+
+def _resolved(selection: Selection | None, graph: Graph) -> frozenset[str]:
+    return selection.resolve(graph) if selection is not None else frozenset()
+
+
+_DEFAULT: dict[str, Session] = {}
+
+
+def run(pipeline: Pipeline[P, Any], *args: P.args, **kwargs: P.kwargs) -> Run:
+    """Run a pipeline in a session that this process keeps, and return the run, also when a node failed.
+
+    Raises:
+        DefinitionError: The pipeline does not check; nothing ran.
+        StoreError: The store or the workers as a whole failed.
+    """
+    root = str(Project.containing(Path(pipeline.location.file).parent).root)
+    if root not in _DEFAULT:
+        _DEFAULT[root] = Session()
+        atexit.register(_DEFAULT[root].close)
+    return _DEFAULT[root].run(pipeline, *args, **kwargs)

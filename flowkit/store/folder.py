@@ -1,0 +1,214 @@
+"""The `.flowkit` folder: where things stand in it, and how it is made.
+
+```
+.flowkit/          0700, kept out of version control by its own .gitignore
+  lineage.db       the lineage database; not this module's business but for its place
+  blobs/ab/cdef….suffix
+  quarantine/      damaged blobs, kept for a person to look at
+  runs/<run id>/<node>.<attempt>.log
+  tmp/             files on their way into blobs/, probes
+```
+
+The .gitignore is written last: a folder that has it is complete. Opening a folder for reading changes nothing in it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from flowkit.errors import StoreError
+from flowkit.records import BlobFile, Stamp
+from flowkit.store.files import (
+    PRIVATE_FILE,
+    fsync_directory,
+    make_folder,
+    move,
+    read_stamp,
+    remove,
+    write_file_durably,
+)
+from flowkit.store.names import check_blob_name, check_run_name, log_name
+
+_FOLDERS = ("blobs", "quarantine", "runs", "tmp")
+_DATABASE = "lineage.db"
+_MARK = ".gitignore"
+_LEFTOVER_AGE = 24 * 3600
+
+
+@contextmanager
+def reporting(action: str, path: Path) -> Iterator[None]:
+    """Turn an `OSError` into the `StoreError` that says what the store cannot do, such as `keep a value`."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError.for_os_error(action, error.filename or path, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFolder:
+    """A store's folder that is known to be there."""
+
+    path: Path
+
+    @classmethod
+    def create_or_open(cls, path: Path) -> Self:
+        """Return the folder at `path` for writing, made if need be, for its owner alone whatever the umask.
+
+        Raises:
+            StoreError: Something else stands there, or it cannot be made or written to.
+        """
+        folder = cls(Path(os.path.abspath(path)))
+        with reporting("be made", folder.path):
+            folder._make()
+            folder._sweep()
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Return the folder at `path` for reading; no permission to write is needed.
+
+        Raises:
+            StoreError: There is no store.
+        """
+        folder = cls(Path(os.path.abspath(path)))
+        with reporting("be opened", folder.path):
+            if not folder.path.exists():
+                raise StoreError.for_no_store(folder.path)
+            if not folder.path.is_dir():
+                raise StoreError.for_not_a_folder(folder.path)
+            if not folder.blobs.is_dir():
+                raise StoreError.for_no_store(folder.path)
+        return folder
+
+    @property
+    def blobs(self) -> Path:
+        """Where content lies, by digest."""
+        return self.path / "blobs"
+
+    @property
+    def runs(self) -> Path:
+        """Where each run has a folder."""
+        return self.path / "runs"
+
+    @property
+    def quarantine(self) -> Path:
+        """Where damaged blobs are kept."""
+        return self.path / "quarantine"
+
+    @property
+    def temporary(self) -> Path:
+        """Where files are written before they are renamed into place; the same file system as `blobs`."""
+        return self.path / "tmp"
+
+    @property
+    def database(self) -> Path:
+        """The lineage database."""
+        return self.path / _DATABASE
+
+    def blob_path(self, name: str) -> Path:
+        """Return the path of the blob `name`.
+
+        Raises:
+            StoreError: The name is not made of a digest and a suffix.
+        """
+        return self.blobs / check_blob_name(name)
+
+    def stamp(self, name: str) -> Stamp | None:
+        """Return the stamp of the blob `name` now, None where there is no such file.
+
+        Raises:
+            StoreError: The name is unsafe, or the folder cannot be looked into.
+        """
+        path = f"{self.path}/blobs/{check_blob_name(name)}"
+        try:
+            return read_stamp(path)
+        except OSError as error:
+            raise StoreError.for_os_error("look at a blob", path, error) from error
+
+    def holds(self, file: BlobFile) -> bool:
+        """Say whether the blob `file` is there: what a commit asks of every file that it names."""
+        return self.stamp(file.name) is not None
+
+    def quarantine_blob(self, name: str, stamp: Stamp | None) -> str:
+        """Move the damaged blob `name` away and return, for an error's facts, what became of it.
+
+        A file with another stamp is left alone: another process has mended it meanwhile.
+        """
+        path = self.blob_path(name)
+        target = self.quarantine / f"{name.replace('/', '')}.{time.time_ns()}"
+        try:
+            if read_stamp(path) not in (stamp, None):
+                return "mended meanwhile by another process"
+            make_folder(self.quarantine)
+            move(path, target)
+        except FileNotFoundError:
+            return "moved away meanwhile by another process"
+        except OSError as error:
+            return f"left in place, it cannot be moved ({error.strerror})"
+        return f"quarantine/{target.name}"
+
+    def make_run_folder(self, run: str) -> Path:
+        """Return the folder of `run`, made if need be.
+
+        Raises:
+            StoreError: The name is unsafe, or the folder cannot be made.
+        """
+        path = self.runs / check_run_name(run)
+        with reporting("make a run's folder", path):
+            make_folder(path)
+        return path
+
+    def log_path(self, run: str, node: str, attempt: int) -> Path:
+        """Return where the output of one attempt of a node is kept; its folder is made by `make_run_folder`.
+
+        Raises:
+            StoreError: The run's name is unsafe.
+        """
+        return self.runs / check_run_name(run) / log_name(node, attempt)
+
+    def _make(self) -> None:
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            made = make_folder(self.path)
+        except FileExistsError:
+            raise StoreError.for_not_a_folder(self.path) from None
+        if not (self.path / _MARK).exists():
+            self._refuse_foreign_content()
+            for name in _FOLDERS:
+                make_folder(self.path / name)
+            write_file_durably(self.path / _MARK, [b"*\n"], temporary_folder=self.temporary, mode=PRIVATE_FILE)
+        if made:
+            fsync_directory(self.path.parent)
+        for folder in (self.blobs, self.temporary):
+            self._require_writable(folder)
+
+    def _refuse_foreign_content(self) -> None:
+        ours = {*_FOLDERS, _MARK}
+        foreign = sorted(name for name in os.listdir(self.path) if name not in ours and not name.startswith(_DATABASE))
+        if foreign and not self.blobs.is_dir():
+            raise StoreError.for_foreign_folder(self.path, ", ".join(foreign[:5]))
+
+    def _require_writable(self, folder: Path) -> None:
+        make_folder(folder)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            # Ask the system itself, which knows a read-only disk from a missing permission.
+            probe = folder / f"access-{os.getpid()}"
+            os.close(os.open(probe, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, PRIVATE_FILE))
+            remove(probe)
+
+    def _sweep(self) -> None:
+        """Remove what killed processes left in `tmp` more than a day ago."""
+        oldest = time.time() - _LEFTOVER_AGE
+        with os.scandir(self.temporary) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # another process sweeps too
+                    is_folder = entry.is_dir(follow_symlinks=False)
+                    if not is_folder and entry.stat(follow_symlinks=False).st_mtime < oldest:
+                        remove(Path(entry.path))

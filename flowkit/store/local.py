@@ -1,0 +1,82 @@
+"""The store in a folder of this machine, or of a disk that all workers see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flowkit.codecs.base import Encoded, Stored
+from flowkit.records import Artifact, BlobFile
+from flowkit.store.base import Presence
+from flowkit.store.folder import StoreFolder
+from flowkit.store.memory import KnownContent, RecentValues
+from flowkit.store.reading import InlineArtifact, StoredArtifact, StoreState
+from flowkit.store.writing import put_encoded
+
+
+class LocalStore:
+    """A `Store` in a `.flowkit` folder.
+
+    Args:
+        folder: The folder; one opened for reading serves `open`, `check` and `verify`.
+        memory_bytes: How many bytes of recent values this process keeps, so that a consumer in the same process need
+            not touch the disk; 0 keeps none.
+    """
+
+    def __init__(self, folder: StoreFolder, memory_bytes: int = 0) -> None:
+        self.folder = folder
+        self._state = StoreState(folder, KnownContent(), RecentValues(memory_bytes) if memory_bytes > 0 else None)
+
+    def put(self, encoded: Encoded) -> Artifact:
+        """Keep `encoded` durably, unless it is there already, and return its record.
+
+        A payload of at most `INLINE_LIMIT` bytes without chunks becomes part of the record. Anything else is one file,
+        into which only the chunks go that no file known to this object holds.
+
+        Raises:
+            StoreError: It could not be kept; nothing of it is visible.
+            UnstableFileError: A file it is read from changed meanwhile.
+        """
+        return put_encoded(self._state, encoded)
+
+    def open(self, artifact: Artifact) -> Stored:
+        """Open `artifact` for reading; its payload is verified now, each chunk at its first use.
+
+        Raises:
+            LostArtifactError: It is gone, or holds something else; a damaged file is in quarantine then.
+            StoreError: A name in its record is unsafe, or a file cannot be opened.
+        """
+        if artifact.inline is not None:
+            return InlineArtifact(artifact)
+        return StoredArtifact(self._state, artifact)
+
+    def check(self, artifact: Artifact) -> Presence:
+        """Say by one `stat` a file whether `artifact` is there.
+
+        Raises:
+            StoreError: A name in its record is unsafe, or the folder cannot be looked into.
+        """
+        if artifact.inline is not None:
+            return Presence.PRESENT
+        presence = Presence.PRESENT if artifact.files else Presence.LOST
+        for file in artifact.files:
+            stamp = self.folder.stamp(file.name)
+            if stamp is None:
+                return Presence.LOST
+            if stamp != file.stamp:
+                presence = Presence.CHANGED
+        return presence
+
+    def verify(self, artifact: Artifact) -> Artifact:
+        """Hash all of `artifact`, whatever is known of it, and return its record with fresh stamps.
+
+        Raises:
+            LostArtifactError: It is gone, or holds something else; a damaged file is in quarantine then.
+            StoreError: A name in its record is unsafe, or a file cannot be opened.
+        """
+        if artifact.inline is not None:
+            return InlineArtifact(artifact).artifact
+        return replace(artifact, files=StoredArtifact(self._state, artifact, afresh=True).locate_all())
+
+    def holds(self, file: BlobFile) -> bool:
+        """Say whether the blob `file` is there: what a commit asks of every file that it names."""
+        return self.folder.holds(file)

@@ -1,0 +1,104 @@
+"""What one process remembers of the store, bounded: recent bytes, and where bytes are known to lie."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from threading import Lock
+from typing import NamedTuple
+
+from flowkit.codecs.base import Buffer
+from flowkit.records import Digest, Stamp
+from flowkit.store.packs import Location
+
+COPY_LIMIT = 1 << 20
+"""A buffer that is not `bytes` may still be written to by its owner, so it is remembered as a copy, up to this size.
+
+Copying a larger one costs more than mapping the file that was just written, whose pages are still in memory."""
+
+KNOWN_LIMIT = 1 << 15
+
+
+class RecentValues:
+    """The most recently used payloads and chunks of this process, by digest.
+
+    Args:
+        limit: Bytes to keep at most; what was used longest ago goes first.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._held: OrderedDict[Digest, bytes] = OrderedDict()
+        self._size = 0
+        self._lock = Lock()
+
+    @property
+    def size(self) -> int:
+        """Bytes held now."""
+        return self._size
+
+    def get(self, digest: Digest) -> bytes | None:
+        """Return the bytes with this digest, None where they are not held."""
+        with self._lock:
+            held = self._held.get(digest)
+            if held is not None:
+                self._held.move_to_end(digest)
+            return held
+
+    def add(self, digest: Digest, content: Buffer) -> None:
+        """Remember `content`, known to be what `digest` says, unless it is too large."""
+        size = memoryview(content).nbytes
+        if size > self.limit or (not isinstance(content, bytes) and size > COPY_LIMIT):
+            return
+        with self._lock:
+            if digest in self._held:
+                self._held.move_to_end(digest)
+                return
+            self._held[digest] = bytes(content)
+            self._size += size
+            while self._size > self.limit:
+                self._size -= len(self._held.popitem(last=False)[1])
+
+
+class Known(NamedTuple):
+    """Where bytes lie, and the stamp of that file when they were last known to be right."""
+
+    location: Location
+    stamp: Stamp
+
+
+class KnownContent:
+    """What this process knows of where payloads and chunks lie, by digest.
+
+    An entry claims that the bytes at its location hash to the digest as long as the file has the stamp: it was written
+    or hashed so by this process, or recorded so. It spares hashing again, and lets a put refer to what is there.
+    """
+
+    def __init__(self, limit: int = KNOWN_LIMIT) -> None:
+        self._limit = limit
+        self._entries: OrderedDict[Digest, Known] = OrderedDict()
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def find(self, digest: Digest) -> Known | None:
+        """Return where the bytes with this digest lay when last seen, None where that is not known."""
+        with self._lock:
+            known = self._entries.get(digest)
+            if known is not None:
+                self._entries.move_to_end(digest)
+            return known
+
+    def confirms(self, digest: Digest, location: Location, stamp: Stamp) -> bool:
+        """Say whether just these bytes, in a file with this stamp, are known to be right."""
+        return self._entries.get(digest) == (location, stamp)
+
+    def add(self, entries: Iterable[tuple[Digest, Location, Stamp]]) -> None:
+        """Remember that the bytes at each location hash to the digest beside it, in a file with that stamp."""
+        with self._lock:
+            for digest, location, stamp in entries:
+                self._entries[digest] = Known(location, stamp)
+                self._entries.move_to_end(digest)
+            while len(self._entries) > self._limit:
+                self._entries.popitem(last=False)

@@ -1,0 +1,263 @@
+"""Reading an artifact back: nothing is handed out that was not verified.
+
+Bytes count as verified where their file's stamp is the recorded one, or where this process has hashed or written them
+under the stamp that the file has now; all else is hashed at its first use. A reference into another file that does not
+hold what it should is followed once more through that file's own table, since that file may have been written anew with
+another layout. What then does not match is lost, and the file at fault goes to quarantine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flowkit.codecs.base import Buffer, digest_chunk, digest_payload
+from flowkit.errors import LostArtifactError, StoreError
+from flowkit.records import Artifact, BlobFile, Digest, Stamp
+from flowkit.store.blobs import READ_LIMIT, Blob
+from flowkit.store.folder import StoreFolder
+from flowkit.store.memory import KnownContent, RecentValues
+from flowkit.store.names import digest_in
+from flowkit.store.packs import DamagedFileError, Layout, Location, read_layout
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """A store's folder with what this process remembers of it; `recent` is None where no bytes are kept in memory."""
+
+    folder: StoreFolder
+    known: KnownContent
+    recent: RecentValues | None = None
+
+    def recall(self, digest: Digest) -> bytes | None:
+        """Return the bytes with this digest from memory, None where they are not there."""
+        return None if self.recent is None else self.recent.get(digest)
+
+    def remember(self, digest: Digest, content: Buffer) -> None:
+        """Keep bytes that are known to be what `digest` says in memory, where there is one."""
+        if self.recent is not None:
+            self.recent.add(digest, content)
+
+
+class InlineArtifact:
+    """A small artifact whose payload is part of its record."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        """Verify the payload.
+
+        Raises:
+            LostArtifactError: It does not match its digest.
+        """
+        payload = artifact.inline or b""
+        if digest_payload(artifact.format, payload) != artifact.digest:
+            raise LostArtifactError.for_damage(
+                artifact.digest, artifact.format, "", "the payload in its record does not match its digest"
+            )
+        self._artifact = artifact
+        self._payload = memoryview(payload)
+
+    @property
+    def artifact(self) -> Artifact:
+        """The artifact's record."""
+        return self._artifact
+
+    @property
+    def payload(self) -> memoryview:
+        """The canonical payload, read-only."""
+        return self._payload
+
+    def chunk(self, digest: Digest, *, writable: bool = False) -> memoryview:
+        """Refuse: an inline artifact has no chunks.
+
+        Raises:
+            LostArtifactError: Always.
+        """
+        raise _unnamed_chunk(self._artifact, digest)
+
+
+class StoredArtifact:
+    """An artifact in files, opened for reading.
+
+    Args:
+        state: The store.
+        artifact: Its record; the stamps of its files are trusted unless `afresh`.
+        afresh: Hash everything, whatever is recorded or known.
+    """
+
+    def __init__(self, state: StoreState, artifact: Artifact, *, afresh: bool = False) -> None:
+        self._state = state
+        self._artifact = artifact
+        self._afresh = afresh
+        self._name = _own_name(artifact)
+        self._recorded: Mapping[str, Stamp] = {} if afresh else {file.name: file.stamp for file in artifact.files}
+        self._blobs: dict[str, Blob] = {}
+        self._located: dict[Digest, tuple[Blob, Location]] = {}
+        self._layout: Layout | None = None
+        held = None if afresh else state.recall(artifact.digest)
+        self._payload = memoryview(held) if held is not None else self._read_payload()
+
+    @property
+    def artifact(self) -> Artifact:
+        """The artifact's record."""
+        return self._artifact
+
+    @property
+    def payload(self) -> memoryview:
+        """The canonical payload, read-only."""
+        return self._payload
+
+    def chunk(self, digest: Digest, *, writable: bool = False) -> memoryview:
+        """Return a chunk's bytes, verified; `writable` gives a private copy-on-write map.
+
+        Raises:
+            LostArtifactError: It is gone or damaged.
+        """
+        held = self._state.recall(digest)
+        if held is not None:
+            return memoryview(bytearray(held)) if writable else memoryview(held)
+        blob, location = self.locate(digest)
+        self._remember(digest, blob, blob.view(location))
+        return blob.private_view(location) if writable else blob.view(location)
+
+    def locate(self, digest: Digest) -> tuple[Blob, Location]:
+        """Return where a chunk lies, verified.
+
+        Raises:
+            LostArtifactError: It is gone or damaged.
+        """
+        located = self._located.get(digest)
+        if located is None:
+            located = self._located[digest] = self._find(digest)
+        return located
+
+    def locate_all(self) -> tuple[BlobFile, ...]:
+        """Verify every chunk and return all files that hold the artifact as they are now, its own first.
+
+        Raises:
+            LostArtifactError: Something is gone or damaged.
+        """
+        own = self._blob(self._name)
+        for digest in self._own_layout().chunks:
+            self.locate(digest)
+        others = {blob.name: blob.stamp for blob, _ in self._located.values() if blob is not own}
+        return (BlobFile(own.name, own.stamp), *(BlobFile(name, others[name]) for name in sorted(others)))
+
+    def _read_payload(self) -> memoryview:
+        blob = self._blob(self._name)
+        location = self._own_layout().payload
+        try:
+            view = blob.view(location)
+        except DamagedFileError as damage:
+            raise self._lost(blob, str(damage)) from damage
+        digest = self._artifact.digest
+        if not self._vouched(digest, location, blob):
+            if digest_payload(self._artifact.format, view) != digest:
+                raise self._lost(blob, "its file does not hold what its digest says")
+            self._state.known.add([(digest, location, blob.stamp)])
+        self._remember(digest, blob, view)
+        return view
+
+    def _remember(self, digest: Digest, blob: Blob, view: memoryview) -> None:
+        if len(blob.content) <= READ_LIMIT:  # a mapped file is in memory anyway
+            self._state.remember(digest, view)
+
+    def _own_layout(self) -> Layout:
+        if self._layout is None:
+            self._layout = self._layout_of(self._blob(self._name))
+            self._learn(self._layout)
+        return self._layout
+
+    def _learn(self, layout: Layout) -> None:
+        """Remember where chunks lie whose files are recorded as right, so that later puts refer to them."""
+        self._state.known.add(
+            (digest, location, self._recorded[location.name])
+            for digest, location in layout.chunks.items()
+            if location.name in self._recorded
+        )
+
+    def _layout_of(self, blob: Blob) -> Layout:
+        try:
+            return read_layout(blob.name, blob.content)
+        except DamagedFileError as damage:
+            raise self._lost(blob, str(damage)) from damage
+
+    def _find(self, digest: Digest) -> tuple[Blob, Location]:
+        location = self._own_layout().chunks.get(digest)
+        if location is None:
+            raise _unnamed_chunk(self._artifact, digest)
+        seen: set[Location] = set()
+        while True:
+            blob = self._blob(location.name)
+            if self._is_there(digest, location, blob):
+                return blob, location
+            seen.add(location)
+            onward = self._layout_of(blob).chunks.get(digest)
+            if onward is None:
+                own = self._blob(self._name)
+                raise self._lost(own, f"a part of it is no longer in 'blobs/{blob.name}'")
+            if onward in seen:
+                raise self._lost(blob, "a part of its file does not match its digest")
+            location = onward
+
+    def _is_there(self, digest: Digest, location: Location, blob: Blob) -> bool:
+        try:
+            view = blob.view(location)
+        except DamagedFileError:  # the file's own table says where to look, or that it is damaged
+            return False
+        if self._vouched(digest, location, blob):
+            return True
+        if digest_chunk(view) != digest:
+            return False
+        self._state.known.add([(digest, location, blob.stamp)])
+        return True
+
+    def _vouched(self, digest: Digest, location: Location, blob: Blob) -> bool:
+        if self._afresh:
+            return False
+        return self._recorded.get(blob.name) == blob.stamp or self._state.known.confirms(digest, location, blob.stamp)
+
+    def _blob(self, name: str) -> Blob:
+        blob = self._blobs.get(name)
+        if blob is None:
+            blob = self._blobs[name] = self._open_blob(name)
+        return blob
+
+    def _open_blob(self, name: str) -> Blob:
+        path = self._state.folder.blob_path(name)
+        try:
+            blob = Blob(path, name)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise self._damage(name, f"the file 'blobs/{name}' is gone") from error
+        except DamagedFileError as damage:
+            kept = self._state.folder.quarantine_blob(name, self._state.folder.stamp(name))
+            raise self._damage(name, str(damage), kept) from damage
+        except OSError as error:
+            raise StoreError.for_os_error("read a blob", path, error) from error
+        if name == self._name and self._recorded.get(name) != blob.stamp:
+            # Its table may be another one than when the record was made, so the record vouches for nothing.
+            self._recorded = {}
+        return blob
+
+    def _lost(self, blob: Blob, reason: str) -> LostArtifactError:
+        """Put `blob` into quarantine and return the error that says so."""
+        return self._damage(blob.name, reason, self._state.folder.quarantine_blob(blob.name, blob.stamp))
+
+    def _damage(self, name: str, reason: str, kept: str = "") -> LostArtifactError:
+        return LostArtifactError.for_damage(self._artifact.digest, self._artifact.format, name, reason, kept)
+
+
+def _own_name(artifact: Artifact) -> str:
+    if not artifact.files:
+        raise LostArtifactError.for_damage(artifact.digest, artifact.format, "", "no file of the store holds it")
+    name = artifact.files[0].name
+    if digest_in(name) != artifact.digest:
+        raise LostArtifactError.for_damage(
+            artifact.digest, artifact.format, name, "its record names a file of another artifact"
+        )
+    return name
+
+
+def _unnamed_chunk(artifact: Artifact, digest: Digest) -> LostArtifactError:
+    return LostArtifactError.for_damage(
+        artifact.digest, artifact.format, "", f"it has no part with the digest {digest[:12]}"
+    )

@@ -1,0 +1,127 @@
+"""Putting a value into the store: what is there already is verified and left alone, the rest is written once.
+
+A chunk that lies in another file, unchanged since this process wrote, hashed or opened it, is referred to. A file that
+stands under the value's name counts only after its content was verified, for its stamp will be recorded as right.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from flowkit.codecs.base import Encoded
+from flowkit.errors import LostArtifactError, StoreError
+from flowkit.records import INLINE_LIMIT, Artifact, BlobFile, Digest, Stamp
+from flowkit.store.files import fsync_directory, make_folder, write_file_durably
+from flowkit.store.folder import StoreFolder, reporting
+from flowkit.store.names import blob_name
+from flowkit.store.packs import FilePlan, Location, plan_file
+from flowkit.store.reading import StoredArtifact, StoreState
+
+Files = tuple[BlobFile, ...]
+
+_ATTEMPTS = 2
+_NEVER = Stamp(-1, -1, -1, -1)
+
+
+def put_encoded(state: StoreState, encoded: Encoded) -> Artifact:
+    """Keep `encoded` durably and return its record; see `Store.put`."""
+    size = memoryview(encoded.payload).nbytes
+    if size <= INLINE_LIMIT and not encoded.chunks:
+        blob_name(encoded.digest, encoded.suffix)  # refused here too, or it would depend on the value's size
+        return Artifact(encoded.digest, encoded.format, size, inline=bytes(encoded.payload))
+    name = blob_name(encoded.digest, encoded.suffix)
+    files = _find_standing(state, encoded, name) or _write(state, encoded, name)
+    _remember(state, encoded)
+    return Artifact(encoded.digest, encoded.format, encoded.bytes, files=files)
+
+
+def _find_standing(state: StoreState, encoded: Encoded, name: str) -> Files | None:
+    """Return the files that hold `encoded` where they are all there and right, None where it must be written."""
+    if state.folder.stamp(name) is None:
+        return None
+    record = Artifact(encoded.digest, encoded.format, encoded.bytes, files=(BlobFile(name, _NEVER),))
+    try:
+        stored = StoredArtifact(StoreState(state.folder, state.known), record)
+        for chunk in encoded.chunks:
+            stored.locate(chunk.digest)
+        files = stored.locate_all()
+    except LostArtifactError:  # the damaged file is in quarantine by now, and what it held is at hand to be written
+        return None
+    # Whoever renamed it there may have died before its name was durable.
+    _sync_shard(state.folder, name)
+    return files
+
+
+def _write(state: StoreState, encoded: Encoded, name: str) -> Files:
+    path = state.folder.blob_path(name)
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return _write_once(state, encoded, name)
+        except OSError as error:
+            # A disk that failed once may take a new file; the file whose fsync failed is gone and never synced again.
+            if error.errno != errno.EIO or attempt == _ATTEMPTS:
+                raise StoreError.for_os_error("keep a value", path, error) from error
+    raise AssertionError("unreachable")
+
+
+def _write_once(state: StoreState, encoded: Encoded, name: str) -> Files:
+    folder = state.folder
+    references, others = _known_elsewhere(state, encoded, name)
+    plan = plan_file(name, encoded, references)
+    _make_shard(folder, name)
+    path = folder.blob_path(name)
+    stamp = write_file_durably(path, plan.parts(), temporary_folder=folder.temporary, replace=False)
+    if stamp is None:
+        # Another process was quicker, or what stands there is damaged and is replaced.
+        standing = _find_standing(state, encoded, name)
+        if standing is not None:
+            return standing
+        stamp = write_file_durably(path, plan.parts(), temporary_folder=folder.temporary)
+    if stamp is None:
+        raise StoreError.for_os_error("keep a value", path, OSError(errno.EBUSY, "other processes keep replacing it"))
+    _learn(state, plan, name, stamp)
+    return (BlobFile(name, stamp), *(BlobFile(other, others[other]) for other in sorted(others)))
+
+
+def _known_elsewhere(state: StoreState, encoded: Encoded, name: str) -> tuple[dict[Digest, Location], dict[str, Stamp]]:
+    """Return where chunks of `encoded` lie in other files that are unchanged, and those files' stamps."""
+    references: dict[Digest, Location] = {}
+    stamps: dict[str, Stamp | None] = {name: None}
+    for chunk in encoded.chunks:
+        known = state.known.find(chunk.digest)
+        if known is None or known.location.length != chunk.size:
+            continue
+        other = known.location.name
+        if other not in stamps:
+            stamps[other] = state.folder.stamp(other)
+        if stamps[other] == known.stamp:
+            references[chunk.digest] = known.location
+    used = {location.name for location in references.values()}
+    return references, {other: stamp for other, stamp in stamps.items() if stamp is not None and other in used}
+
+
+def _make_shard(folder: StoreFolder, name: str) -> None:
+    shard = folder.blobs / name[:2]
+    if not shard.is_dir():
+        make_folder(shard)
+        fsync_directory(folder.blobs)
+
+
+def _sync_shard(folder: StoreFolder, name: str) -> None:
+    shard = folder.blobs / name[:2]
+    with reporting("make a blob durable", shard):
+        fsync_directory(shard)
+
+
+def _learn(state: StoreState, plan: FilePlan, name: str, stamp: Stamp) -> None:
+    chunks = plan.layout.chunks
+    state.known.add([(plan.encoded.digest, plan.layout.payload, stamp)])
+    state.known.add((chunk.digest, chunks[chunk.digest], stamp) for chunk in plan.own)
+
+
+def _remember(state: StoreState, encoded: Encoded) -> None:
+    state.remember(encoded.digest, encoded.payload)
+    for chunk in encoded.chunks:
+        if not isinstance(chunk.content, bytes | bytearray | memoryview):
+            continue
+        state.remember(chunk.digest, chunk.content)

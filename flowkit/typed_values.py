@@ -1,0 +1,255 @@
+"""One text, or one piece of JSON or TOML, to a value of an annotated type.
+
+Plain annotations (int, float, bool, str, Path, None, enums, literals and unions of them) are judged here; every other
+one by pydantic, which is loaded only then. A value that does not fit raises `Misfit` with the reason.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import os
+import types
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Union
+
+from flowkit.authoring.types import UntrackedMarker
+from flowkit.graph.arguments import replace_leaves
+
+_NOTHING = frozenset({"null", "None"})
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+class Misfit(ValueError):
+    """A value that is not of the annotated type; the message is the reason, empty where the type says it all."""
+
+
+class Unsupported(TypeError):
+    """An annotated type whose values no text can stand for."""
+
+
+def read_text(text: str, hint: Any) -> Any:
+    """Return the value that a person's `text` stands for; containers are written as JSON.
+
+    A `Path` is made absolute from the current folder.
+
+    Raises:
+        Misfit: It is not of the type.
+        Unsupported: No text can be of the type.
+    """
+    hint = bare(hint)
+    members = members_of(hint)
+    if len(members) > 1:
+        return _read_union(text, members)
+    reader = _TEXT_READERS.get(hint) if isinstance(hint, type) else None
+    if reader is not None:
+        return reader(text)
+    if typing.get_origin(hint) is typing.Literal:
+        return _pick(text, {str(one): one for one in typing.get_args(hint)})
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return _pick(text, _names_of(hint))
+    if hint is Any or hint is object:
+        return _json_or_text(text)
+    return absolute(_read_with_pydantic(text, hint))
+
+
+def read_data(value: Any, hint: Any) -> Any:
+    """Return the value that a piece of JSON or TOML stands for; a `Path` stays relative.
+
+    Raises:
+        Misfit: It is not of the type.
+        Unsupported: No data can be of the type.
+    """
+    hint = bare(hint)
+    members = members_of(hint)
+    if len(members) > 1:
+        return _first_fitting(
+            [lambda member=member: _read_one(value, member) for member in _exact_first(value, members)]
+        )
+    return _read_one(value, hint)
+
+
+def bare(hint: Any) -> Any:
+    """Return an annotation without flowkit's own marks; what else annotates it, such as a constraint, stays."""
+    if typing.get_origin(hint) is typing.Annotated:
+        inner, *extras = typing.get_args(hint)
+        if all(isinstance(extra, UntrackedMarker) for extra in extras):
+            return bare(inner)
+    return hint
+
+
+def members_of(hint: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the annotation alone."""
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        return tuple(bare(member) for member in typing.get_args(hint))
+    return (hint,)
+
+
+def absolute(value: Any) -> Any:
+    """Return `value` with every `Path` in it, in containers too, made absolute from the current folder."""
+    if hasattr(type(value), "model_fields"):
+        fields = {name: absolute(getattr(value, name)) for name in type(value).model_fields}
+        return value.model_copy(
+            update={name: item for name, item in fields.items() if item is not getattr(value, name)}
+        )
+    return replace_leaves(value, lambda item, _: _absolute_path(item) if isinstance(item, Path) else item)
+
+
+def adapter_of(hint: Any) -> Any:
+    """Return pydantic's adapter for an annotation, which keeps infinities and bytes through JSON.
+
+    Raises:
+        Unsupported: pydantic does not know the type.
+    """
+    from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter
+
+    config = ConfigDict(ser_json_inf_nan="strings", ser_json_bytes="base64", val_json_bytes="base64")
+    try:
+        return TypeAdapter(hint, config=config)
+    except PydanticSchemaGenerationError as error:
+        raise Unsupported from error
+    except PydanticUserError:
+        # A model or dataclass has a configuration of its own, and takes no other.
+        return TypeAdapter(hint)
+
+
+def _read_whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise Misfit("it is not a whole number") from None
+
+
+def _read_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise Misfit("it is not a number") from None
+
+
+def _read_flag(text: str) -> bool:
+    try:
+        return _BOOLEANS[text.strip().lower()]
+    except KeyError:
+        raise Misfit("write true or false") from None
+
+
+def _read_nothing(text: str) -> None:
+    if text not in _NOTHING:
+        raise Misfit("write null")
+
+
+def _read_path(text: str) -> Path:
+    if not text:
+        raise Misfit("it is empty")
+    return _absolute_path(Path(text))
+
+
+def _absolute_path(path: Path) -> Path:
+    return Path(os.path.abspath(path.expanduser()))
+
+
+_TEXT_READERS: Mapping[type, Callable[[str], Any]] = {
+    int: _read_whole,
+    float: _read_number,
+    bool: _read_flag,
+    str: lambda text: text,
+    Path: _read_path,
+    types.NoneType: _read_nothing,
+}
+
+
+def _read_union(text: str, members: tuple[Any, ...]) -> Any:
+    """Return the first member's reading that fits; None before all others, and str, which takes anything, last."""
+    ordered = sorted(members, key=lambda member: 0 if member is types.NoneType else 2 if member is str else 1)
+    return _first_fitting([lambda member=member: read_text(text, member) for member in ordered])
+
+
+def _first_fitting(attempts: list[Callable[[], Any]]) -> Any:
+    problems = []
+    for attempt in attempts:
+        try:
+            return attempt()
+        except Misfit as error:
+            problems.append(str(error))
+    raise Misfit(problems[-1] if len(problems) <= 2 else "")
+
+
+def _pick(text: str, choices: Mapping[str, Any]) -> Any:
+    try:
+        return choices[text]
+    except KeyError:
+        raise Misfit(f"it is none of {', '.join(choices)}") from None
+
+
+def _names_of(kind: type[enum.Enum]) -> dict[str, enum.Enum]:
+    """Return an enum's members by the texts they can be given as: values, and names where no value is spelt so."""
+    by_value = {str(member.value): member for member in kind}
+    return by_value | {name: member for name, member in kind.__members__.items() if name not in by_value}
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _read_with_pydantic(text: str, hint: Any) -> Any:
+    adapter = adapter_of(hint)
+    if text.lstrip()[:1] in ("[", "{", '"'):
+        try:
+            json.loads(text)
+        except ValueError as error:
+            raise Misfit(f"it is not JSON, {error}") from None
+        return _validated(adapter.validate_json, text)
+    return _validated(adapter.validate_strings, text)
+
+
+def _validated(validate: Callable[[Any], Any], value: Any) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        return validate(value)
+    except ValidationError as error:
+        raise Misfit(_describe(error)) from None
+
+
+def _describe(error: Any) -> str:
+    lines = [
+        (f"at {'.'.join(map(str, detail['loc']))}: " if detail["loc"] else "") + detail["msg"]
+        for detail in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return "\n".join(lines[:3] + ([f"and {len(lines) - 3} more"] if len(lines) > 3 else []))
+
+
+def _read_one(value: Any, hint: Any) -> Any:
+    if hint in (int, float, bool, str, types.NoneType):
+        return _read_scalar(value, hint)
+    if hint is Path:
+        return Path(_read_scalar(value, str))
+    if typing.get_origin(hint) is typing.Literal:
+        return _pick_exact(value, {repr(one): one for one in typing.get_args(hint)})
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return _pick(str(value), _names_of(hint))
+    if hint is Any or hint is object:
+        return value
+    return _validated(adapter_of(hint).validate_python, value)
+
+
+def _read_scalar(value: Any, hint: Any) -> Any:
+    if type(value) is hint:
+        return value
+    if hint is float and type(value) is int:
+        return float(value)
+    raise Misfit(f"it is of type {type(value).__name__}")
+
+
+def _pick_exact(value: Any, choices: Mapping[str, Any]) -> Any:
+    return _pick(repr(value), choices)
+
+
+def _exact_first(value: Any, members: tuple[Any, ...]) -> list[Any]:
+    return sorted(members, key=lambda member: type(value) is not member)
