@@ -12,9 +12,10 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from flowkit.errors import SettingError
+from flowkit.project import Project
 
 DEFAULT_ENVIRONMENT = "default"
 DEFAULT_ORIGIN = "default"
@@ -43,9 +44,9 @@ class Settings:
     env: str = DEFAULT_ENVIRONMENT
     scheduler: str | None = None
     workers: int | None = None
-    pickle: str = "allow"
+    pickle: Literal["allow", "deny"] = "allow"
     code: tuple[str, ...] = ()
-    promotions: str = "allow"
+    promotions: Literal["allow", "dry-run"] = "allow"
     params: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -64,16 +65,16 @@ class _Source:
 
 
 def load_settings(
-    root: Path,
+    project: Project,
     env: str | None = None,
     flags: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Return the settings of the project at `root`.
+    """Return the settings of a project.
 
     Args:
-        root: The project's root; a relative `store` of the file or of a variable starts here, one of a flag in the
-            current folder.
+        project: Whose file is read; a relative `store` of the file or of a variable starts at its root, one of a flag
+            in the current folder.
         env: The environment asked for; `FLOWKIT_ENV`, else `default`, where it is None.
         flags: Values given to the command by key; those that are None were not given.
         environ: The process's environment variables by default.
@@ -81,6 +82,7 @@ def load_settings(
     Raises:
         SettingError: The file cannot be read, a key or the environment is unknown, or a value does not fit.
     """
+    root = project.root
     environ = os.environ if environ is None else environ
     env = env or environ.get("FLOWKIT_ENV") or DEFAULT_ENVIRONMENT
     given = {key: value for key, value in (flags or {}).items() if value is not None}

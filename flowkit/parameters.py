@@ -11,7 +11,7 @@ import difflib
 import enum
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,23 @@ from flowkit.authoring.pipeline import Pipeline
 from flowkit.errors import ArgumentError, ParameterError
 from flowkit.graph.typecheck import format_hint
 from flowkit.records import ParameterSpecification
-from flowkit.typed_values import Misfit, Unsupported, absolute, adapter_of, bare, members_of, read_data, read_text
+from flowkit.typed_values import (
+    MisfitError,
+    UnsupportedError,
+    absolute,
+    adapter_of,
+    bare,
+    members_of,
+    read_data,
+    read_text,
+)
 
 UNKEPT = ""
 """Recorded in place of a value that no text can stand for."""
 
 _CONFIGURED = "[tool.flowkit] params"
 _RECORDED = "the recorded run"
+_MEMBER = "member of the union"
 
 
 def parse_parameters(
@@ -34,6 +44,7 @@ def parse_parameters(
     """Return the typed value of every parameter of `pipeline`.
 
     Args:
+        pipeline: Whose they are.
         texts: What `-p` was given: `C=0.5`, `ids=[1, 2]` (containers as JSON), `config=@file.json`.
         configured: Values by name as the configuration has them; those of other pipelines' parameters are left out.
 
@@ -60,15 +71,15 @@ def show_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _show(value) for name, value in values.items()}
 
 
-def dump_parameters(pipeline: Pipeline[Any, Any], values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def dump_parameters(pipeline: Pipeline[Any, Any], values: Mapping[str, Any]) -> dict[str, str]:
     """Return each value as a JSON text that `load_parameters` turns into the same value.
 
     What cannot be kept so is recorded as `UNKEPT`: never as something else.
     """
-    return tuple((parameter.name, _dump(values[parameter.name], parameter.hint)) for parameter in pipeline.parameters)
+    return {parameter.name: _dump(values[parameter.name], parameter.hint) for parameter in pipeline.parameters}
 
 
-def load_parameters(pipeline: Pipeline[Any, Any], recorded: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def load_parameters(pipeline: Pipeline[Any, Any], recorded: Mapping[str, str]) -> dict[str, Any]:
     """Return the values that `dump_parameters` kept; a parameter added since takes its default.
 
     Raises:
@@ -77,7 +88,7 @@ def load_parameters(pipeline: Pipeline[Any, Any], recorded: Iterable[tuple[str, 
     """
     known = {parameter.name: parameter for parameter in pipeline.parameters}
     values: dict[str, Any] = {}
-    for name, text in recorded:
+    for name, text in recorded.items():
         parameter = known.get(name)
         if parameter is None:
             # `bind` says which names there are.
@@ -107,9 +118,9 @@ def _read_given(pipeline: Pipeline[Any, Any], parameter: ParameterSpecification,
         return _read_file(pipeline, parameter, Path(text[1:]))
     try:
         return read_text(text, parameter.hint)
-    except Misfit as error:
+    except MisfitError as error:
         raise _misfit(pipeline, parameter, text, f"-p {parameter.name}", str(error)) from None
-    except Unsupported:
+    except UnsupportedError:
         raise ParameterError.for_unsupported(pipeline.name, parameter.name, format_hint(parameter.hint)) from None
 
 
@@ -118,28 +129,28 @@ def _read_file(pipeline: Pipeline[Any, Any], parameter: ParameterSpecification, 
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         return absolute(read_data(data, parameter.hint))
-    except Misfit as error:
+    except MisfitError as error:
         raise _misfit(pipeline, parameter, json.dumps(data), f"{origin}=@{path}", str(error)) from None
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else f"not JSON, {error}"
         raise _misfit(pipeline, parameter, f"@{path}", origin, f"file '{path}': {said}") from None
-    except Unsupported:
+    except UnsupportedError:
         raise ParameterError.for_unsupported(pipeline.name, parameter.name, format_hint(parameter.hint)) from None
 
 
 def _read_configured(pipeline: Pipeline[Any, Any], parameter: ParameterSpecification, value: Any) -> Any:
     try:
         return read_data(value, parameter.hint)
-    except Misfit as error:
+    except MisfitError as error:
         raise _misfit(pipeline, parameter, repr(value), _CONFIGURED, str(error)) from None
-    except Unsupported:
+    except UnsupportedError:
         raise ParameterError.for_unsupported(pipeline.name, parameter.name, format_hint(parameter.hint)) from None
 
 
 def _read_recorded(pipeline: Pipeline[Any, Any], parameter: ParameterSpecification, text: str) -> Any:
     try:
         return _load(text, parameter.hint)
-    except (Misfit, Unsupported) as error:
+    except (MisfitError, UnsupportedError) as error:
         raise _misfit(pipeline, parameter, text, _RECORDED, str(error)) from None
 
 
@@ -186,9 +197,6 @@ def _dump(value: Any, hint: Any) -> str:
     return next((text for text in candidates if text is not None and _gives_back(text, hint, value)), UNKEPT)
 
 
-_MEMBER = "member of the union"
-
-
 def _write(value: Any, hint: Any) -> str | None:
     if value is None or type(value) in (bool, int, float, str):
         return json.dumps(value, ensure_ascii=False)
@@ -200,7 +208,7 @@ def _write(value: Any, hint: Any) -> str | None:
         from pydantic_core import PydanticSerializationError
 
         return str(adapter_of(hint).dump_json(value, warnings="error").decode())
-    except (Unsupported, PydanticSerializationError, ValueError, TypeError):
+    except (UnsupportedError, PydanticSerializationError, ValueError, TypeError):
         return None
 
 
@@ -218,6 +226,6 @@ def _load(text: str, hint: Any) -> Any:
 def _gives_back(text: str, hint: Any, value: Any) -> bool:
     try:
         loaded = _load(text, hint)
-    except (Misfit, Unsupported):
+    except (MisfitError, UnsupportedError):
         return False
     return type(loaded) is type(value) and (repr(loaded) == repr(value) or bool(loaded == value))

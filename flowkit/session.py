@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, overload
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.config import Settings, load_settings
-from flowkit.engine.explain import WhyReport, explain_node
+from flowkit.engine.explain import WhyReport, explain_planned
 from flowkit.engine.launch import RunRequest, plan_graph, run_graph
 from flowkit.engine.progress import Listener, Quiet
 from flowkit.engine.report import NodeReport, PlanReport, RunReport
@@ -22,10 +22,10 @@ from flowkit.execution.inline import InlineExecutor
 from flowkit.graph.check import CheckReport, check_graph
 from flowkit.graph.graph import Graph
 from flowkit.graph.select import Selection
+from flowkit.lineage.entries import Entries
 from flowkit.parameters import dump_parameters, show_parameters
 from flowkit.project import Project
 from flowkit.records import Outcome, RunStatus
-from flowkit.targets import describe_target
 
 P = ParamSpec("P")
 
@@ -196,9 +196,11 @@ class Session:
             DefinitionError: The pipeline does not check; nothing ran.
             StoreError: The store or the workers as a whole failed.
         """
-        parameters = pipeline.bind(*args, **kwargs)
+        given = {*kwargs, *(parameter.name for parameter in pipeline.parameters[: len(args)])}
+        parameters = _from_here(pipeline.bind(*args, **kwargs), given)
         graph = self.check(pipeline, parameters).graph
-        report = self._run_graph(pipeline, graph, parameters, describe_target(pipeline), self._force, Quiet(), ())
+        target = describe_target(pipeline, self._project_of(pipeline))
+        report = self._run_graph(pipeline, graph, parameters, target, self._force, Quiet(), ())
         return Run(report, graph, self.workspace_for(pipeline))
 
     def close(self) -> None:
@@ -270,8 +272,9 @@ class Session:
         report = self.check(pipeline, parameters)
         graph = _selected(report.graph, select)
         workspace = self.workspace_for(pipeline)
-        nodes = plan_graph(workspace, graph, _resolved(force or self._force, graph)).nodes
-        return PlanReport(pipeline.name, self._settings_of(pipeline).env, show_parameters(parameters), nodes, report.warnings)
+        planner = plan_graph(workspace, graph, _resolved(force or self._force, graph))
+        env = self._settings_of(pipeline).env
+        return PlanReport(pipeline.name, env, show_parameters(parameters), planner.nodes, report.warnings)
 
     def why(self, pipeline: Pipeline[..., Any], parameters: Mapping[str, Any], node: str) -> WhyReport:
         """Explain what would become of a node now, against its latest success.
@@ -284,13 +287,18 @@ class Session:
             raise NotRecordedError.for_node(pipeline.name, node, list(graph.nodes))
         workspace = self.workspace_for(pipeline)
         planned = plan_graph(workspace, graph, _resolved(self._force, graph))
-        return explain_node(planned, workspace, graph, node)
+        return explain_planned(planned, Entries(workspace.reader), node)
 
     def workspace_for(self, pipeline: Pipeline[..., Any]) -> Workspace:
         """Return the opened store of the project that a pipeline belongs to."""
         if self._workspace is None:
             settings = self._settings_of(pipeline)
-            self._workspace = Workspace.open(self._project_of(pipeline), settings.store_path, pickle=settings.pickle)
+            self._workspace = Workspace.open(
+                self._project_of(pipeline),
+                settings.store,
+                pickle=settings.pickle,
+                dry_run=settings.promotions == "dry-run",
+            )
         return self._workspace
 
     def _project_of(self, pipeline: Pipeline[..., Any]) -> Project:
@@ -333,9 +341,24 @@ class Session:
             forced=_resolved(force, graph),
             argv=tuple(argv),
             require_promotion=require_promotion,
-            dry_run=settings.promotions == "dry-run",
         )
         return run_graph(self.workspace_for(pipeline), self._executor_of(settings), request, listener)
+
+
+def describe_target(pipeline: Pipeline[..., Any], project: Project) -> str:
+    """Return the target by which a pipeline is loaded again: `pipelines/taxi.py:taxi`, relative to the root."""
+    file = Path(pipeline.location.file)
+    if file.is_relative_to(project.root):
+        return f"{file.relative_to(project.root)}:{pipeline.name}"
+    return f"{file}:{pipeline.name}"
+
+
+def _from_here(values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
+    """Return parameters in which the relative paths that were given start in the current folder."""
+    return {
+        name: Path.cwd() / value if name in given and isinstance(value, Path) else value
+        for name, value in values.items()
+    }
 
 
 def _selected(graph: Graph, select: Selection | None) -> Graph:

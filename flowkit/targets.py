@@ -64,6 +64,15 @@ def load_target(text: str, project: Project | None = None) -> Target:
     return _load_name(place, project)
 
 
+def describe_target(pipeline: Pipeline[Any, Any]) -> str:
+    """Return the target that would load a pipeline which a program or notebook holds, as far as there is one."""
+    name = pipeline.function.__qualname__
+    file = Path(pipeline.location.file)
+    if file.is_file():
+        return f"{_relative(file.resolve(), Project.containing(file.parent))}:{name}"
+    return f"{pipeline.function.__module__}:{name}"
+
+
 def project_of(text: str) -> Project:
     """Return the project that a target belongs to, before anything of it is imported."""
     place, _ = _split(text)

@@ -1,7 +1,7 @@
 """One text, or one piece of JSON or TOML, to a value of an annotated type.
 
 Plain annotations (int, float, bool, str, Path, None, enums, literals and unions of them) are judged here; every other
-one by pydantic, which is loaded only then. A value that does not fit raises `Misfit` with the reason.
+one by pydantic, which is loaded only then. A value that does not fit raises `MisfitError` with the reason.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import json
 import os
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
@@ -22,11 +23,11 @@ _NOTHING = frozenset({"null", "None"})
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
-class Misfit(ValueError):
+class MisfitError(ValueError):
     """A value that is not of the annotated type; the message is the reason, empty where the type says it all."""
 
 
-class Unsupported(TypeError):
+class UnsupportedError(TypeError):
     """An annotated type whose values no text can stand for."""
 
 
@@ -36,8 +37,8 @@ def read_text(text: str, hint: Any) -> Any:
     A `Path` is made absolute from the current folder.
 
     Raises:
-        Misfit: It is not of the type.
-        Unsupported: No text can be of the type.
+        MisfitError: It is not of the type.
+        UnsupportedError: No text can be of the type.
     """
     hint = bare(hint)
     members = members_of(hint)
@@ -59,15 +60,13 @@ def read_data(value: Any, hint: Any) -> Any:
     """Return the value that a piece of JSON or TOML stands for; a `Path` stays relative.
 
     Raises:
-        Misfit: It is not of the type.
-        Unsupported: No data can be of the type.
+        MisfitError: It is not of the type.
+        UnsupportedError: No data can be of the type.
     """
     hint = bare(hint)
     members = members_of(hint)
     if len(members) > 1:
-        return _first_fitting(
-            [lambda member=member: _read_one(value, member) for member in _exact_first(value, members)]
-        )
+        return _first_fitting(partial(_read_one, value, member) for member in _exact_first(value, members))
     return _read_one(value, hint)
 
 
@@ -101,7 +100,7 @@ def adapter_of(hint: Any) -> Any:
     """Return pydantic's adapter for an annotation, which keeps infinities and bytes through JSON.
 
     Raises:
-        Unsupported: pydantic does not know the type.
+        UnsupportedError: pydantic does not know the type.
     """
     from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter
 
@@ -109,7 +108,7 @@ def adapter_of(hint: Any) -> Any:
     try:
         return TypeAdapter(hint, config=config)
     except PydanticSchemaGenerationError as error:
-        raise Unsupported from error
+        raise UnsupportedError from error
     except PydanticUserError:
         # A model or dataclass has a configuration of its own, and takes no other.
         return TypeAdapter(hint)
@@ -119,31 +118,31 @@ def _read_whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise Misfit("it is not a whole number") from None
+        raise MisfitError("it is not a whole number") from None
 
 
 def _read_number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise Misfit("it is not a number") from None
+        raise MisfitError("it is not a number") from None
 
 
 def _read_flag(text: str) -> bool:
     try:
         return _BOOLEANS[text.strip().lower()]
     except KeyError:
-        raise Misfit("write true or false") from None
+        raise MisfitError("write true or false") from None
 
 
 def _read_nothing(text: str) -> None:
     if text not in _NOTHING:
-        raise Misfit("write null")
+        raise MisfitError("write null")
 
 
 def _read_path(text: str) -> Path:
     if not text:
-        raise Misfit("it is empty")
+        raise MisfitError("it is empty")
     return _absolute_path(Path(text))
 
 
@@ -164,24 +163,24 @@ _TEXT_READERS: Mapping[type, Callable[[str], Any]] = {
 def _read_union(text: str, members: tuple[Any, ...]) -> Any:
     """Return the first member's reading that fits; None before all others, and str, which takes anything, last."""
     ordered = sorted(members, key=lambda member: 0 if member is types.NoneType else 2 if member is str else 1)
-    return _first_fitting([lambda member=member: read_text(text, member) for member in ordered])
+    return _first_fitting(partial(read_text, text, member) for member in ordered)
 
 
-def _first_fitting(attempts: list[Callable[[], Any]]) -> Any:
+def _first_fitting(attempts: Iterable[Callable[[], Any]]) -> Any:
     problems = []
     for attempt in attempts:
         try:
             return attempt()
-        except Misfit as error:
+        except MisfitError as error:
             problems.append(str(error))
-    raise Misfit(problems[-1] if len(problems) <= 2 else "")
+    raise MisfitError(problems[-1] if len(problems) <= 2 else "")
 
 
 def _pick(text: str, choices: Mapping[str, Any]) -> Any:
     try:
         return choices[text]
     except KeyError:
-        raise Misfit(f"it is none of {', '.join(choices)}") from None
+        raise MisfitError(f"it is none of {', '.join(choices)}") from None
 
 
 def _names_of(kind: type[enum.Enum]) -> dict[str, enum.Enum]:
@@ -203,7 +202,7 @@ def _read_with_pydantic(text: str, hint: Any) -> Any:
         try:
             json.loads(text)
         except ValueError as error:
-            raise Misfit(f"it is not JSON, {error}") from None
+            raise MisfitError(f"it is not JSON, {error}") from None
         return _validated(adapter.validate_json, text)
     return _validated(adapter.validate_strings, text)
 
@@ -214,7 +213,7 @@ def _validated(validate: Callable[[Any], Any], value: Any) -> Any:
     try:
         return validate(value)
     except ValidationError as error:
-        raise Misfit(_describe(error)) from None
+        raise MisfitError(_describe(error)) from None
 
 
 def _describe(error: Any) -> str:
@@ -244,7 +243,7 @@ def _read_scalar(value: Any, hint: Any) -> Any:
         return value
     if hint is float and type(value) is int:
         return float(value)
-    raise Misfit(f"it is of type {type(value).__name__}")
+    raise MisfitError(f"it is of type {type(value).__name__}")
 
 
 def _pick_exact(value: Any, choices: Mapping[str, Any]) -> Any:

@@ -10,6 +10,7 @@ import pytest
 
 from flowkit.config import load_settings
 from flowkit.errors import SettingError
+from flowkit.project import Project
 
 FILE = """
 [project]
@@ -39,7 +40,7 @@ def _write(root: Path, text: str) -> Path:
 
 def test_defaults_without_a_file(tmp_path: Path) -> None:
     """A folder without configuration gets the documented defaults, and each says that it is one."""
-    settings = load_settings(tmp_path, environ={})
+    settings = load_settings(Project(tmp_path), environ={})
     assert settings.store == tmp_path / ".flowkit"
     assert (settings.env, settings.scheduler, settings.workers) == ("default", None, None)
     assert (settings.pickle, settings.promotions, settings.code, settings.params) == ("allow", "allow", (), {})
@@ -48,7 +49,7 @@ def test_defaults_without_a_file(tmp_path: Path) -> None:
 
 def test_the_file_beats_the_defaults(tmp_path: Path) -> None:
     """`[tool.flowkit]` counts, and its relative store lies below the project's root."""
-    settings = load_settings(_write(tmp_path, FILE), environ={})
+    settings = load_settings(Project(_write(tmp_path, FILE)), environ={})
     assert settings.store == tmp_path / "stores/main"
     assert settings.workers == 3
     assert settings.code == ("../shared", "shop_common")
@@ -57,7 +58,7 @@ def test_the_file_beats_the_defaults(tmp_path: Path) -> None:
 
 def test_an_environment_lies_on_top(tmp_path: Path) -> None:
     """An environment's section replaces single keys, and single parameters, of the section below it."""
-    settings = load_settings(_write(tmp_path, FILE), env="prod", environ={})
+    settings = load_settings(Project(_write(tmp_path, FILE)), env="prod", environ={})
     assert (str(settings.store), settings.workers, settings.promotions) == ("/srv/flowkit", 3, "dry-run")
     assert settings.params == {"C": 2.0, "csv": "data/a.csv"}
     assert settings.origin("params.C").endswith("[tool.flowkit.env.prod]")
@@ -69,8 +70,8 @@ def test_a_variable_beats_every_section_and_a_flag_beats_the_variable(tmp_path: 
     root = _write(tmp_path, FILE)
     environ = {"FLOWKIT_WORKERS": "5", "FLOWKIT_CODE": "a, b", "FLOWKIT_PARAMS": '{"C": 9}'}
 
-    by_variable = load_settings(root, env="tiny", environ=environ)
-    by_flag = load_settings(root, env="tiny", flags={"workers": 7, "store": None}, environ=environ)
+    by_variable = load_settings(Project(root), env="tiny", environ=environ)
+    by_flag = load_settings(Project(root), env="tiny", flags={"workers": 7, "store": None}, environ=environ)
 
     assert (by_variable.workers, by_variable.origin("workers")) == (5, "FLOWKIT_WORKERS")
     assert (by_variable.code, by_variable.params["C"]) == (("a", "b"), 9)
@@ -82,16 +83,16 @@ def test_a_flag_s_store_is_relative_to_the_current_folder(tmp_path: Path, monkey
     """`--store x` is typed by a person who stands somewhere; configuration is relative to the root."""
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
-    assert load_settings(tmp_path, flags={"store": "s"}, environ={}).store == tmp_path / "below" / "s"
-    assert load_settings(tmp_path, environ={"FLOWKIT_STORE": "s"}).store == tmp_path / "s"
-    assert load_settings(tmp_path, environ={"FLOWKIT_STORE": "~/s"}).store == Path(os.path.expanduser("~/s"))
+    assert load_settings(Project(tmp_path), flags={"store": "s"}, environ={}).store == tmp_path / "below" / "s"
+    assert load_settings(Project(tmp_path), environ={"FLOWKIT_STORE": "s"}).store == tmp_path / "s"
+    assert load_settings(Project(tmp_path), environ={"FLOWKIT_STORE": "~/s"}).store == Path(os.path.expanduser("~/s"))
 
 
 def test_the_environment_can_be_named_by_a_variable(tmp_path: Path) -> None:
     """`FLOWKIT_ENV` names the environment where `--env` does not."""
     root = _write(tmp_path, FILE)
-    assert load_settings(root, environ={"FLOWKIT_ENV": "tiny"}).workers == 1
-    assert load_settings(root, env="prod", environ={"FLOWKIT_ENV": "tiny"}).env == "prod"
+    assert load_settings(Project(root), environ={"FLOWKIT_ENV": "tiny"}).workers == 1
+    assert load_settings(Project(root), env="prod", environ={"FLOWKIT_ENV": "tiny"}).env == "prod"
 
 
 REFUSED: list[tuple[str, str, list[str]]] = [
@@ -121,7 +122,7 @@ REFUSED: list[tuple[str, str, list[str]]] = [
 def test_what_is_not_known_is_refused_with_its_place(tmp_path: Path, text: str, message: str, also: list[str]) -> None:
     """An unknown key or an ill-typed value names the key, the file and section, what is wanted and what was given."""
     with pytest.raises(SettingError) as caught:
-        load_settings(_write(tmp_path, text), environ={})
+        load_settings(Project(_write(tmp_path, text)), environ={})
     assert message in caught.value.message
     for part in also:
         assert part in str(caught.value)
@@ -139,14 +140,14 @@ def test_what_is_not_known_is_refused_with_its_place(tmp_path: Path, text: str, 
 def test_a_variable_that_does_not_fit_is_named(tmp_path: Path, environ: dict[str, Any], message: str) -> None:
     """A variable is judged like the file, and named as the place."""
     with pytest.raises(SettingError, match=message) as caught:
-        load_settings(tmp_path, environ=environ)
+        load_settings(Project(tmp_path), environ=environ)
     assert next(iter(environ)) in str(caught.value)
 
 
 def test_an_unknown_environment_lists_those_there_are(tmp_path: Path) -> None:
     """`--env` of a section that is not there is an error with the nearest one."""
     with pytest.raises(SettingError) as caught:
-        load_settings(_write(tmp_path, FILE), env="prd", environ={})
+        load_settings(Project(_write(tmp_path, FILE)), env="prd", environ={})
     assert dict(caught.value.facts)["environments"] == "default, prod, tiny"
     assert caught.value.hint == "did you mean 'prod'?"
 
@@ -155,4 +156,4 @@ def test_a_file_that_is_not_utf_8_is_named_with_the_byte(tmp_path: Path) -> None
     """A configuration file of another encoding says where it stops being UTF-8."""
     (tmp_path / "pyproject.toml").write_bytes(b"[tool.flowkit]\nstore = '\xff'\n")
     with pytest.raises(SettingError, match="not UTF-8 at byte 24"):
-        load_settings(tmp_path, environ={})
+        load_settings(Project(tmp_path), environ={})

@@ -75,11 +75,7 @@ class GraphBuilder:
         settings: Mapping[str, Any] | None = None,
         hints: Mapping[str, Any] | None = None,
     ) -> Node:
-        """Add one node whose arguments may hold handles.
-
-        Args:
-            hints: Annotations of the parameters, by which the edges are checked later.
-        """
+        """Add one node whose arguments may hold handles; by `hints`, parameters' annotations, edges are checked."""
         trees = {
             parameter: self._take_handles(name, parameter, value, (hints or {}).get(parameter, Any), location)
             for parameter, value in arguments.items()

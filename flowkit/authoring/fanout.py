@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
-from flowkit.authoring.handles import Each, Handle, MappedHandle, Pending, dimension_of, elements_of, hint_of, items_of, leaf_of
+from flowkit.authoring.handles import (
+    Each,
+    Handle,
+    MappedHandle,
+    Pending,
+    dimension_of,
+    elements_of,
+    hint_of,
+    items_of,
+    leaf_of,
+)
 from flowkit.errors import ArgumentError
 from flowkit.graph.arguments import Gather, Ref, replace_leaves
 
@@ -37,10 +47,8 @@ def collect(mapped: T) -> list[T]:
     if not isinstance(mapped, MappedHandle):
         given = repr(mapped) if isinstance(mapped, Pending) else f"a {type(mapped).__name__}"
         raise ArgumentError.for_collect(given)
-    handles = elements_of(mapped)
-    hint = hint_of(handles[0]) if handles else Any
-    refs = tuple(leaf for handle in handles if isinstance(leaf := leaf_of(handle), Ref))
-    return cast("list[T]", Handle(Gather(refs), list[hint]))  # type: ignore[valid-type]
+    refs = tuple(leaf for handle in elements_of(mapped) if isinstance(leaf := leaf_of(handle), Ref))
+    return cast("list[T]", Handle(Gather(refs), list[hint_of(mapped)]))  # type: ignore[misc]
 
 
 def find_dimension(name: str, arguments: Mapping[str, Any]) -> Each | None:
@@ -77,20 +85,26 @@ def at_element(arguments: Mapping[str, Any], index: int) -> dict[str, Any]:
     return {parameter: replace_leaves(value, pick) for parameter, value in arguments.items()}
 
 
-def join_elements(dimension: Each, results: list[Any], empty: Callable[[Callable[[Any], Any]], Any]) -> Any:
+def join_elements(dimension: Each, results: list[Any], shape: Callable[[Callable[[str, Any], Any]], Any]) -> Any:
     """Return one mapped result of the same shape as each element's: a handle, or several in a tuple or fields.
 
     Args:
+        dimension: What the call is mapped along.
         results: What each element's call returned: a handle, or a tuple or dataclass of handles.
-        empty: Makes a result of that shape from a function that turns an output's annotation into a handle; used
-            where there is no element to take the shape from.
+        shape: Makes a result of that shape from a function of an output's name and annotation.
     """
-    if not results:
-        return empty(lambda _: MappedHandle(dimension, ()))
-    paths: list[list[Handle]] = []
+    columns: list[list[Handle]] = []
     for result in results:
         handles: list[Handle] = []
-        replace_leaves(result, lambda item, _, keep=handles: keep.append(item) or item)
-        paths.append(handles)
-    columns = iter([MappedHandle(dimension, column) for column in zip(*paths, strict=True)])
-    return replace_leaves(results[0], lambda item, _: next(columns))
+        _gather_handles(result, handles)
+        columns.append(handles)
+    rows = iter(zip(*columns, strict=True))
+    return shape(lambda _, hint: MappedHandle(dimension, next(rows, ()), hint))
+
+
+def _gather_handles(result: Any, found: list[Handle]) -> None:
+    def note(item: Any, _: Any) -> Any:
+        found.append(item)
+        return item
+
+    replace_leaves(result, note)

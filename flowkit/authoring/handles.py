@@ -77,6 +77,7 @@ class Pending:
         self._refuse("indexed")
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
+        """Refuse: a handle is no function."""
         self._refuse("called")
 
     def __array__(self, *args: object, **kwargs: object) -> Any:
@@ -140,14 +141,16 @@ class Each(Pending):
 class MappedHandle(Pending):
     """The future outputs of a mapped step, one an element of its dimension."""
 
-    __slots__ = ("_flowkit_dimension", "_flowkit_elements")
+    __slots__ = ("_flowkit_dimension", "_flowkit_elements", "_flowkit_hint")
 
     _flowkit_dimension: Each
     _flowkit_elements: tuple[Handle, ...]
+    _flowkit_hint: Any
 
-    def __init__(self, dimension: Each, elements: tuple[Handle, ...]) -> None:
+    def __init__(self, dimension: Each, elements: tuple[Handle, ...], hint: Any) -> None:
         self._flowkit_dimension = dimension
         self._flowkit_elements = elements
+        self._flowkit_hint = hint
 
     def _describe(self) -> str:
         if not self._flowkit_elements:
@@ -162,8 +165,8 @@ def leaf_of(handle: Handle) -> Ref | Gather:
     return handle._flowkit_leaf
 
 
-def hint_of(handle: Handle) -> Any:
-    """Return the annotation of a handle's value."""
+def hint_of(handle: Handle | MappedHandle) -> Any:
+    """Return the annotation of a handle's value; of a mapped one, of each element's."""
     return handle._flowkit_hint
 
 

@@ -39,6 +39,11 @@ class Pipeline(Generic[P, R]):
             raise StepDefinitionError.for_bad_name("pipeline", self.name)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Add the pipeline's nodes to the one being built, and return what its body returns.
+
+        Raises:
+            PipelineDefinitionError: No pipeline is being built.
+        """
         builder = current_builder()
         if builder is None:
             raise PipelineDefinitionError.for_call_outside(self.name)

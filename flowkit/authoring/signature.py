@@ -125,14 +125,10 @@ def bind_arguments(
     missing = [parameter.name for parameter in parameters if parameter.name not in given and parameter.required]
     if missing:
         raise ArgumentError.for_missing(noun, name, missing)
-    return {
-        parameter.name: given[parameter.name] if parameter.name in given else parameter.default
-        for parameter in parameters
-    }
+    return {parameter.name: given.get(parameter.name, parameter.default) for parameter in parameters}
 
 
 def nearest(name: str, names: Sequence[str]) -> str | None:
     """Return the known name that is most like `name`, or None where none is close."""
     found = difflib.get_close_matches(name, names, n=1)
     return found[0] if found else None
-

@@ -11,7 +11,14 @@ from flowkit.authoring.builder import GraphBuilder, calling_location, current_bu
 from flowkit.authoring.fanout import at_element, find_dimension, join_elements
 from flowkit.authoring.handles import Handle, items_of
 from flowkit.authoring.quantities import parse_duration, parse_size
-from flowkit.authoring.signature import bind_arguments, check_function, location_of, outputs_of, parameters_of, resolve_hints
+from flowkit.authoring.signature import (
+    bind_arguments,
+    check_function,
+    location_of,
+    outputs_of,
+    parameters_of,
+    resolve_hints,
+)
 from flowkit.errors import StepDefinitionError
 from flowkit.graph.arguments import Ref
 from flowkit.graph.graph import NodeKind
@@ -40,6 +47,7 @@ class Step(Generic[P, R]):
         self._call_name = call_name
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function; in a pipeline's body, add a node instead and return a handle to its result."""
         builder = current_builder()
         if builder is None:
             return self.function(*args, **kwargs)
@@ -49,7 +57,10 @@ class Step(Generic[P, R]):
         return f"<step {self.function.__name__}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        # By name, like a function: unpickling must give the one object that the module holds.
+        # By name, like a function: unpickling must give the one object that the module holds. What no module of
+        # another process can hold goes by value.
+        if self.function.__module__ == "__main__" or "<" in self.function.__qualname__:
+            return Step, (self.function, self.options, self._call_name)
         return self.function.__qualname__
 
     def named(self, name: str) -> Step[P, R]:
@@ -76,9 +87,7 @@ class Step(Generic[P, R]):
             location=location_of(self.function),
         )
 
-    def _add_to(
-        self, builder: GraphBuilder, args: Sequence[Any], kwargs: Mapping[str, Any], location: Location
-    ) -> Any:
+    def _add_to(self, builder: GraphBuilder, args: Sequence[Any], kwargs: Mapping[str, Any], location: Location) -> Any:
         step = self.specification
         arguments = bind_arguments("step", step.name, step.parameters, args, kwargs)
         name = builder.name_call(self._call_name or step.name, step)
@@ -96,21 +105,18 @@ class Step(Generic[P, R]):
     ) -> Any:
         step = self.specification
         hints = {parameter.name: parameter.hint for parameter in step.parameters}
-        builder.add_node(
-            name, NodeKind.STEP, arguments, location=location, step=step, map_index=index, hints=hints
-        )
-        outputs = {output.name: output.hint for output in step.outputs}
-        return shape_outputs(step, lambda output: Handle(Ref(name, output), outputs[output]))
+        builder.add_node(name, NodeKind.STEP, arguments, location=location, step=step, map_index=index, hints=hints)
+        return shape_outputs(step, lambda output, hint: Handle(Ref(name, output), hint))
 
 
-def shape_outputs(step: StepSpecification, make: Callable[[str], Any]) -> Any:
-    """Return `make(output name)` for each output, in the shape of the step's return annotation.
+def shape_outputs(step: StepSpecification, make: Callable[[str, Any], Any]) -> Any:
+    """Return `make(name, annotation)` of each output, in the shape of the step's return annotation.
 
     One output is given as it is; `tuple[A, B]` as a tuple, a NamedTuple or dataclass as one with these fields.
     """
     if len(step.outputs) == 1 and step.outputs[0].name == RETURN:
-        return make(RETURN)
-    values = {output.name: make(output.name) for output in step.outputs}
+        return make(RETURN, step.hint)
+    values = {output.name: make(output.name, output.hint) for output in step.outputs}
     if not isinstance(step.hint, type) or step.hint is tuple:
         return tuple(values.values())
     if issubclass(step.hint, tuple):

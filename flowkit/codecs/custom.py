@@ -145,8 +145,8 @@ def _check_declaration(type_: object, codec_class: Any, suffix: object) -> None:
     usage = "write @fk.codec(Model, suffix='.pt') above a class with save(self, value, path) and load(self, path)"
     if not isinstance(codec_class, type):
         raise CodecError.for_declaration(name, "it is not a class", usage)
-    if not isinstance(type_, type):
-        raise CodecError.for_declaration(name, f"{type_!r} is not a class", usage)
+    if not isinstance(type_, type) or type_ is Any or getattr(type_, "_is_protocol", False):
+        raise CodecError.for_declaration(name, f"{type_!r} is not a class that values have", usage)
     if type_ in _BUILT_IN:
         remedy = "wrap the value in a class of its own and register a codec for that"
         raise CodecError.for_declaration(name, f"values of {type_.__qualname__} have a codec already", remedy)
@@ -197,8 +197,10 @@ def _check_unique(name: str, type_: type, codec_class: type) -> None:
 
 
 def find_custom(value: object, hint: Any = Any) -> CustomCodec | None:
-    """Return the registered codec for a value: of its class, else of the first base class that has one, else of a
-    class in `hint` that it counts as an instance of.
+    """Return the registered codec for a value, None where there is none.
+
+    The class of the value decides, then the first of its bases that has one, then a class in `hint` that it counts
+    as an instance of.
     """
     if not _REGISTERED:
         return None

@@ -41,6 +41,10 @@ class ForeignValueError(CodecError):
     """A value, or a part of it, that JSON cannot hold: another codec may."""
 
 
+class ForeignPathError(ForeignValueError):
+    """A value that JSON cannot hold without the files it names."""
+
+
 class JsonWriter:
     """Writes one value, annotated as `hint`.
 
@@ -146,7 +150,8 @@ class JsonWriter:
         return {"$metrics": {name: write_float(value[name]) for name in sorted(value)}}
 
     def _named(self, value: Any, hint: Any, depth: int) -> Any:
-        write = _NAMED_WRITERS.get(_classify(type(value)))
+        kind: Any = type(value)
+        write = _NAMED_WRITERS.get(_classify(kind))
         if write is None:
             raise ForeignValueError.for_foreign(type_name(value), "", "JSON has no form for it")
         return write(self, value, hint, depth)
@@ -190,7 +195,7 @@ class JsonWriter:
 
     def _path(self, value: Any, hint: Any, depth: int) -> Any:
         if self._trees is None:
-            raise ForeignValueError.for_foreign(type_name(value), "", "it names a file or folder")
+            raise ForeignPathError.for_foreign(type_name(value), "", "it names a file or folder")
         return {"$path": self._trees.add(value)}
 
     def _scalar(self, value: Any, hint: Any, depth: int) -> Any:
@@ -210,7 +215,7 @@ def _below(step: str, error: ForeignValueError) -> ForeignValueError:
     """Return `error` with its place in the value led by `step`."""
     (label, place), *rest = error.facts
     place = "" if place == "the value itself" else place
-    return ForeignValueError(error.message, ((label, step + place), *rest), error.hint)
+    return type(error)(error.message, ((label, step + place), *rest), error.hint)
 
 
 def _check_state(value: Any, names: Collection[str]) -> None:
@@ -234,7 +239,9 @@ def _classify(kind: Any) -> str:
         return "named tuple"
     if is_pydantic(kind):
         return "model"
-    return "dataclass" if dataclasses.is_dataclass(kind) and not issubclass(kind, _CONTAINERS) else ""
+    if issubclass(kind, _CONTAINERS):
+        return ""
+    return "dataclass" if dataclasses.is_dataclass(kind) else ""
 
 
 def _python_number(value: Any, hint: Any) -> Any:

@@ -65,6 +65,8 @@ _BY_MODULE: tuple[tuple[str, tuple[str, ...], Refusal], ...] = (
 
 @lru_cache(maxsize=4096)
 def _refuse_class(cls: Any) -> Refusal | None:
+    if issubclass(cls, _BUFFERS):
+        return None
     for bases, refusal in _BY_BASE:
         if issubclass(cls, bases):
             return refusal
@@ -72,7 +74,7 @@ def _refuse_class(cls: Any) -> Refusal | None:
         loaded = sys.modules.get(module)
         if loaded is not None and issubclass(cls, tuple(getattr(loaded, name) for name in names)):
             return refusal
-    if (issubclass(cls, io.IOBase) and not issubclass(cls, _BUFFERS)) or _has(cls, "fileno", "close"):
+    if issubclass(cls, io.IOBase) or _has(cls, "fileno", "close"):
         return _FILE
     if _has(cls, "fetchall", "execute") or _has(cls, "cursor", "commit"):
         return _DATABASE
@@ -90,7 +92,8 @@ def find_refusal(value: object) -> Refusal | None:
     # `tempfile` wraps its files in a class that gives everything by `__getattr__`.
     if type(value).__module__ == "tempfile" and hasattr(value, "file"):
         return _FILE
-    return _refuse_class(type(value))
+    cls: Any = type(value)
+    return _refuse_class(cls)
 
 
 def check_part(value: object, whole: object) -> None:
@@ -112,5 +115,5 @@ def check_whole(value: object) -> None:
         CodecError: It is one; the message names it and the remedy.
     """
     check_part(value, value)
-    if isinstance(value, Iterator):
+    if isinstance(value, Iterator) and not isinstance(value, _BUFFERS):
         raise CodecError.for_refused(type_name(value), _ITERATOR.what, _ITERATOR.remedy)

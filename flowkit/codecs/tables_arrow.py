@@ -33,20 +33,30 @@ def encode_arrow(data: pa.ChunkedArray, writer: TableWriter) -> Entry:
     return {"as": "verbatim", "data": writer.write_verbatim(whole)}
 
 
-def decode_arrow(entry: Entry, kind: pa.DataType, reader: TableReader) -> pa.ChunkedArray:
-    """Read a column as the type that it was declared with."""
+def decode_arrow(entry: Entry, kind: pa.DataType | None, reader: TableReader) -> pa.ChunkedArray:
+    """Read a column as the type that it was declared with, or as it is stored where `kind` is None."""
     import pyarrow as pa
 
     if entry["as"] == "verbatim":
         return reader.read(entry["data"])
     if entry["as"] == "dictionary":
-        values = restore_type(reader.read(entry["values"]).combine_chunks(), kind.value_type)
-        chunks = [
-            pa.DictionaryArray.from_arrays(codes, values, ordered=kind.ordered, safe=False)
-            for codes in reader.read(entry["codes"]).chunks
-        ]
-        return pa.chunked_array(chunks, kind)
+        return _decode_dictionary(entry, kind, reader)
+    if kind is None:
+        return reader.read(entry["data"])
     return pa.chunked_array([restore_type(chunk, kind) for chunk in reader.read(entry["data"]).chunks], kind)
+
+
+def _decode_dictionary(entry: Entry, kind: pa.DataType | None, reader: TableReader) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    stored = reader.read(entry["values"]).combine_chunks()
+    values = stored if kind is None else restore_type(stored, kind.value_type)
+    ordered = kind is not None and kind.ordered
+    chunks = [
+        pa.DictionaryArray.from_arrays(codes, values, ordered=ordered, safe=False)
+        for codes in reader.read(entry["codes"]).chunks
+    ]
+    return pa.chunked_array(chunks, kind)
 
 
 def encode_arrow_table(table: pa.Table, writer: TableWriter) -> Entry:
@@ -93,8 +103,7 @@ def _without_columns(rows: int, schema: pa.Schema) -> pa.Table:
     """Return a table of rows without columns, which keeps the count of a selection of none."""
     import pyarrow as pa
 
-    table = pa.table({"c": pa.nulls(rows)}).select([])
-    return table.replace_schema_metadata(schema.metadata)
+    return pa.table({"c": pa.nulls(rows)}).replace_schema_metadata(schema.metadata).select([])
 
 
 def _text(content: bytes) -> str:

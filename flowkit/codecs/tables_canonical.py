@@ -253,7 +253,9 @@ def _list_lengths(array: pa.Array, width: int) -> np.ndarray[Any, Any]:
     if pa.types.is_list_view(array.type) or pa.types.is_large_list_view(array.type):
         sizes = array.buffers()[2]
         empty = len(array) == 0 or sizes is None
-        return np.zeros(0, f"i{width}") if empty else np.frombuffer(sizes, f"i{width}", len(array), array.offset * width)
+        return (
+            np.zeros(0, f"i{width}") if empty else np.frombuffer(sizes, f"i{width}", len(array), array.offset * width)
+        )
     return np.diff(_offsets(array, width))
 
 

@@ -25,13 +25,14 @@ _NUMBERS = "biufmM"
 
 def encode_array(array: Any, writer: TableWriter) -> Entry:
     """Return the entry of a pandas extension array, as `.array` of a Series or an Index gives it."""
+    import numpy as np
     import pandas as pd
 
     dtype = array.dtype
     for kind, encode in _encoders(pd).items():
         if isinstance(dtype, kind):
             return encode(array, writer)
-    if hasattr(dtype, "kind") and type(dtype).__module__.startswith("numpy"):
+    if isinstance(array, pd.arrays.NumpyExtensionArray) or isinstance(dtype, np.dtype):
         return _encode_numpy(array.to_numpy(copy=False), writer)
     return _encode_pickled(array, writer)
 
@@ -127,7 +128,7 @@ def _decode_masked(entry: Entry, reader: TableReader) -> Any:
     import numpy as np
     import pandas as pd
 
-    dtype = pd.api.types.pandas_dtype(entry["dtype"])
+    dtype: Any = pd.api.types.pandas_dtype(entry["dtype"])
     values = reader.read_numpy(entry["data"], dtype.numpy_dtype, dtype.numpy_dtype.type(0))
     mask = np.zeros(len(values), bool)
     _mark_missing(mask, entry["data"], reader)
@@ -170,10 +171,10 @@ def _decode_string(entry: Entry, reader: TableReader) -> Any:
     import numpy as np
     import pandas as pd
 
-    if entry["missing"] == "NA" or entry["storage"] == "pyarrow_numpy":
-        dtype = pd.StringDtype(entry["storage"])
-    else:
-        dtype = pd.StringDtype(entry["storage"], na_value=np.nan)
+    make: Any = pd.StringDtype
+    # pandas 2.2 has no choice of what is missing: one storage by itself means NaN.
+    plain = entry["missing"] == "NA" or entry["storage"] == "pyarrow_numpy"
+    dtype = make(entry["storage"]) if plain else make(entry["storage"], na_value=np.nan)
     if "elements" in entry:
         return pd.array(decode_elements(reader.read(entry["elements"]), reader), dtype=dtype)
     return dtype.__from_arrow__(reader.read(entry["data"]))
@@ -225,7 +226,8 @@ def _as_index(entry: Entry, reader: TableReader) -> pd.Index[Any]:
     import pandas as pd
 
     values = decode_array(entry, reader)
-    return pd.Index(values, dtype=values.dtype, name=decode_scalar(entry["name"], reader), copy=False)
+    index: pd.Index[Any] = pd.Index(values, dtype=values.dtype, name=decode_scalar(entry["name"], reader), copy=False)
+    return index
 
 
 def _encode_period(array: Any, writer: TableWriter) -> Entry:
@@ -279,11 +281,14 @@ def _decode_sparse(entry: Entry, reader: TableReader) -> Any:
     values = decode_array(entry["values"], reader)
     fill = decode_scalar(entry["fill"], reader)
     places = reader.read_numpy(entry["places"], np.dtype(np.int32))
-    # The class of an index over places is reached through an array that has one: pandas does not name it in public.
-    index = type(pd.arrays.SparseArray([0]).sp_index)(entry["length"], places)
+    sparse: Any = pd.arrays.SparseArray
+    if hasattr(sparse, "from_indices"):
+        return sparse.from_indices(values, places, entry["length"], fill, entry["kind"], values.dtype)
+    # Older pandas does not name the class of an index over places: it is reached through an array that has one.
+    index = type(sparse([0]).sp_index)(entry["length"], places)
     if entry["kind"] == "block":
         index = index.to_block_index()
-    return pd.arrays.SparseArray(values, sparse_index=index, fill_value=fill, dtype=pd.SparseDtype(values.dtype, fill))
+    return sparse(values, sparse_index=index, fill_value=fill, dtype=pd.SparseDtype(values.dtype, fill))
 
 
 def _encode_arrow_dtype(array: Any, writer: TableWriter) -> Entry:

@@ -54,7 +54,7 @@ class Dispatcher:
         self._workers: dict[str, str] = {}
         self._count = 0
         self._live: dict[str, Collection[Digest]] = {}
-        self._validated: dict[tuple[StepSpecification, str, int], bool] = {}
+        self._validated: dict[tuple[StepSpecification, str, StepSpecification | str, str, bool], bool] = {}
 
     @property
     def idle(self) -> bool:
@@ -142,21 +142,20 @@ class Dispatcher:
         return frozenset(
             parameter.name
             for parameter in step.parameters
-            if (given := self._given_hint(node.arguments[parameter.name])) is not None
-            and self._is_validated(step, parameter.name, given)
+            if self._is_validated(step, parameter.name, node.arguments[parameter.name])
         )
 
-    def _given_hint(self, argument: object) -> object | None:
-        if isinstance(argument, Ref):
-            return self._graph[argument.node].output_hint(argument.output)
-        if isinstance(argument, Gather) and argument.refs:
-            first = argument.refs[0]
-            return list[self._graph[first.node].output_hint(first.output)]  # type: ignore[misc]
-        return None
-
-    def _is_validated(self, step: StepSpecification, parameter: str, given: object) -> bool:
-        # Keyed by identity: annotations of a module live as long as it does, and some cannot be hashed.
-        place = (step, parameter, id(given))
-        if isinstance(given, type) or place not in self._validated:
+    def _is_validated(self, step: StepSpecification, parameter: str, argument: object) -> bool:
+        """Return whether what one producer promises covers what the parameter's contract asks."""
+        gathered = isinstance(argument, Gather)
+        refs = argument.refs[:1] if isinstance(argument, Gather) else (argument,)
+        ref = refs[0] if refs else None
+        if not isinstance(ref, Ref):
+            return False
+        producer = self._graph[ref.node]
+        place = (step, parameter, producer.step or producer.name, ref.output, gathered)
+        if place not in self._validated:
+            given = producer.output_hint(ref.output)
+            given = list[given] if gathered else given
             self._validated[place] = not must_enforce(given, step.parameter(parameter).hint)
         return self._validated[place]

@@ -37,6 +37,10 @@ class Fingerprinter(Protocol):
         """Return the fingerprint of the step's code and of all that it reaches."""
         ...
 
+    def of_value(self, value: object, /) -> Digest:
+        """Return the fingerprint of a function or class that is passed as a value."""
+        ...
+
 
 class Environments(Protocol):
     """Gives the environment fingerprint of what a step reaches."""
@@ -199,7 +203,7 @@ class KeyMaker:
         return StoredConstant(self._store.put(codec.encode(item, hint)))
 
     def _code_of(self, value: object) -> Digest:
-        return self._fingerprinter.of_value(value).digest  # type: ignore[attr-defined]
+        return self._fingerprinter.of_value(value)
 
 
 def _no_node(_: object) -> Artifact | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from flowkit.cache.reason import Miss, explain_miss
@@ -55,16 +55,24 @@ class Lookups:
         pipeline: Whose latest successes a miss is explained against.
         forced: Nodes that run whatever there is.
         now: The clock.
+        restamp: Told of an artifact whose files had changed and were hashed again, so that the next run need not.
     """
 
     def __init__(
-        self, history: History, store: Store, pipeline: str, forced: Collection[str], now: Clock
+        self,
+        history: History,
+        store: Store,
+        pipeline: str,
+        forced: Collection[str],
+        now: Clock,
+        restamp: Callable[[Artifact], None],
     ) -> None:
         self._history = history
         self._store = store
         self._pipeline = pipeline
         self._forced = forced
         self._now = now
+        self._restamp = restamp
 
     def find(self, nodes: Sequence[KeyedNode]) -> list[Lookup]:
         """Decide on each node, with one query for all of them."""
@@ -118,13 +126,12 @@ class Lookups:
             artifact = verify_presence(self._store, output.artifact)
             if artifact is None:
                 return None
+            if artifact is not output.artifact:
+                self._restamp(artifact)
             outputs.append(Output(output.name, artifact))
         if all(new.artifact is old.artifact for new, old in zip(outputs, entry.outputs, strict=True)):
             return entry
-        return Entry(
-            entry.id, entry.cache_key, entry.entry_key, entry.generation, entry.run, entry.node, entry.created,
-            tuple(outputs), entry.metrics,
-        )  # fmt: skip
+        return replace(entry, outputs=tuple(outputs))
 
 
 def verify_presence(store: Store, artifact: Artifact) -> Artifact | None:
@@ -142,8 +149,3 @@ def verify_presence(store: Store, artifact: Artifact) -> Artifact | None:
 
 def _options(node: KeyedNode) -> StepOptions:
     return node.bound.prepared.step.options
-
-
-def outputs_by_name(outputs: Iterable[Output]) -> dict[str, Artifact]:
-    """Return artifacts by output name."""
-    return {output.name: output.artifact for output in outputs}

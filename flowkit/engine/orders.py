@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import linecache
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 from flowkit.authoring.step import Step
 from flowkit.engine.keys import BoundNode, PreparedStep
 from flowkit.execution.base import NodeOrder, StepOrder
+from flowkit.execution.steps import pickle_step
 from flowkit.graph.arguments import Ref, refs_of
 from flowkit.records import ArgumentPart, Artifact, Digest, Outcome, StepSpecification
+from flowkit.store.folder import StoreFolder
 
 
 class OrderWriter:
     """Writes node orders for one run.
 
     Args:
-        run: The run's id, in which logs are filed.
-        log_path: Gives the path below the store for a node's captured output.
+        run: The run's id, under which logs are filed.
+        folder: The store's folder.
     """
 
-    def __init__(self, run: str, log_path: Callable[[str, str, int], str]) -> None:
+    def __init__(self, run: str, folder: StoreFolder) -> None:
         self._run = run
-        self._log_path = log_path
+        self._folder = folder
         self._steps: dict[StepSpecification, StepOrder] = {}
 
     def write(
@@ -63,7 +66,7 @@ class OrderWriter:
             skipped=frozenset(ref for ref in refs if outcomes.get(ref.node) is Outcome.SKIPPED),
             key=key,
             live_keys=frozenset(live_keys),
-            log=self._log_path(self._run, bound.node.name, attempt),
+            log=str(self._folder.log_path(self._run, bound.node.name, attempt).relative_to(self._folder.path)),
             validated=validated,
         )
 
@@ -77,12 +80,7 @@ class OrderWriter:
 def order_step(prepared: PreparedStep) -> StepOrder:
     """Return how a host finds a step: by name in its module, or by value where the module cannot be imported."""
     step = prepared.step
-    pickled, sources = None, {}
-    if not is_importable(step):
-        import cloudpickle
-
-        pickled = cloudpickle.dumps(step)
-        sources = _source_of(step)
+    travels_by_name = is_importable(step)
     return StepOrder(
         name=step.name,
         module=step.module,
@@ -90,8 +88,8 @@ def order_step(prepared: PreparedStep) -> StepOrder:
         code=prepared.code.digest,
         environment=prepared.environment.digest,
         options=step.options,
-        pickled=pickled,
-        sources=sources,
+        pickled=None if travels_by_name else pickle_step(step),
+        sources={} if travels_by_name else _source_of(step),
     )
 
 
@@ -106,8 +104,6 @@ def is_importable(step: StepSpecification) -> bool:
 
 
 def _source_of(step: StepSpecification) -> dict[str, str]:
-    import linecache
-
     file = step.function.__code__.co_filename
     lines = linecache.getlines(file)
     return {file: "".join(lines)} if lines else {}

@@ -20,6 +20,7 @@ class Planner:
     """Plans one graph.
 
     Attributes:
+        reports: What would become of each node.
         lookups: What was decided on each node whose inputs are known, by name: what `why` explains.
     """
 
@@ -28,13 +29,19 @@ class Planner:
     finder: Lookups
     promotions: Promotions
     forced: Collection[str]
+    reports: dict[str, NodeReport] = field(default_factory=dict)
     lookups: dict[str, Lookup] = field(default_factory=dict)
     _artifacts: dict[Ref, Artifact] = field(default_factory=dict)
     _absent: set[str] = field(default_factory=set)
 
-    def plan(self) -> tuple[NodeReport, ...]:
-        """Return what would become of each node, in the graph's order."""
-        reports: dict[str, NodeReport] = {}
+    @property
+    def nodes(self) -> tuple[NodeReport, ...]:
+        """What would become of each node, in the graph's order."""
+        return tuple(self.reports[node.name] for node in self.graph)
+
+    def plan(self) -> None:
+        """Decide on every node."""
+        reports = self.reports
         for wave in self._waves():
             keyed: list[KeyedNode] = []
             for node in wave:
@@ -48,7 +55,6 @@ class Planner:
                     reports[node.name] = _report(node, Forecast.RUN, Reason.INPUT, error.message)
             for lookup in self.finder.find(keyed):
                 reports[lookup.keyed.name] = self._take(lookup)
-        return tuple(reports[node.name] for node in self.graph)
 
     def _waves(self) -> Iterator[list[Node]]:
         """Yield nodes in groups, each after all that its nodes need."""

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from flowkit.cache.reason import Miss
 from flowkit.engine.dispatcher import Dispatcher
@@ -30,10 +31,10 @@ from flowkit.execution.base import (
     NodeStarted,
     PacketEnded,
 )
-from flowkit.execution.failure import failure_of
+from flowkit.execution.failure import Circumstances, describe_failure
 from flowkit.graph.arguments import Ref
 from flowkit.graph.graph import Graph, Node, NodeKind
-from flowkit.records import Outcome, Output, Reason, StepResult
+from flowkit.records import Failure, Outcome, Output, Reason, StepResult
 
 POLL = 0.2
 """Seconds after which a waiting driver looks at its clock and at whether it was interrupted."""
@@ -44,6 +45,7 @@ class Runner:
     """Drives one run of a graph to its end.
 
     Attributes:
+        root: The project's root, from which places in code are told.
         start_executor: Makes the executor start its workers; called once, when the first node must run.
         interrupted: Whether the user asked the run to stop.
     """
@@ -58,6 +60,7 @@ class Runner:
     promotions: Promotions
     listener: Listener
     start_executor: Callable[[], None]
+    root: Path
     interrupted: Callable[[], bool] = lambda: False
     _lookups: dict[str, Lookup] = field(default_factory=dict)
     _started: bool = False
@@ -135,9 +138,12 @@ class Runner:
         return self.state.reused(name)
 
     def _fail_unlaunched(self, node: Node, error: FlowkitError) -> list[Command]:
-        failure = failure_of(error, node.name)
+        failure = self._describe(error, node)
         self.ledger.end(Ending(node, Outcome.FAILED, failure=failure))
         return self.state.unrunnable(node.name)
+
+    def _describe(self, error: FlowkitError, node: Node) -> Failure:
+        return describe_failure(error, Circumstances(node.name, self.root))
 
     def _launch(self, command: Launch) -> list[Command]:
         node = self.graph[command.node]
@@ -170,7 +176,7 @@ class Runner:
         try:
             decided = self.promotions.decide(node, self.ledger.run, self.ledger.artifacts, metrics)
         except FlowkitError as error:
-            failure = failure_of(error, node.name)
+            failure = self._describe(error, node)
             self.ledger.end(Ending(node, Outcome.FAILED, attempts=1, reason=Reason.UNCACHED, failure=failure))
             return self.state.failed(node.name, command.token, retryable=False, now=time.time())
         return self._take_decision(node, command, decided)

@@ -65,6 +65,15 @@ class StepDefinitionError(DefinitionError):
         return cls(f"The option {option}={value!r} is not {wanted}.", [], f"give {option} as {wanted}.")
 
     @classmethod
+    def for_contract(cls, name: str, place: str, problem: str, where: str) -> Self:
+        """A contract in an annotation that no table can meet."""
+        return cls(
+            f"The contract on {place!r} of step {name!r} can never be met.",
+            [("problem", problem), ("defined", where)],
+            "write the schema for the library of the table that it annotates.",
+        )
+
+    @classmethod
     def for_unknown_option(cls, option: str, known: Sequence[str]) -> Self:
         """`@step` was given an option that it does not have."""
         return cls(f"@step has no option {option!r}.", [("options", ", ".join(known))], "use one of the options above.")
@@ -195,9 +204,7 @@ class ArgumentError(DefinitionError):
     @classmethod
     def for_each(cls, given: object) -> Self:
         """`each` of something that is no list."""
-        return cls(
-            f"each() cannot go through {given!r}.", [], "pass it a list or tuple of values that is known here."
-        )
+        return cls(f"each() cannot go through {given!r}.", [], "pass it a list or tuple of values that is known here.")
 
     @classmethod
     def for_not_a_handle(cls, what: str, given: object) -> Self:
@@ -207,7 +214,9 @@ class ArgumentError(DefinitionError):
     @classmethod
     def for_alias(cls, given: object) -> Self:
         """A promotion whose target is no `model@alias`."""
-        return cls(f"promote(to={given!r}) names no alias of a model.", [], "write it as 'model@alias', 'taxi@champion'.")
+        return cls(
+            f"promote(to={given!r}) names no alias of a model.", [], "write it as 'model@alias', 'taxi@champion'."
+        )
 
     @classmethod
     def for_model_name(cls, name: object, alias: object) -> Self:
@@ -263,7 +272,7 @@ class EdgeError(DefinitionError):
                 ("given", f"{given}  ({location})"),
                 *((problem, ", ".join(columns)) for problem, columns in described.items()),
             ],
-            f"pass the output of a step that gives {wanted}, or declare {given} as the type of {parameter!r}.",
+            f"pass the output of a step that gives {wanted}, or declare {given} as the contract of {parameter!r}.",
         )
 
     @classmethod

@@ -73,6 +73,15 @@ class StepDeathError(StepError):
         )
 
     @classmethod
+    def for_closed_pipe(cls, step: str) -> Self:
+        """Report a step that closed file descriptors which are not its own."""
+        return cls(
+            f"Step '{step}' closed the pipe through which its process reports.",
+            (("step", step),),
+            "close only files that the step opened; os.closerange and daemonising libraries close all",
+        )
+
+    @classmethod
     def for_lost_worker(cls, step: str, worker: str, error: str) -> Self:
         """Report a step that ran on a worker that is gone."""
         return cls(
@@ -227,6 +236,15 @@ class CodeMismatchError(StepError):
             f"The code of step '{step}' cannot be sent to a worker by value.",
             (("step", step), ("error", f"{type(error).__name__}: {error}")),
             "move the step into a module of the project, or run with --inline",
+        )
+
+    @classmethod
+    def for_packet(cls, error: BaseException) -> Self:
+        """Report arguments or steps by value that do not load in the process that was to run them."""
+        return cls(
+            "The worker cannot load what its nodes are called with.",
+            (("error", f"{type(error).__name__}: {error}"),),
+            "define the classes of constant arguments in modules of the project",
         )
 
     @classmethod

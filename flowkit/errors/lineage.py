@@ -105,7 +105,9 @@ class LineageError(StoreError):
     def for_closed(cls, path: Path) -> Self:
         """Something was recorded after the writer was closed."""
         return cls(
-            f"The writer of {str(path)!r} is closed.", (), "record before the run is closed; this is a fault of flowkit."
+            f"The writer of {str(path)!r} is closed.",
+            (),
+            "record before the run is closed; this is a fault of flowkit.",
         )
 
     @classmethod
@@ -120,4 +122,6 @@ class LineageError(StoreError):
     @classmethod
     def for_driven_twice(cls, run: str) -> Self:
         """Another living driver holds the run."""
-        return cls(f"The run {run!r} is being driven by another process.", (), "wait for it, or start a run of its own.")
+        return cls(
+            f"The run {run!r} is being driven by another process.", (), "wait for it, or start a run of its own."
+        )

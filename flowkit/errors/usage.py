@@ -30,6 +30,15 @@ class UsageError(FlowkitError):
         )
 
     @classmethod
+    def for_inline_cluster(cls, scheduler: str) -> Self:
+        """Both `--inline` and a cluster."""
+        return cls(
+            "A run is either inline or on a cluster, not both.",
+            [("scheduler", scheduler)],
+            "leave --inline away, or the scheduler (--scheduler, FLOWKIT_SCHEDULER or the setting).",
+        )
+
+    @classmethod
     def for_unsupported_system(cls, system: str) -> Self:
         """An operating system that flowkit does not run on."""
         return cls(
@@ -288,7 +297,9 @@ class NotRecordedError(UsageError):
     def for_ambiguous(cls, what: str, text: str, candidates: Sequence[str]) -> Self:
         """A prefix that several runs or artifacts share."""
         return cls(
-            f"{text!r} could be more than one {what}.", _listed("candidates", candidates), "give more of its characters."
+            f"{text!r} could be more than one {what}.",
+            _listed("candidates", candidates),
+            "give more of its characters.",
         )
 
     @classmethod
@@ -337,12 +348,12 @@ class NotRecordedError(UsageError):
         )
 
     @classmethod
-    def for_output(cls, run: str, node: str, output: str, known: Sequence[str]) -> Self:
+    def for_output(cls, node: str, output: str, known: Sequence[str]) -> Self:
         """An output that the node did not give."""
         return cls(
-            f"The node {node!r} of run {run!r} gave no output {output!r}.",
+            f"The node {node!r} gave no output {output!r}.",
             _listed("outputs", known),
-            _suggest(output, known, "see `flowkit artifact list --run RUN`."),
+            _suggest(output, known, "see what it gave with `flowkit artifact list`."),
         )
 
     @classmethod

@@ -1,0 +1,1 @@
+"""Runs nodes somewhere: in this process, in step hosts, on Dask workers."""

@@ -22,7 +22,7 @@ from flowkit.fingerprint.canonical import canonicalise
 from flowkit.graph.arguments import LEAVES, FileInput, Gather, Ref, StoredConstant, item_hint, leaves_of, replace_leaves
 from flowkit.graph.hint_text import format_hint
 from flowkit.graph.valuecheck import check_value
-from flowkit.records import Artifact, ParameterSpecification, Stamp, StepSpecification
+from flowkit.records import Artifact, Digest, ParameterSpecification, Stamp, StepSpecification
 from flowkit.store.base import Store
 
 Resolve = Callable[[Ref], Artifact | None]
@@ -34,12 +34,14 @@ class ArgumentLoader:
 
     Attributes:
         resolve: Gives the artifact behind a reference, None where its producer was skipped.
+        code: Gives the fingerprint of a function or class that is passed as a value.
     """
 
     store: Store
     codecs: CodecRegistry
     work: WorkFolder
     resolve: Resolve
+    code: Callable[[object], Digest] | None = None
 
     def load(self, order: NodeOrder, specification: StepSpecification) -> dict[str, Any]:
         """Return what to call the step with, by parameter.
@@ -66,7 +68,7 @@ class ArgumentLoader:
             return self._load_leaf(item, hint, step) if isinstance(item, LEAVES) else item
 
         # Its copy is the step's own: what the step does to it never reaches another attempt.
-        return replace_leaves(canonicalise(tree, _leave_leaves), load, parameter.hint)
+        return replace_leaves(canonicalise(tree, _leave_leaves, self.code), load, parameter.hint)
 
     def _load_leaf(self, leaf: Any, hint: Any, step: str) -> Any:
         if isinstance(leaf, FileInput):
@@ -116,8 +118,8 @@ def _prove(value: Any, parameter: ParameterSpecification, step: str) -> Any:
 
 
 def _becomes_files(artifact: Artifact) -> bool:
-    # Only these two kinds of codec write below the folder they are handed, and names of files may repeat.
-    return artifact.format == "path" or artifact.format.startswith("custom:")
+    # Only these codecs write below the folder they are handed, and names of files may repeat.
+    return artifact.format in ("path", "json-files") or artifact.format.startswith("custom:")
 
 
 def _leave_leaves(item: object) -> bytes | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from flowkit.graph.arguments import Ref
 from flowkit.records import ArgumentPart, Artifact, Digest, StepOptions, StepResult
@@ -97,7 +97,7 @@ class HostSettings:
     root: str
     code: tuple[str, ...] = ()
     bundle: Digest | None = None
-    pickle: str = "allow"
+    pickle: Literal["allow", "deny"] = "allow"
     memory_bytes: int = 256 * 1024 * 1024
     warm: tuple[str, ...] = field(default=(), compare=False)
 

@@ -38,9 +38,14 @@ def send(descriptor: int, message: object) -> None:
 
 
 class FrameReader:
-    """Takes messages out of a pipe as they become complete."""
+    """Takes messages out of a pipe as they become complete.
+
+    Attributes:
+        ended: Whether the writer has closed its end.
+    """
 
     def __init__(self, descriptor: int) -> None:
+        self.ended = False
         self._descriptor = descriptor
         self._buffer = bytearray()
 
@@ -66,6 +71,7 @@ class FrameReader:
             content = os.read(self._descriptor, _READ_SIZE)
         except BlockingIOError:
             return False
+        self.ended = not content
         self._buffer += content
         return bool(content)
 

@@ -58,7 +58,7 @@ def describe_failure(error: BaseException, around: Circumstances) -> Failure:
     if blamed is not None:
         return record_failure(blamed, FailureKind.INPUT, format_trace(error))
     if isinstance(error, FlowkitError):
-        return _describe_own(error, around)
+        return _describe_own(error, around.step)
     if isinstance(error, SystemExit):
         exited = StepExitError.for_sys_exit(around.step, error.code)
         return record_failure(exited, FailureKind.EXITED, format_trace(error))
@@ -68,6 +68,11 @@ def describe_failure(error: BaseException, around: Circumstances) -> Failure:
         full = StepLimitError.for_memory_error(around.step, text_of(error))
         return record_failure(full, FailureKind.MEMORY, format_trace(error))
     return _describe_raised(error, around)
+
+
+def failure_of(error: FlowkitError, step: str) -> Failure:
+    """Return the record of an error of flowkit's own that `step` met outside of any step host."""
+    return _describe_own(error, step)
 
 
 def record_failure(error: FlowkitError, kind: FailureKind, trace: str = "") -> Failure:
@@ -80,10 +85,10 @@ def skip_reason(error: BaseException) -> str | None:
     return text_of(error) if isinstance(error, Skip) else None
 
 
-def _describe_own(error: FlowkitError, around: Circumstances) -> Failure:
+def _describe_own(error: FlowkitError, step: str) -> Failure:
     kind = next((kind for family, kind in _KINDS if isinstance(error, family)), FailureKind.RAISED)
-    if "step" not in dict(error.facts) and around.step not in error.message:
-        error = type(error)(error.message, (("step", around.step), *error.facts), error.hint).with_traceback(
+    if "step" not in dict(error.facts) and step not in error.message:
+        error = type(error)(error.message, (("step", step), *error.facts), error.hint).with_traceback(
             error.__traceback__
         )
     retryable = kind not in (FailureKind.LOST, FailureKind.STORE) and bool(getattr(error, "retryable", False))

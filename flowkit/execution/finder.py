@@ -89,7 +89,7 @@ def _spec_of(name: str, module: BundledModule, file: str) -> importlib.machinery
 
 
 def _parents(bundle: Bundle) -> frozenset[str]:
-    found = set()
+    found: set[str] = set()
     for name in bundle.modules:
         parts = name.split(".")
         found.update(".".join(parts[:count]) for count in range(1, len(parts)))

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -97,11 +98,12 @@ class HostProcess:
         worker: The worker's name, for its results.
         spawner: Starts it.
         environment: Environment variables of the child.
+
+    Attributes:
+        ready: Whether it is known to have come up and imported what it was told to.
     """
 
-    def __init__(
-        self, settings: HostSettings, worker: str, spawner: Spawner, environment: Mapping[str, str]
-    ) -> None:
+    def __init__(self, settings: HostSettings, worker: str, spawner: Spawner, environment: Mapping[str, str]) -> None:
         self.settings = settings
         self.environment = dict(environment)
         self.spool = Spool.create()
@@ -118,6 +120,7 @@ class HostProcess:
         self._reader = FrameReader(self._from_host)
         self._unsent = bytearray(pack_frame({"settings": settings, "worker": worker}))
         self._descriptor = _open_process(self._process.pid)
+        self.ready = False
         self.push()
 
     def _start(self, spawner: Spawner, descriptors: tuple[int, int, int]) -> subprocess.Popen[bytes]:
@@ -187,6 +190,20 @@ class HostProcess:
     def messages(self) -> Iterator[Any]:
         """Yield the messages that have come in."""
         return self._reader.available()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether nothing can come in any more, because the process ended or closed its end."""
+        return self._reader.ended
+
+    def wait_for_death(self, seconds: float) -> bool:
+        """Wait for a process that is about to end, and say whether it has."""
+        end = time.monotonic() + seconds
+        while not self.is_dead():
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.002)
+        return True
 
     def is_dead(self) -> bool:
         """Whether the process has ended; it is not reaped by this where the system can look without."""

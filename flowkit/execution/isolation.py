@@ -17,7 +17,7 @@ from pathlib import Path
 def isolated(root: Path) -> Iterator[None]:
     """Work in `root`, and afterwards put back the folder, the environment variables and the umask."""
     folder = os.getcwd()
-    environment = dict(os.environ)
+    variables = _environment()
     mask = os.umask(0o022)
     os.umask(mask)
     os.chdir(root)
@@ -26,14 +26,20 @@ def isolated(root: Path) -> Iterator[None]:
     finally:
         os.umask(mask)
         os.chdir(folder)
-        if dict(os.environ) != environment:
-            _restore_environment(environment)
+        if _environment() != variables:
+            _restore_environment(variables)
 
 
-def _restore_environment(environment: dict[str, str]) -> None:
-    for name in set(os.environ) - set(environment):
-        del os.environ[name]
-    os.environ.update(environment)
+def _environment() -> dict[bytes, bytes]:
+    # The mapping's own dict: through the mapping each look would decode every variable, for every node.
+    held = getattr(os.environb, "_data", None)
+    return dict(held) if type(held) is dict else dict(os.environb)
+
+
+def _restore_environment(variables: dict[bytes, bytes]) -> None:
+    for name in set(os.environb) - set(variables):
+        del os.environb[name]
+    os.environb.update(variables)
 
 
 class WorkFolder:

@@ -96,8 +96,8 @@ class PacketRun:
             if not self._finder.knows(order.step):
                 self._report.flush()
             specification = self._finder.find(order.step)
-            key = node_key(order, specification, self._artifact_of(order))
-        except BaseException as error:  # noqa: BLE001  (an import runs the user's code, which may raise anything)
+            key = node_key(order, specification, self._artifact_of(order), self._context.code)
+        except BaseException as error:
             if self._context.interruptible and isinstance(error, KeyboardInterrupt):
                 raise
             self._start(order, key)
@@ -141,5 +141,3 @@ class PacketRun:
             return None if ref in order.skipped else found
 
         return resolve
-
-

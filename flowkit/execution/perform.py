@@ -6,7 +6,7 @@ Nothing here knows of packets, pipes or processes.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class HostContext:
         root: The project's root, in which steps run.
         folder: The store's folder, below which logs lie.
         worker: The name of this worker in results.
+        code: Gives the fingerprint of a function or class that is passed as a value.
         interruptible: Whether a `KeyboardInterrupt` is a person's Ctrl-C, as in the driver, and so goes through.
     """
 
@@ -44,6 +45,7 @@ class HostContext:
     work: WorkFolder
     capture: Capture
     worker: str
+    code: Callable[[object], Digest] | None = None
     interruptible: bool = False
 
 
@@ -66,7 +68,9 @@ class _Account:
         return Outcome.EXECUTED if self.skipped is None else Outcome.SKIPPED
 
 
-def node_key(order: NodeOrder, specification: StepSpecification, resolve: Resolve) -> Digest:
+def node_key(
+    order: NodeOrder, specification: StepSpecification, resolve: Resolve, code: Callable[[object], Digest] | None = None
+) -> Digest:
     """Return the node's cache key: the given one, or computed from its arguments.
 
     Raises:
@@ -76,7 +80,7 @@ def node_key(order: NodeOrder, specification: StepSpecification, resolve: Resolv
         return order.key
     parts = [
         order.parts.get(parameter.name)
-        or describe_argument(parameter.name, order.arguments[parameter.name], resolve)
+        or describe_argument(parameter.name, order.arguments[parameter.name], resolve, code)
         for parameter in specification.parameters
         if not parameter.untracked and parameter.name in order.arguments
     ]
@@ -154,7 +158,7 @@ def _attempt(
     try:
         returned = _call(order, specification, resolve, context)
         outputs, metrics = OutputWriter(context.store, context.codecs).write(returned, specification)
-    except BaseException as error:  # noqa: BLE001  (also sys.exit: nothing a step raises may end its host)
+    except BaseException as error:
         if context.interruptible and isinstance(error, KeyboardInterrupt):
             raise
         _record_end(error, order, specification, context, account)
@@ -164,7 +168,7 @@ def _attempt(
 
 
 def _call(order: NodeOrder, specification: StepSpecification, resolve: Resolve, context: HostContext) -> Any:
-    loader = ArgumentLoader(context.store, context.codecs, context.work, resolve)
+    loader = ArgumentLoader(context.store, context.codecs, context.work, resolve, context.code)
     values: Mapping[str, Any] = loader.load(order, specification)
     with scratch_in(context.work.path):
         return specification.function(**values)

@@ -17,7 +17,7 @@ from flowkit.records import CodeFingerprint, Digest, StepSpecification
 class Fingerprints(Protocol):
     """Gives the fingerprint of a step's code, such as a `CodeFingerprinter`."""
 
-    def of_step(self, spec: StepSpecification) -> CodeFingerprint:
+    def of_step(self, specification: StepSpecification) -> CodeFingerprint:
         """Return the fingerprint of all the code that the step reaches."""
         ...
 
@@ -102,5 +102,3 @@ def _specification_of(found: object, order: StepOrder) -> StepSpecification:
         return found.specification
     reason = f"a {type(found).__name__} stands there, not a step"
     raise CodeMismatchError.for_missing_step(order.name, order.module, order.qualname, reason)
-
-

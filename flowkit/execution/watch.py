@@ -22,6 +22,7 @@ SLOT_DIED = "its step host ended before it began"
 _CHECK_SECONDS = 0.25
 _MEMORY_SECONDS = 0.1
 _BLIND_SECONDS = 0.05
+_CUT_SECONDS = 1.0
 
 Report = Callable[[ExecutorEvent], None]
 
@@ -59,6 +60,8 @@ class PacketWatch:
         self._release_at: float | None = None
         self._cancelled: frozenset[str] = frozenset()
         self._done = False
+        self._taken = False
+        self._condemned: str | None = None
         self._verdict: Callable[[_Running], StepResult] | None = None
         self._wake_receive, self._wake_send = os.pipe()
         os.set_blocking(self._wake_receive, False)
@@ -68,26 +71,29 @@ class PacketWatch:
         self._cancelled |= tokens
         os.write(self._wake_send, b".")
 
+    def cancel_all(self) -> None:
+        """Cancel the whole packet. Called from any thread."""
+        self.cancel(frozenset(slip.token for slip in self._envelope.slips))
+
     def run(self) -> bool:
         """See the packet through, and say whether the host still lives."""
-        try:
-            issued = self._host.send_packet(self._envelope.payload, len(self._envelope.slips))
-            self._return_last(len(self._envelope.slips) - issued)
-            while not self._done and not self._host_is_gone():
-                self._wait()
-                for message in self._host.messages():
-                    self._hear(message)
-                self._enforce()
-            if not self._done:
-                self._bury()
-            self._host.withdraw()
-            return self._done
-        finally:
-            os.close(self._wake_send)
-            os.close(self._wake_receive)
+        issued = self._host.send_packet(self._envelope.payload, len(self._envelope.slips))
+        self._return_last(len(self._envelope.slips) - issued)
+        while not self._done and not self._host.is_dead():
+            self._wait()
+            for message in self._host.messages():
+                self._hear(message)
+            self._enforce()
+        if not self._done:
+            self._bury()
+            return False
+        self._host.withdraw()
+        return True
 
-    def _host_is_gone(self) -> bool:
-        return self._host.is_dead()
+    def close(self) -> None:
+        """Give the descriptors back; nobody may cancel any more."""
+        os.close(self._wake_send)
+        os.close(self._wake_receive)
 
     def _wait(self) -> None:
         poll = select.poll()
@@ -116,7 +122,11 @@ class PacketWatch:
 
     def _hear(self, message: tuple[Any, ...]) -> None:
         kind = message[0]
-        if kind == "started":
+        if kind == "ready":
+            self._host.ready = True
+        elif kind == "taken":
+            self._taken = True
+        elif kind == "started":
             self._hear_start(*message[1:])
         elif kind == "ended":
             self._hear_end(message[1])
@@ -143,6 +153,9 @@ class PacketWatch:
 
     def _enforce(self) -> None:
         if self._verdict is not None:
+            return
+        if self._host.is_cut and not self._host.wait_for_death(_CUT_SECONDS):
+            self._condemn_cut()
             return
         now = time.monotonic()
         if self._release_at is not None and now >= self._release_at:
@@ -171,7 +184,17 @@ class PacketWatch:
     def _condemn(self, verdict: Callable[[_Running], StepResult]) -> None:
         """Kill the host; what is told of the running node is settled by this, not by the signal."""
         self._verdict = verdict
+        self._condemned = self._running.slip.token if self._running is not None else None
         self._host.kill()
+
+    def _condemn_cut(self) -> None:
+        """Kill a host that cannot report any more, because the step closed what it reports through."""
+
+        def verdict(running: _Running) -> StepResult:
+            error = StepDeathError.for_closed_pipe(running.slip.step)
+            return self._failed_with(record_failure(error, FailureKind.EXITED))(running)
+
+        self._condemn(verdict)
 
     def _return_last(self, count: int) -> None:
         """Hand back the last `count` nodes that are still pending: tickets are claimed in the order of the nodes."""
@@ -193,13 +216,18 @@ class PacketWatch:
         death = self._host.reap()
         for message in self._host.messages():
             self._hear(message)
-        if self._done and not self._pending:
-            return
-        self._done = False
-        if self._pending and (self._running is not None or self._verdict is None):
+        if self._pending and self._is_to_blame():
             self._fail_first(self._verdict or self._explain(death))
         for token in list(self._pending):
             self._return(token, SLOT_DIED)
+
+    def _is_to_blame(self) -> bool:
+        """Whether the first pending node is charged with the host's death."""
+        if self._verdict is not None:
+            # Where the condemned node ended just before the blow, the next one was hit by it innocently.
+            return self._condemned == (self._running.slip.token if self._running is not None else None)
+        # A host that was fine and died before it took the packet was not killed by any of its nodes.
+        return self._running is not None or self._taken or not self._host.ready
 
     def _fail_first(self, result_of: Callable[[_Running], StepResult]) -> None:
         running = self._running

@@ -1,4 +1,4 @@
-"""A project class's share of a fingerprint: bases, members and data, or its body where a library's metaclass made it."""
+"""A project class's share of a fingerprint: bases, members, data; its text where a library's metaclass made it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import enum
 import functools
+import inspect
 import linecache
 import sys
 from collections.abc import Iterator
@@ -26,9 +27,9 @@ from flowkit.fingerprint.values import ValueEncoder, join, show_value
 _SKIPPED = frozenset({"_abc_impl", "__abstractmethods__", "__dict__", "__weakref__", "__doc__", "__annotations__"})
 _COUNTING = frozenset({"__slots__", "__match_args__", "__hash__"})
 _FUNCTION_LIKE = (FunctionType, staticmethod, classmethod, property, functools.cached_property)
+_ORDERINGS = ("__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__")
 _GENERATED = frozenset(
-    "__init__ __repr__ __eq__ __lt__ __le__ __gt__ __ge__ __hash__ __setattr__ __delattr__ __replace__ "
-    "__getstate__ __setstate__".split()
+    {*_ORDERINGS, "__init__", "__repr__", "__setattr__", "__delattr__", "__replace__", "__getstate__", "__setstate__"}
 )
 
 
@@ -42,7 +43,7 @@ def class_body(encoder: ValueEncoder, kind: type) -> Body:
     name = f"{kind.__module__}:{kind.__qualname__}"
     if context.docstrings:
         tokens.append(text(b"d", str(kind.__doc__)))
-    if any(context.owner_of_class(meta) is Owner.THIRD_PARTY for meta in type(kind).__mro__):
+    if any(context.owner_of_class(meta) is Owner.THIRD_PARTY for meta in type.mro(type(kind))):
         return _written_body(encoder, kind, name, tokens)
     tokens += annotation_tokens(encoder, kind, name)
     tokens += _fields(encoder, kind, name)
@@ -60,8 +61,9 @@ def _ancestry(encoder: ValueEncoder, kind: type) -> Tokens:
 
 def _members(context: Context, kind: type) -> Iterator[tuple[str, Any]]:
     is_enum = isinstance(kind, enum.EnumMeta)
+    members = _enum_values(kind) if isinstance(kind, enum.EnumMeta) else {}
     for name, value in sorted(kind.__dict__.items()):
-        if name in _SKIPPED or (is_enum and (name in kind.__members__ or _is_sunder(name))):
+        if name in _SKIPPED or (is_enum and (name in members or _is_sunder(name))):
             continue
         is_dunder = name.startswith("__") and name.endswith("__")
         is_code = isinstance(value, _FUNCTION_LIKE) or is_project_code(context, value)
@@ -100,10 +102,14 @@ def _fields(encoder: ValueEncoder, kind: type, name: str) -> Tokens:
     return join(b"f", parts)
 
 
+def _enum_values(kind: enum.EnumMeta) -> dict[str, Any]:
+    members: dict[str, Any] = dict(kind.__members__)
+    return {name: getattr(member, "value", None) for name, member in members.items()}
+
+
 def _enum_members(encoder: ValueEncoder, kind: enum.EnumMeta, name: str) -> Tokens:
     members: list[Tokens] = []
-    for member_name, member in kind.__members__.items():
-        value = getattr(member, "value", None)
+    for member_name, value in _enum_values(kind).items():
         members.append([text(b"n", member_name), *encoder.guarded(f"{name}.{member_name}", value)])
     return join(b"E", members)
 
@@ -111,12 +117,10 @@ def _enum_members(encoder: ValueEncoder, kind: enum.EnumMeta, name: str) -> Toke
 def _render(kind: type, tokens: Tokens, context: Context) -> str:
     """Return a class's data as text for people; its methods have parts of their own."""
     lines = [f"class {kind.__qualname__}({', '.join(base.__qualname__ for base in kind.__bases__)}):"]
-    for name, hint in kind.__dict__.get("__annotations__", {}).items():
+    for name, hint in inspect.get_annotations(kind).items():
         lines.append(f"    {name}: {hint if isinstance(hint, str) else getattr(hint, '__name__', repr(hint))}")
     if isinstance(kind, enum.EnumMeta):
-        lines += [
-            f"    {name} = {show_value(getattr(member, 'value', None))}" for name, member in kind.__members__.items()
-        ]
+        lines += [f"    {name} = {show_value(value)}" for name, value in _enum_values(kind).items()]
     for name, value in _members(context, kind):
         if not isinstance(value, _FUNCTION_LIKE):
             lines.append(f"    {name} = {show_value(value)}")
@@ -171,14 +175,15 @@ def _is_body_of(kind: type, node: ast.ClassDef, code: CodeType) -> bool:
     annotated = [
         item.target.id for item in node.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
     ]
-    if list(dict.fromkeys(annotated)) != list(kind.__dict__.get("__annotations__", {})):
+    if list(dict.fromkeys(annotated)) != list(inspect.get_annotations(kind)):
         return False
     written = {constant.co_name: constant for constant in code.co_consts if isinstance(constant, CodeType)}
     for name, value in kind.__dict__.items():
-        is_written_here = isinstance(value, FunctionType) and value.__code__.co_filename == code.co_filename
-        if is_written_here and value.__qualname__ == f"{kind.__qualname__}.{name}" and name in written:
-            if value.__code__ != written[name]:
-                return False
+        if not isinstance(value, FunctionType) or value.__code__.co_filename != code.co_filename:
+            continue
+        is_written_here = value.__qualname__ == f"{kind.__qualname__}.{name}" and name in written
+        if is_written_here and value.__code__ != written[name]:
+            return False
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
 import typing
 from collections.abc import Callable
@@ -155,8 +156,8 @@ def _attributes(encoder: ValueEncoder, function: FunctionType, name: str) -> Tok
 
 
 def annotation_tokens(encoder: ValueEncoder, value: Any, name: str) -> Tokens:
-    """Return the tokens of a function's or class's own annotations as objects, or as written where they mean nothing."""
-    raw: Any = value.__dict__.get("__annotations__", {}) if isinstance(value, type) else _annotations_of(value)
+    """Return the tokens of a function's or class's own annotations as objects, or as written where that fails."""
+    raw: Any = inspect.get_annotations(value) if isinstance(value, type) else _annotations_of(value)
     if not raw:
         return []
     if any(isinstance(hint, str) for hint in raw.values()):

@@ -74,7 +74,7 @@ def encode_hint(encoder: ValueEncoder, value: Any) -> Tokens | None:
     if origin is not None:
         arguments = list(typing.get_args(value))
         # `int | None` and `Optional[int]` mean the same and are of two types.
-        name = [text(b"y", "Union")] if origin in (typing.Union, types.UnionType) else encoder.tokens(origin)
+        name: Tokens = [text(b"y", "Union")] if origin in (typing.Union, types.UnionType) else encoder.tokens(origin)
         return join(b"y", [name, *(encoder.tokens(argument) for argument in arguments)])
     if isinstance(value, typing.TypeVar):
         bounds = (value.__bound__, value.__constraints__, value.__covariant__, value.__contravariant__)
@@ -101,7 +101,7 @@ def encode_instance(encoder: ValueEncoder, value: Any) -> Tokens | None:
         raise UnencodableError(f"it is a {kind.__module__}.{kind.__qualname__} ({error})") from error
     if isinstance(reduced, str):
         return [*encoder.tokens(kind), text(b"s", reduced)]
-    make, arguments, state, items, pairs = (*reduced[:5], *(None,) * (5 - len(reduced)))
+    make, arguments, state, items, pairs = (list(reduced[:5]) + [None] * 5)[:5]
     parts = [encoder.tokens(kind), encoder.tokens(make), encoder.tokens(arguments), _encode_state(encoder, state)]
     if items is not None:
         parts.append(encoder.sequence(b"l", items))

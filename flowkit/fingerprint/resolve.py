@@ -12,7 +12,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 from flowkit.authoring.step import Step
-from flowkit.fingerprint.callables import is_computed_import, is_compiled, is_project_code
+from flowkit.fingerprint.callables import is_compiled, is_computed_import, is_project_code
 from flowkit.fingerprint.ownership import Owner
 from flowkit.fingerprint.references import CodeReferences, Reference, Root
 from flowkit.fingerprint.tokens import Tokens, text
@@ -50,7 +50,7 @@ def reference_tokens(
 
 
 def global_tokens(encoder: ValueEncoder, place: str, value: Any) -> Tokens:
-    """Return the tokens of what a global holds: code by reference, data as a part of its own under the global's name."""
+    """Return the tokens of what a global holds: code by reference, data as a part of its own with its name."""
     if isinstance(value, _BY_REFERENCE):
         return encoder.guarded(place, value)
     return [encoder.named(place, value)]

@@ -50,7 +50,7 @@ def _fields(node: ast.AST, is_root: bool, in_function: bool, own_decorator: OwnD
         return _root_function_fields(node, own_decorator)
     found = []
     for name in node._fields:
-        value = getattr(node, name, None)
+        value: Any = getattr(node, name, None)
         if name in _IGNORED:
             continue
         if name == "decorator_list":

@@ -1,13 +1,14 @@
 """Arguments as trees: plain values with leaves where content from elsewhere will stand.
 
 Lists, tuples (named ones too), dicts and dataclass instances are walked; everything else is a value. A leaf is a `Ref`
-to another node's output, a `Gather` of many, a `FileInput` for a `Path` that came in, or a `StoredConstant` for a table,
-array or estimator that was written into the pipeline.
+to another node's output, a `Gather` of many, a `FileInput` for a `Path` that came in, or a `StoredConstant` for a
+table, array or estimator that was written into the pipeline.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import types
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -115,6 +116,9 @@ def _item_hint(hint: Any, index: int) -> Any:
     if typing.get_origin(hint) is typing.Annotated:
         hint = typing.get_args(hint)[0]
     arguments = typing.get_args(hint)
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        members = [member for member in arguments if member is not type(None)]
+        return _item_hint(members[0], index) if len(members) == 1 else Any
     if not arguments:
         return Any
     if typing.get_origin(hint) is tuple:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flowkit.errors import ArgumentError, CheckError, DefinitionError
-from flowkit.graph.arguments import leaves_of
+from flowkit.contracts import contracts_in
+from flowkit.errors import ArgumentError, CheckError, DefinitionError, StepDefinitionError
+from flowkit.graph.arguments import LEAVES
+from flowkit.graph.fit import FITS
 from flowkit.graph.graph import Graph, Node
-from flowkit.graph.typecheck import Fit, Verdict, check_constant, check_edge, edge_error, format_hint
+from flowkit.graph.typecheck import Fit, Verdict, check_argument, check_edge, edge_error, format_hint
+from flowkit.records import StepSpecification
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +45,14 @@ def check_graph(graph: Graph) -> CheckReport:
         judged[place] = fit
         if fit.verdict is Verdict.REFUSED:
             errors.append(
-                edge_error(
-                    wire.consumer, wire.parameter, wire.wanted, wire.producer, wire.given, wire.location, fit
-                )
+                edge_error(wire.consumer, wire.parameter, wire.wanted, wire.producer, wire.given, wire.location, fit)
             )
         elif fit.verdict is Verdict.WARNS:
             warnings[f"{wire.consumer}.{wire.parameter}: {fit.detail}"] = None
         elif fit.verdict is Verdict.UNKNOWN:
             deferred[f"{wire.consumer}.{wire.parameter}: {fit.detail}"] = None
     errors += [error for node in graph for error in _check_constants(node)]
+    errors += [error for step in _steps_of(graph) for error in _check_contracts(step)]
     if len(errors) == 1:
         raise errors[0]
     if errors:
@@ -59,16 +61,35 @@ def check_graph(graph: Graph) -> CheckReport:
 
 
 def _check_constants(node: Node) -> Iterator[ArgumentError]:
-    """Yield an error for each constant argument of a step that is not of the annotated type."""
+    """Yield an error for each argument of a step whose constants are not of the annotated type."""
     if node.step is None:
         return
     for parameter in node.step.parameters:
         value = node.arguments[parameter.name]
-        if value is parameter.default or any(True for _ in leaves_of(value)):
+        if value is parameter.default:
             continue
-        fit = check_constant(value, parameter.hint)
+        fit = check_argument(value, parameter.hint, _fits_if_leaf)
         if fit.verdict is Verdict.REFUSED:
             error = ArgumentError.for_constant(
                 "step", node.name, parameter.name, format_hint(parameter.hint), value, fit.detail
             )
             yield error.with_facts(("called", str(node.location)))
+
+
+def _fits_if_leaf(item: object, _: object) -> Fit | None:
+    """Let leaves pass: the wires judge them."""
+    return FITS if isinstance(item, LEAVES) else None
+
+
+def _steps_of(graph: Graph) -> Iterator[StepSpecification]:
+    yield from dict.fromkeys(node.step for node in graph if node.step is not None)
+
+
+def _check_contracts(step: StepSpecification) -> Iterator[StepDefinitionError]:
+    """Yield an error for each contract on a step's border that no table could ever meet."""
+    borders = [(parameter.name, parameter.hint) for parameter in step.parameters] + [("return", step.hint)]
+    for place, hint in borders:
+        for contract in contracts_in(hint):
+            problem = contract.misfit()
+            if problem is not None:
+                yield StepDefinitionError.for_contract(step.name, place, problem, str(step.location))

@@ -14,6 +14,7 @@ from flowkit.errors import EdgeError
 from flowkit.graph.classes import MAPPING, axes_of, class_fits, is_array, is_container, scalar_of
 from flowkit.graph.fit import FITS, Fit, Verdict, best, refused, unknown, warns, worst
 from flowkit.graph.hint_text import format_hint
+from flowkit.graph.judge import is_narrower
 from flowkit.graph.valuecheck import check_argument, check_constant, check_value
 
 __all__ = [
@@ -226,10 +227,7 @@ def _judge(given: Any, wanted: Any) -> Fit:
         return unknown(
             f"{_difference(given, wanted).replace('does not fit', 'into')} names a type that is not there yet"
         )
-    from beartype.door import is_subhint
-
-    try:
-        fits = is_subhint(bare_type(given), bare_type(wanted))
-    except Exception as problem:  # noqa: BLE001  (beartype raises many kinds for hints that it does not know)
-        return unknown(f"{format_hint(wanted)} cannot be judged ({type(problem).__name__}): checked on the value")
+    fits = is_narrower(given, wanted)
+    if fits is None:
+        return unknown(f"{format_hint(wanted)} cannot be judged from types: checked on the value")
     return FITS if fits else refused(_difference(given, wanted))

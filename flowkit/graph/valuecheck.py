@@ -15,6 +15,7 @@ from flowkit.contracts import bare_type, contract_of, parts_of
 from flowkit.graph.classes import axes_of, class_fits, is_array, is_container, scalar_of
 from flowkit.graph.fit import FITS, Fit, Verdict, best, refused, unknown, worst
 from flowkit.graph.hint_text import format_class, format_hint
+from flowkit.graph.judge import is_of_hint
 
 LeafFit = Callable[[Any, Any], Fit | None]
 """Given an item and its annotation, the verdict where the item stands for a value that is not there yet, else None."""
@@ -173,10 +174,7 @@ def _judge(value: Any, hint: Any) -> Fit:
     """Let beartype decide; what it cannot judge is left as it is."""
     if isinstance(hint, (str, typing.ForwardRef)):
         return unknown(f"{format_hint(hint)} names a type that is not there yet")
-    from beartype.door import is_bearable
-
-    try:
-        fits = is_bearable(value, bare_type(hint))
-    except Exception as problem:  # noqa: BLE001  (beartype raises many kinds for hints that it does not know)
-        return unknown(f"{format_hint(hint)} cannot be judged ({type(problem).__name__})")
+    fits = is_of_hint(value, hint)
+    if fits is None:
+        return unknown(f"{format_hint(hint)} cannot be judged")
     return FITS if fits else _instead(value, hint)

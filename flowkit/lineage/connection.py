@@ -31,7 +31,7 @@ def connect_for_writing(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Co
     Raises:
         LineageError: It is newer, of something else, damaged, locked, or cannot be written.
     """
-    with reporting(path):
+    with opening(path):
         if not _create(path):
             _check_unopened(path)
         connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, check_same_thread=False)
@@ -57,10 +57,12 @@ def connect_for_reading(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Co
     Raises:
         LineageError: There is none, or it is newer, older, of something else or damaged.
     """
-    with reporting(path):
+    with opening(path):
         if not path.exists() or path.stat().st_size == 0:
             raise LineageError.for_missing(path)
         version = _check_unopened(path)
+        if version == 0:
+            raise LineageError.for_missing(path)
         mode = "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
         connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, check_same_thread=False)
         try:
@@ -102,18 +104,27 @@ def rolling_back(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def reporting(path: Path, waited: float = LOCK_TIMEOUT) -> Iterator[None]:
-    """Turn what SQLite or the operating system raises into a `LineageError` that says what to do."""
+    """Turn what SQLite raises into a `LineageError` that says what to do."""
     try:
         yield
     except sqlite3.Error as error:
         raise _describe(error, path, waited) from error
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Do as `reporting` does, also with what the operating system raises."""
+    try:
+        with reporting(path):
+            yield
     except OSError as error:
         raise LineageError.for_unopenable(path, error.strerror or str(error)) from error
 
 
 def _create(path: Path) -> bool:
-    """Make an empty private file; False where there is one. An existing one must not be opened and closed here: that
-    would drop this process's POSIX locks on it.
+    """Make an empty private file; False where there is one.
+
+    An existing one must not be opened and closed here: that would drop this process's POSIX locks on it.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _PRIVATE))
@@ -123,8 +134,9 @@ def _create(path: Path) -> bool:
 
 
 def _check_unopened(path: Path) -> int | None:
-    """Read the schema's version through a connection that can change no byte; None where that cannot be done, since a
-    killed writer left a journal that must be rolled back first.
+    """Read the schema's version through a connection that can change no byte.
+
+    None where that cannot be done: a killed writer left a journal that must be rolled back first.
     """
     try:
         connection = sqlite3.connect(_uri(path, "ro"), uri=True, isolation_level=None)
@@ -147,6 +159,9 @@ def _configure_writer(connection: sqlite3.Connection, path: Path, timeout: float
     connection.execute("PRAGMA foreign_keys = ON")
     # A cache that overflows in a transaction would want the exclusive lock early, while readers are at work.
     connection.execute("PRAGMA cache_spill = OFF")
+    # A file that cannot be written opens all the same; only the write lock tells.
+    begin(connection, path, timeout)
+    connection.execute("ROLLBACK")
 
 
 def _retry(connection: sqlite3.Connection, statement: str, path: Path, timeout: float) -> None:

@@ -14,7 +14,8 @@ def find_lock_holders(path: Path) -> list[str]:
         lines = Path("/proc/locks").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return []
-    holders = sorted({pid for pid in map(lambda line: _holder(line, inodes), lines) if pid not in (None, os.getpid())})
+    found = {_holder(line, inodes) for line in lines} - {os.getpid()}
+    holders = sorted(pid for pid in found if pid is not None)
     return [f"pid {pid} on {platform.node()}{_command(pid)}" for pid in holders]
 
 

@@ -47,7 +47,9 @@ def read_version(connection: sqlite3.Connection, path: Path) -> int:
     """
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     identity: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    if identity != APPLICATION_ID and (identity or version or connection.execute("SELECT 1 FROM sqlite_master").fetchall()):
+    if identity != APPLICATION_ID and (
+        identity or version or connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+    ):
         raise LineageError.for_foreign(path)
     if version > SCHEMA_VERSION:
         raise LineageError.for_newer(path, version, SCHEMA_VERSION)

@@ -6,6 +6,8 @@ They are compact: integer ids, binary digests interned once, repeated words in o
 - `execution` is one success, or one failure with a known key, with all that went in and came out. The node rows of
   many runs point to it, so a reused node costs one small row and still shows its inputs and outputs.
 - `entry` is what later runs may reuse: the execution that stands, and which generation of results it is.
+- Digests are indexed by their first 16 bytes, which are as unique as the whole and half as large.
+- `argument_value` is shared where the writer remembers that it has met the value before; it is not unique.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ WORDS = (
 )
 """Words with fixed ids, from 1: they must never be reordered. The partial index on reused nodes needs one."""
 
+EXECUTED = WORDS.index("executed") + 1
 REUSED = WORDS.index("reused") + 1
 
 _VOCABULARY = """
@@ -69,10 +72,10 @@ CREATE TABLE node (
     pipeline_node INTEGER NOT NULL REFERENCES pipeline_node,
     outcome INTEGER NOT NULL REFERENCES word,
     reason INTEGER REFERENCES word,
-    detail TEXT,
+    detail INTEGER REFERENCES word,
     attempts INTEGER NOT NULL,
-    started REAL,
-    seconds REAL,
+    started_ms INTEGER,
+    microseconds INTEGER,
     worker INTEGER REFERENCES word,
     peak_memory INTEGER,
     log TEXT,
@@ -84,12 +87,6 @@ CREATE INDEX node_history ON node (pipeline_node, run);
 """
 
 _RESULTS = f"""
-CREATE TABLE cache_key (
-    id INTEGER PRIMARY KEY,
-    digest BLOB NOT NULL UNIQUE,
-    step INTEGER NOT NULL REFERENCES word
-);
-CREATE INDEX cache_key_step ON cache_key (step);
 CREATE TABLE code_fingerprint (
     id INTEGER PRIMARY KEY,
     digest BLOB NOT NULL UNIQUE,
@@ -118,24 +115,25 @@ CREATE TABLE environment (
 );
 CREATE TABLE entry (
     id INTEGER PRIMARY KEY,
-    entry_key BLOB NOT NULL UNIQUE,
-    cache_key INTEGER NOT NULL REFERENCES cache_key,
+    entry_key BLOB NOT NULL,
+    step INTEGER NOT NULL REFERENCES word,
     generation INTEGER NOT NULL,
     execution INTEGER REFERENCES execution
 );
-CREATE INDEX entry_cache_key ON entry (cache_key);
+CREATE UNIQUE INDEX entry_key ON entry (substr(entry_key, 1, 16));
+CREATE INDEX entry_step ON entry (step);
 CREATE TABLE execution (
     id INTEGER PRIMARY KEY,
-    cache_key INTEGER NOT NULL REFERENCES cache_key,
+    cache_key BLOB NOT NULL,
     entry INTEGER REFERENCES entry,
     run INTEGER NOT NULL REFERENCES run,
     pipeline_node INTEGER NOT NULL REFERENCES pipeline_node,
     code INTEGER NOT NULL REFERENCES code_fingerprint,
     environment INTEGER NOT NULL REFERENCES environment,
     succeeded INTEGER NOT NULL,
-    created REAL NOT NULL
+    created_ms INTEGER NOT NULL
 );
-CREATE INDEX execution_cache_key ON execution (cache_key, succeeded);
+CREATE INDEX execution_cache_key ON execution (substr(cache_key, 1, 16));
 CREATE INDEX node_reused ON node (execution, run) WHERE outcome = {REUSED};
 CREATE TABLE observed_names (
     id INTEGER PRIMARY KEY,
@@ -143,7 +141,7 @@ CREATE TABLE observed_names (
     names TEXT NOT NULL
 );
 CREATE TABLE cache_key_observed (
-    cache_key INTEGER NOT NULL REFERENCES cache_key,
+    cache_key BLOB NOT NULL,
     names INTEGER NOT NULL REFERENCES observed_names,
     execution INTEGER NOT NULL REFERENCES execution,
     PRIMARY KEY (cache_key, names)
@@ -153,12 +151,12 @@ CREATE TABLE cache_key_observed (
 _CONTENT = """
 CREATE TABLE artifact (
     id INTEGER PRIMARY KEY,
-    digest BLOB NOT NULL UNIQUE,
+    digest BLOB NOT NULL,
     format INTEGER NOT NULL REFERENCES word,
     bytes INTEGER NOT NULL,
-    created REAL NOT NULL,
     inline BLOB
 );
+CREATE UNIQUE INDEX artifact_digest ON artifact (substr(digest, 1, 16));
 CREATE TABLE blob_file (
     id INTEGER PRIMARY KEY,
     digest BLOB NOT NULL,
@@ -188,13 +186,17 @@ CREATE TABLE file_digest (
 """
 
 _ACCOUNT = """
+CREATE TABLE argument_value (
+    id INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL,
+    kind INTEGER NOT NULL REFERENCES word,
+    shown TEXT NOT NULL
+);
 CREATE TABLE argument (
     execution INTEGER NOT NULL REFERENCES execution,
     position INTEGER NOT NULL,
     parameter INTEGER NOT NULL REFERENCES word,
-    kind INTEGER NOT NULL REFERENCES word,
-    digest BLOB NOT NULL,
-    shown TEXT NOT NULL,
+    value INTEGER NOT NULL REFERENCES argument_value,
     PRIMARY KEY (execution, position)
 ) WITHOUT ROWID;
 CREATE TABLE input (

@@ -3,6 +3,8 @@
 People and tools query these names; the tables beneath may change with any migration.
 """
 
+# ruff: noqa: S608  (queries are put together from the constants of this module only)
+
 from __future__ import annotations
 
 
@@ -19,6 +21,19 @@ _NODE = """
     JOIN run AS r ON r.id = n.run
     JOIN pipeline_node AS p ON p.id = n.pipeline_node"""
 
+# An artifact is as old as the first execution that gave it, or took it, as a file that came in.
+_CREATED = """coalesce(
+            (
+                SELECT x.created_ms / 1000.0 FROM output AS o JOIN execution AS x ON x.id = o.execution
+                WHERE o.artifact = a.id ORDER BY o.execution LIMIT 1
+            ),
+            (
+                SELECT x.created_ms / 1000.0 FROM input AS i JOIN execution AS x ON x.id = i.execution
+                WHERE i.artifact = a.id ORDER BY i.execution LIMIT 1
+            ),
+            (SELECT min(v.created) FROM model_version AS v WHERE v.artifact = a.id)
+        )"""
+
 VIEWS: dict[str, str] = {
     "runs": f"""
     SELECT r.run AS run, w.text AS pipeline, e.text AS env, s.text AS status, r.exit_code AS exit_code,
@@ -30,19 +45,19 @@ VIEWS: dict[str, str] = {
     JOIN word AS s ON s.id = r.status""",
     "nodes": f"""
     SELECT r.run AS run, p.name AS node, s.text AS step, p.map_index AS map_index, o.text AS outcome,
-        why.text AS reason, n.detail AS detail, {_hex("k.digest")} AS cache_key, {_hex("e.entry_key")} AS entry_key,
-        n.attempts AS attempts, {_time("n.started")} AS started, n.seconds AS seconds, h.text AS worker,
+        why.text AS reason, d.text AS detail, {_hex("x.cache_key")} AS cache_key, {_hex("e.entry_key")} AS entry_key,
+        n.attempts AS attempts, {_time("n.started_ms / 1000.0")} AS started, n.microseconds / 1e6 AS seconds, h.text AS worker,
         n.peak_memory AS peak_memory
     {_NODE}
     JOIN word AS s ON s.id = p.step
     JOIN word AS o ON o.id = n.outcome
     LEFT JOIN word AS why ON why.id = n.reason
+    LEFT JOIN word AS d ON d.id = n.detail
     LEFT JOIN word AS h ON h.id = n.worker
     LEFT JOIN execution AS x ON x.id = n.execution
-    LEFT JOIN cache_key AS k ON k.id = x.cache_key
     LEFT JOIN entry AS e ON e.id = x.entry""",
     "artifacts": f"""
-    SELECT {_hex("a.digest")} AS artifact, f.text AS format, a.bytes AS bytes, {_time("a.created")} AS created
+    SELECT {_hex("a.digest")} AS artifact, f.text AS format, a.bytes AS bytes, {_time(_CREATED)} AS created
     FROM artifact AS a
     JOIN word AS f ON f.id = a.format""",
     "node_inputs": f"""
@@ -58,9 +73,10 @@ VIEWS: dict[str, str] = {
     JOIN word AS w ON w.id = o.name
     JOIN artifact AS a ON a.id = o.artifact""",
     "parameters": f"""
-    SELECT r.run AS run, p.name AS node, w.text AS name, g.shown AS value, {_hex("g.digest")} AS digest
+    SELECT r.run AS run, p.name AS node, w.text AS name, v.shown AS value, {_hex("v.digest")} AS digest
     {_NODE}
     JOIN argument AS g ON g.execution = n.execution
+    JOIN argument_value AS v ON v.id = g.value
     JOIN word AS w ON w.id = g.parameter""",
     "metrics": f"""
     SELECT r.run AS run, p.name AS node, w.text AS name, m.value AS value

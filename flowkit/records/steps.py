@@ -16,7 +16,7 @@ RETURN = "return"
 
 @dataclass(frozen=True, slots=True)
 class StepOptions:
-    """The options of `@step`; times in seconds, memory in bytes. Only `version`, `env` and the code count in the key."""
+    """The options of `@step`; times in seconds, memory in bytes. Only `version` and `env` count in the key."""
 
     retries: int = 0
     retry_delay: float = 0.0

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from flowkit.codecs.base import Encoded, Stored
 from flowkit.records import Artifact, BlobFile
 from flowkit.store.base import Presence
 from flowkit.store.folder import StoreFolder
 from flowkit.store.memory import KnownContent, RecentValues
 from flowkit.store.reading import InlineArtifact, StoredArtifact, StoreState
-from flowkit.store.writing import put_encoded
+from flowkit.store.writing import put_encoded, verify_artifact
 
 
 class LocalStore:
@@ -75,7 +73,7 @@ class LocalStore:
         """
         if artifact.inline is not None:
             return InlineArtifact(artifact).artifact
-        return replace(artifact, files=StoredArtifact(self._state, artifact, afresh=True).locate_all())
+        return verify_artifact(self._state, artifact)
 
     def holds(self, file: BlobFile) -> bool:
         """Say whether the blob `file` is there: what a commit asks of every file that it names."""

@@ -51,6 +51,12 @@ def digest_in(name: str) -> Digest:
     return name[:2] + name[3:65]
 
 
+def suffix_in(name: str) -> str:
+    """Return the suffix of the blob name `name`, with its dot."""
+    check_blob_name(name)
+    return name[65:]
+
+
 def check_run_name(run: str) -> str:
     """Return `run` if it can be a folder's name.
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flowkit.codecs.base import Buffer, digest_chunk, digest_payload
+from flowkit.codecs.base import Buffer, Chunk, Encoded, digest_chunk, digest_payload
 from flowkit.errors import LostArtifactError, StoreError
 from flowkit.records import Artifact, BlobFile, Digest, Stamp
 from flowkit.store.blobs import READ_LIMIT, Blob
 from flowkit.store.folder import StoreFolder
 from flowkit.store.memory import KnownContent, RecentValues
-from flowkit.store.names import digest_in
+from flowkit.store.names import digest_in, suffix_in
 from flowkit.store.packs import DamagedFileError, Layout, Location, read_layout
 
 
@@ -82,6 +82,9 @@ class StoredArtifact:
         state: The store.
         artifact: Its record; the stamps of its files are trusted unless `afresh`.
         afresh: Hash everything, whatever is recorded or known.
+
+    Attributes:
+        followed: Whether a chunk was found elsewhere than the artifact's own file says.
     """
 
     def __init__(self, state: StoreState, artifact: Artifact, *, afresh: bool = False) -> None:
@@ -93,6 +96,7 @@ class StoredArtifact:
         self._blobs: dict[str, Blob] = {}
         self._located: dict[Digest, tuple[Blob, Location]] = {}
         self._layout: Layout | None = None
+        self.followed = False
         held = None if afresh else state.recall(artifact.digest)
         self._payload = memoryview(held) if held is not None else self._read_payload()
 
@@ -119,6 +123,17 @@ class StoredArtifact:
         self._remember(digest, blob, blob.view(location))
         return blob.private_view(location) if writable else blob.view(location)
 
+    def encode_again(self) -> Encoded:
+        """Return the artifact as it was put, its bytes being views of where they lie now.
+
+        Raises:
+            LostArtifactError: Something is gone or damaged.
+        """
+        chunks = (Chunk(digest, blob.view(at).nbytes, blob.view(at)) for digest, (blob, at) in self._located_all())
+        return Encoded(
+            self._artifact.format, self._artifact.digest, self._payload, suffix_in(self._name), tuple(chunks)
+        )
+
     def locate(self, digest: Digest) -> tuple[Blob, Location]:
         """Return where a chunk lies, verified.
 
@@ -133,14 +148,18 @@ class StoredArtifact:
     def locate_all(self) -> tuple[BlobFile, ...]:
         """Verify every chunk and return all files that hold the artifact as they are now, its own first.
 
+        Where a reference had to be `followed` these stamps may not be recorded: a record vouches for a file only as the
+        table of the artifact's own file describes it.
+
         Raises:
             LostArtifactError: Something is gone or damaged.
         """
         own = self._blob(self._name)
-        for digest in self._own_layout().chunks:
-            self.locate(digest)
-        others = {blob.name: blob.stamp for blob, _ in self._located.values() if blob is not own}
+        others = {blob.name: blob.stamp for _, (blob, _) in self._located_all() if blob is not own}
         return (BlobFile(own.name, own.stamp), *(BlobFile(name, others[name]) for name in sorted(others)))
+
+    def _located_all(self) -> list[tuple[Digest, tuple[Blob, Location]]]:
+        return [(digest, self.locate(digest)) for digest in self._own_layout().chunks]
 
     def _read_payload(self) -> memoryview:
         blob = self._blob(self._name)
@@ -150,7 +169,7 @@ class StoredArtifact:
         except DamagedFileError as damage:
             raise self._lost(blob, str(damage)) from damage
         digest = self._artifact.digest
-        if not self._vouched(digest, location, blob):
+        if self._recorded.get(blob.name) != blob.stamp and not self._is_known(digest, location, blob):
             if digest_payload(self._artifact.format, view) != digest:
                 raise self._lost(blob, "its file does not hold what its digest says")
             self._state.known.add([(digest, location, blob.stamp)])
@@ -185,36 +204,40 @@ class StoredArtifact:
         location = self._own_layout().chunks.get(digest)
         if location is None:
             raise _unnamed_chunk(self._artifact, digest)
-        seen: set[Location] = set()
+        blob = self._blob(location.name)
+        if self._is_there(digest, location, blob, recorded=self._recorded.get(blob.name)):
+            return blob, location
+        self.followed = True
+        return self._follow(digest, location, blob)
+
+    def _follow(self, digest: Digest, location: Location, blob: Blob) -> tuple[Blob, Location]:
+        """Look the chunk up in the table of the file where it should be; no record vouches for what that one says."""
+        seen = {location}
         while True:
-            blob = self._blob(location.name)
-            if self._is_there(digest, location, blob):
-                return blob, location
-            seen.add(location)
             onward = self._layout_of(blob).chunks.get(digest)
             if onward is None:
-                own = self._blob(self._name)
-                raise self._lost(own, f"a part of it is no longer in 'blobs/{blob.name}'")
+                raise self._lost(self._blob(self._name), f"a part of it is no longer in 'blobs/{blob.name}'")
             if onward in seen:
                 raise self._lost(blob, "a part of its file does not match its digest")
-            location = onward
+            seen.add(onward)
+            blob = self._blob(onward.name)
+            if self._is_there(digest, onward, blob):
+                return blob, onward
 
-    def _is_there(self, digest: Digest, location: Location, blob: Blob) -> bool:
+    def _is_there(self, digest: Digest, location: Location, blob: Blob, recorded: Stamp | None = None) -> bool:
         try:
             view = blob.view(location)
         except DamagedFileError:  # the file's own table says where to look, or that it is damaged
             return False
-        if self._vouched(digest, location, blob):
+        if recorded == blob.stamp or self._is_known(digest, location, blob):
             return True
         if digest_chunk(view) != digest:
             return False
         self._state.known.add([(digest, location, blob.stamp)])
         return True
 
-    def _vouched(self, digest: Digest, location: Location, blob: Blob) -> bool:
-        if self._afresh:
-            return False
-        return self._recorded.get(blob.name) == blob.stamp or self._state.known.confirms(digest, location, blob.stamp)
+    def _is_known(self, digest: Digest, location: Location, blob: Blob) -> bool:
+        return not self._afresh and self._state.known.confirms(digest, location, blob.stamp)
 
     def _blob(self, name: str) -> Blob:
         blob = self._blobs.get(name)

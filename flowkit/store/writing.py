@@ -6,6 +6,7 @@ stands under the value's name counts only after its content was verified, for it
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 
 from flowkit.codecs.base import Encoded
@@ -20,6 +21,7 @@ from flowkit.store.reading import StoredArtifact, StoreState
 Files = tuple[BlobFile, ...]
 
 _ATTEMPTS = 2
+_RACES = 20
 _NEVER = Stamp(-1, -1, -1, -1)
 
 
@@ -35,6 +37,19 @@ def put_encoded(state: StoreState, encoded: Encoded) -> Artifact:
     return Artifact(encoded.digest, encoded.format, encoded.bytes, files=files)
 
 
+def verify_artifact(state: StoreState, artifact: Artifact) -> Artifact:
+    """Hash all of an artifact in files and return its record with fresh stamps; see `Store.verify`.
+
+    Where a part lies elsewhere than the artifact's own file says, since another file was written anew, that file is
+    written again with the right references: only then can stamps vouch for it.
+    """
+    stored = StoredArtifact(state, artifact, afresh=True)
+    files = stored.locate_all()
+    if stored.followed:
+        files = _write(state, stored.encode_again(), files[0].name, replace=True)
+    return dataclasses.replace(artifact, files=files)
+
+
 def _find_standing(state: StoreState, encoded: Encoded, name: str) -> Files | None:
     """Return the files that hold `encoded` where they are all there and right, None where it must be written."""
     if state.folder.stamp(name) is None:
@@ -47,38 +62,45 @@ def _find_standing(state: StoreState, encoded: Encoded, name: str) -> Files | No
         files = stored.locate_all()
     except LostArtifactError:  # the damaged file is in quarantine by now, and what it held is at hand to be written
         return None
+    if stored.followed:
+        return None
     # Whoever renamed it there may have died before its name was durable.
     _sync_shard(state.folder, name)
     return files
 
 
-def _write(state: StoreState, encoded: Encoded, name: str) -> Files:
+def _write(state: StoreState, encoded: Encoded, name: str, *, replace: bool = False) -> Files:
     path = state.folder.blob_path(name)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return _write_once(state, encoded, name)
+            return _write_or_find(state, encoded, name, replace)
         except OSError as error:
             # A disk that failed once may take a new file; the file whose fsync failed is gone and never synced again.
             if error.errno != errno.EIO or attempt == _ATTEMPTS:
                 raise StoreError.for_os_error("keep a value", path, error) from error
-    raise AssertionError("unreachable")
+    raise AssertionError("the last attempt returns or raises")
 
 
-def _write_once(state: StoreState, encoded: Encoded, name: str) -> Files:
+def _write_or_find(state: StoreState, encoded: Encoded, name: str, replace: bool) -> Files:
+    """Write the file `name`, or take the one that another process puts there first."""
+    _make_shard(state.folder, name)
+    for race in range(_RACES):
+        # What stands there and is not right, from the first race on, is replaced.
+        written = _write_once(state, encoded, name, replace=replace or race > 0)
+        files = written or _find_standing(state, encoded, name)
+        if files is not None:
+            return files
+    raise OSError(errno.EBUSY, "other processes keep replacing or removing it")
+
+
+def _write_once(state: StoreState, encoded: Encoded, name: str, *, replace: bool) -> Files | None:
     folder = state.folder
     references, others = _known_elsewhere(state, encoded, name)
     plan = plan_file(name, encoded, references)
-    _make_shard(folder, name)
     path = folder.blob_path(name)
-    stamp = write_file_durably(path, plan.parts(), temporary_folder=folder.temporary, replace=False)
+    stamp = write_file_durably(path, plan.parts(), temporary_folder=folder.temporary, replace=replace)
     if stamp is None:
-        # Another process was quicker, or what stands there is damaged and is replaced.
-        standing = _find_standing(state, encoded, name)
-        if standing is not None:
-            return standing
-        stamp = write_file_durably(path, plan.parts(), temporary_folder=folder.temporary)
-    if stamp is None:
-        raise StoreError.for_os_error("keep a value", path, OSError(errno.EBUSY, "other processes keep replacing it"))
+        return None
     _learn(state, plan, name, stamp)
     return (BlobFile(name, stamp), *(BlobFile(other, others[other]) for other in sorted(others)))
 

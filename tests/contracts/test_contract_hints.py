@@ -1,5 +1,7 @@
 """Contracts are found in annotations, and annotations without them are left alone."""
 
+# ruff: noqa: UP045  (both spellings of an optional are tried)
+
 from __future__ import annotations
 
 import subprocess
@@ -17,6 +19,7 @@ import polars as pl
 import pyarrow
 import pytest
 from pandera.typing import polars as patp
+from typing_extensions import TypeAliasType
 
 from flowkit.contracts import bare_type, contract_of, contracts_in
 
@@ -41,6 +44,7 @@ FOUND = {
     "polars": (Annotated[pl.DataFrame, Ride], Ride, pl.DataFrame),
     "pandera polars": (patp.DataFrame[Ride], Ride, pl.DataFrame),
     "pyarrow": (Annotated[pyarrow.Table, Trip], Trip, pyarrow.Table),
+    "type alias": (TypeAliasType("Trips", Annotated[pd.DataFrame, Trip]), Trip, pd.DataFrame),
     "nested annotated": (Annotated[Annotated[pd.DataFrame, Trip], "untracked"], Trip, pd.DataFrame),
 }
 
@@ -84,7 +88,8 @@ def test_a_pandera_series_is_a_contract_on_its_dtype() -> None:
 
 
 NOT_FOUND = [int, pd.DataFrame, Any, None, list[int], Annotated[int, "x"], Annotated[pd.DataFrame, "x"], Literal["a"],
-             Annotated[pd.DataFrame, int], pat.DataFrame, "Trip", npt.NDArray[np.float64], int | None, Trip, SCHEMA]  # fmt: skip
+             Annotated[pd.DataFrame, int], pat.DataFrame, "Trip", npt.NDArray[np.float64], int | None, Trip,
+             SCHEMA]  # fmt: skip
 
 
 @pytest.mark.parametrize("hint", NOT_FOUND, ids=repr)
@@ -174,4 +179,4 @@ assert check_value({"a": 1}, dict[str, int]) is None
 heavy = {"pandera", "pandas", "polars", "pyarrow", "numpy", "beartype", "pydantic", "networkx"} & set(sys.modules)
 assert not heavy, heavy
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)  # noqa: S603
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import pandas as pd
 import pandera.pandas as pa
@@ -128,10 +128,10 @@ def test_polars_contracts_are_compared() -> None:
 class Trip(pa.DataFrameModel):
     _LIMIT = 10
     fare: float = pa.Field(ge=0)
-    kind: Optional[str]
+    kind: str | None
 
     @pa.check("fare")
-    def low(cls, fare: Any) -> Any:  # noqa: N805
+    def low(cls, fare: Any) -> Any:
         return fare < cls._LIMIT
 
 
@@ -145,7 +145,7 @@ class Looser(Trip):
 
 class OtherCheck(Trip):
     @pa.check("fare")
-    def low(cls, fare: Any) -> Any:  # noqa: N805
+    def low(cls, fare: Any) -> Any:
         return fare < 99
 
 
@@ -179,7 +179,7 @@ class Parsing(pa.DataFrameModel):
     a: int
 
     @pa.dataframe_parser
-    def double(cls, rows: Any) -> Any:  # noqa: N805
+    def double(cls, rows: Any) -> Any:
         return rows * 2
 
 

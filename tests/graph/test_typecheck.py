@@ -1,5 +1,7 @@
 """Edges are judged on annotations: what fits, what is left to the value, what is refused."""
 
+# ruff: noqa: UP045  (both spellings of an optional are tried)
+
 from __future__ import annotations
 
 import collections.abc as abc
@@ -269,7 +271,8 @@ def test_a_contract_error_names_the_columns() -> None:
         "  parameter   rows: DataFrame[Example]\n"
         "  given       DataFrame[Trip]  (pipelines/taxi.py:61)\n"
         "  missing     big_tip\n"
-        "Hint: pass the output of a step that gives DataFrame[Example], or declare DataFrame[Trip] as the type of 'rows'."
+        "Hint: pass the output of a step that gives DataFrame[Example], "
+        "or declare DataFrame[Trip] as the contract of 'rows'."
     )
 
 
@@ -337,7 +340,7 @@ assert "beartype" not in sys.modules
 check_edge(Callable[[int], int], Callable[..., int])
 assert "beartype" in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)  # noqa: S603
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,5 +1,7 @@
 """Values are checked against annotations: constants while building, results while running."""
 
+# ruff: noqa: UP045  (both spellings of an optional are tried)
+
 from __future__ import annotations
 
 import collections.abc as abc

@@ -1,0 +1,77 @@
+"""A command group whose commands are imported when they are called, so that `--help` loads none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import click
+
+from flowkit.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command is found, and what `--help` says of it without importing it.
+
+    Attributes:
+        module: The module that holds it.
+        attribute: Its name there.
+        summary: The first line of its help.
+    """
+
+    module: str
+    attribute: str
+    summary: str
+
+
+class SuggestingGroup(click.Group):
+    """A group that answers an unknown command with the nearest one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the first argument names.
+
+        Raises:
+            UsageError: There is none of that name.
+        """
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            raise UsageError.for_unknown_command(name, ctx.command_path, self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(SuggestingGroup):
+    """A group of commands by section, each imported when it is first asked for.
+
+    Args:
+        sections: Titles, each with its commands by name.
+        **attributes: What click's groups take.
+    """
+
+    def __init__(self, sections: Mapping[str, Mapping[str, Entry]], **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.sections = sections
+        self._entries = {name: entry for section in sections.values() for name, entry in section.items()}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(self._entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module and return the command; None where there is none of that name."""
+        entry = self._entries.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = getattr(import_module(entry.module), entry.attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands by section, from the table alone."""
+        width = max(len(name) for name in self._entries)
+        for title, entries in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), entry.summary) for name, entry in entries.items()])

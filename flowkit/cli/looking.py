@@ -1,0 +1,41 @@
+"""What a command that looks back opens: the store of the project around the current folder, for reading only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowkit.config import Settings, load_settings
+from flowkit.lineage.reader import Reader
+from flowkit.project import Project
+from flowkit.store.folder import StoreFolder
+
+
+@dataclass(frozen=True, slots=True)
+class StoreView:
+    """A store opened for reading."""
+
+    project: Project
+    settings: Settings
+    folder: StoreFolder
+    reader: Reader
+
+
+@contextmanager
+def open_store(env: str | None, store: Path | None) -> Iterator[StoreView]:
+    """Yield the store of the current project.
+
+    Args:
+        env: What `--env` was given.
+        store: What `--store` was given.
+
+    Raises:
+        StoreError: There is none, or it cannot be read.
+    """
+    project = Project.containing(Path.cwd())
+    settings = load_settings(project, env, {"store": store})
+    folder = StoreFolder.open(settings.store)
+    with Reader(folder.database) as reader:
+        yield StoreView(project, settings, folder, reader)

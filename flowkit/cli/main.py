@@ -1,0 +1,113 @@
+"""The `flowkit` command: the table of commands, and what every one of them has in common."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+import flowkit
+from flowkit.cli.failures import INTERRUPTED, report_bug, report_click, report_error
+from flowkit.cli.lazy import Entry, LazyGroup
+from flowkit.errors import FlowkitError, UsageError
+
+SECTIONS = {
+    "Build and run": {
+        "check": Entry("flowkit.cli.building", "check", "Build the graph and check every edge; run nothing."),
+        "plan": Entry("flowkit.cli.building", "plan", "Say which steps would run, which are reused, and why."),
+        "run": Entry("flowkit.cli.running", "run", "Run what is missing, reuse the rest."),
+        "rerun": Entry("flowkit.cli.running", "rerun", "Repeat a recorded run with today's code."),
+        "why": Entry("flowkit.cli.explaining", "why", "Say why a node runs, with a diff of what changed."),
+        "show": Entry("flowkit.cli.building", "show", "Draw the graph as a tree, Mermaid, DOT or JSON."),
+    },
+    "Look back": {
+        "runs": Entry("flowkit.cli.history", "runs", "List the recorded runs, latest first."),
+        "logs": Entry("flowkit.cli.history", "logs", "Print what a node printed."),
+        "lineage": Entry("flowkit.cli.lineage", "lineage", "Say what made an artifact, and what used it."),
+        "artifact": Entry("flowkit.cli.artifacts", "artifact", "List, show and export stored artifacts."),
+    },
+    "Models": {
+        "models": Entry("flowkit.cli.models", "models", "List, show, promote and roll back model versions."),
+        "audit": Entry("flowkit.cli.audit", "audit", "List and verify the record of every promotion."),
+    },
+    "Settings": {
+        "config": Entry("flowkit.cli.config", "config", "Show the settings and where each came from."),
+    },
+}
+
+HELP = """Run typed pipelines: only what changed is computed, and every result says what made it.
+
+A TARGET is a file (pipelines/taxi.py), a file and a pipeline (pipelines/taxi.py:taxi), a module and a pipeline
+(package.module:taxi) or a name below pipelines/ (taxi). Every command has its own --help.
+"""
+
+cli = LazyGroup(
+    SECTIONS,
+    name="flowkit",
+    help=HELP,
+    epilog="Example:  flowkit run pipelines/taxi.py -p C=0.5",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=lambda context, _, asked: _print_version(context, asked),
+            help="Print flowkit's version.",
+        )
+    ],
+)
+
+
+def main() -> NoReturn:
+    """Run the command line of this process, and leave with the documented exit code."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; every failure is told, none escapes.
+
+    Args:
+        arguments: The command line without the program's name.
+    """
+    as_json = "--json" in arguments
+    try:
+        if os.name == "nt":
+            raise UsageError.for_unsupported_system("Windows")
+        _stop_on_terminate()
+        code = cli.main(arguments, prog_name="flowkit", standalone_mode=False)
+    except FlowkitError as error:
+        return report_error(error, as_json)
+    except click.ClickException as error:
+        return report_click(error, as_json)
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _leave_broken_pipe()
+    except Exception as error:  # noqa: BLE001  (told as flowkit's own bug, with its traceback)
+        return report_bug(error, as_json)
+    return code if isinstance(code, int) else 0
+
+
+def _stop_on_terminate() -> None:
+    """Let SIGTERM end a command as Ctrl-C does, so that a run is recorded as cancelled and leaves no process behind."""
+    import signal
+    import threading
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _leave_broken_pipe() -> int:
+    # What reads the output has gone, as `head` does. Python would complain once more when it flushes at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _print_version(context: click.Context, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        click.echo(f"flowkit {flowkit.__version__}")
+        context.exit()

@@ -1,0 +1,84 @@
+"""The options that commands share, each with help that a newcomer understands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+C = TypeVar("C", bound=Callable[..., Any])
+Decorator = Callable[[C], C]
+
+target = click.argument("target")
+
+parameters = click.option(
+    "-p",
+    "--param",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Give a parameter of the pipeline a value, read by its annotation; lists and dicts as JSON, or @file.json. "
+    "Repeat it for more parameters.",
+)
+env = click.option(
+    "--env", metavar="NAME", help="Use the settings of [tool.flowkit.env.NAME] on top of the project's own."
+)
+store = click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep results and records in this folder; .flowkit in the project's root by default.",
+)
+select = click.option(
+    "--select",
+    metavar="SEL",
+    help="Run only these nodes and what they need: 'train', '+train' with all that it needs, 'train+' with all that "
+    "needs it, 'tag:x', 'a b' both, 'a,b' in common.",
+)
+force = click.option(
+    "--force",
+    metavar="SEL",
+    help="Run these nodes even where a result could be reused; a selection like that of --select, or '*' for all.",
+)
+workers = click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Run at most N steps at once; all cores by default."
+)
+scheduler = click.option(
+    "--scheduler", metavar="URL", help="Run on the Dask cluster at this address, such as tcp://10.0.0.1:8786."
+)
+inline = click.option(
+    "--inline", is_flag=True, help="Run every step in this process, one after the other, for a debugger."
+)
+require_promotion = click.option(
+    "--require-promotion", is_flag=True, help="Leave with exit code 3 where a promotion was refused."
+)
+json_output = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else there."
+)
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print only the outcome and what went wrong.")
+verbose = click.option("-v", "--verbose", is_flag=True, help="Print every node, and where its log is.")
+
+
+def together(*decorators: Callable[[Any], Any]) -> Callable[[C], C]:
+    """Return one decorator that adds all of them, in the order in which `--help` lists them."""
+
+    def decorate(function: C) -> C:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+building = together(target, parameters, env, store)
+"""What every command needs that loads a pipeline."""
+
+looking_back = together(env, store, json_output)
+"""What every command needs that reads the store."""
+
+
+def example(*lines: str) -> str:
+    """Return the end of a command's help: how it is called."""
+    return "\b\n" + "\n".join(("Example:", *(f"  {line}" for line in lines)))

@@ -1,0 +1,89 @@
+"""Where output goes: JSON for machines, tables for people."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import IO, Any
+
+import click
+
+_COLUMN_GAP = "  "
+_NARROW, _WIDE = 80, 200
+OUTCOME_STYLES = {
+    "executed": "green",
+    "run": "green",
+    "succeeded": "green",
+    "reused": "cyan",
+    "reuse": "cyan",
+    "failed": "bold red",
+    "crashed": "bold red",
+    "refused": "yellow",
+    "blocked": "yellow",
+    "cancelled": "yellow",
+    "skipped": "yellow",
+    "unknown": "magenta",
+    "accepted": "green",
+}
+"""Colour of a word on a terminal; words alone carry the meaning."""
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    """Print one JSON object on stdout: strict JSON, on one line."""
+    click.echo(json.dumps(content, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def on_terminal(stream: IO[str] | None = None) -> bool:
+    """Whether a person reads the stream (stdout by default) on a terminal that can do more than plain lines."""
+    stream = sys.stdout if stream is None else stream
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def terminal_width() -> int:
+    """Return the columns there are: between 80 and 200, whatever the terminal says."""
+    return min(max(shutil.get_terminal_size((_NARROW, 24)).columns, _NARROW), _WIDE)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:
+    """Print rows under headings: with rich on a terminal, as aligned plain columns that nothing cuts elsewhere.
+
+    Args:
+        columns: Headings; a column that is empty in every row is left out.
+        rows: One value a column; None is empty.
+        right: Headings of the columns that hold numbers.
+    """
+    texts = [["" if value is None else str(value) for value in row] for row in rows]
+    kept = [index for index in range(len(columns)) if any(row[index] for row in texts)] or [0]
+    names = [columns[index] for index in kept]
+    shown = [[row[index] for index in kept] for row in texts]
+    if on_terminal():
+        _print_rich(names, shown, right)
+    else:
+        _print_plain(names, shown, right)
+
+
+def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+    widths = [max(len(text) for text in column) for column in zip(columns, *rows, strict=True)]
+    for row in (columns, *rows):
+        cells = [
+            text.rjust(width) if name in right else text.ljust(width)
+            for name, text, width in zip(columns, row, widths, strict=True)
+        ]
+        click.echo(_COLUMN_GAP.join(cells).rstrip())
+
+
+def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(text, style=OUTCOME_STYLES.get(text, "")) for text in row))
+    Console(width=terminal_width(), highlight=False).print(table)

@@ -1,0 +1,118 @@
+"""A run as plain lines: for pipes, logs and CI. Many nodes do not make many lines."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from flowkit.cli.render.formats import counted, format_seconds
+from flowkit.engine.report import NodeReport, RunReport
+from flowkit.graph.graph import Graph
+from flowkit.records import Failure, Outcome
+
+MOST_REUSED = 50
+"""How many reused nodes get a line of their own."""
+MOST_OTHERS = 500
+"""How many executed nodes do; after that only counts are printed, and every failure."""
+
+_PAUSE = 5.0
+
+
+def describe_node(node: NodeReport) -> str:
+    """Return one line on how a node ended, as `train  executed  0.42 s  (code: …)`."""
+    parts = [node.node, node.outcome.value]
+    if node.outcome is not Outcome.REUSED and node.seconds is not None:
+        parts.append(format_seconds(node.seconds))
+    why = describe_reason(node)
+    return "  ".join([*parts, f"({why})"] if why else parts)
+
+
+def describe_reason(node: NodeReport) -> str:
+    """Return why a node ran, or why it did not; empty where there is nothing to say."""
+    if node.error is not None:
+        return node.error.message
+    if node.reason is not None:
+        return f"{node.reason.value}: {node.detail}" if node.detail else node.reason.value
+    if node.detail:
+        return node.detail
+    return f"from run {node.from_run}" if node.from_run else ""
+
+
+class PlainListener:
+    """Prints a line as a node ends.
+
+    Args:
+        quiet: Print only retries, warnings and failures.
+        verbose: Print every node however many there are, its start too, and where its log is.
+    """
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self._quiet = quiet
+        self._verbose = verbose
+        self._total = 0
+        self._ended = 0
+        self._reused = 0
+        self._others = 0
+        self._told = time.monotonic()
+
+    def __enter__(self) -> PlainListener:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left open."""
+
+    def run_started(self, run: str, graph: Graph) -> None:
+        """Name the run and its size."""
+        self._total = len(graph)
+        self._say(f"run {run} of {graph.pipeline}: {counted(len(graph), 'node')}")
+
+    def node_started(self, node: str, attempt: int, worker: str) -> None:
+        """Name the worker, where everything is wanted."""
+        if self._verbose:
+            self._say(f"{node}  started" + (f" on {worker}" if worker else "") + _attempt(attempt))
+
+    def node_retried(self, node: str, attempt: int, failure: Failure, delay: float) -> None:
+        """Say which attempt failed and when the next begins."""
+        click.echo(f"{node}  attempt {attempt} failed: {failure.message}  (again in {format_seconds(delay)})")
+
+    def node_ended(self, node: NodeReport) -> None:
+        """Print the node's line, unless too many like it were printed already."""
+        self._ended += 1
+        line = describe_node(node) + (f"  log {node.log}" if self._verbose and node.log else "")
+        if node.outcome is Outcome.FAILED:
+            click.echo(line)
+        elif node.outcome is Outcome.REUSED:
+            self._reused += 1
+            self._say_within(line, self._reused <= MOST_REUSED)
+        else:
+            self._others += 1
+            self._say_within(line, self._others <= MOST_OTHERS)
+
+    def warned(self, text: str) -> None:
+        """Print a warning on stderr."""
+        click.echo(f"Warning: {text}", err=True)
+
+    def run_ended(self, report: RunReport) -> None:
+        """Say how many nodes had no line."""
+        if self._verbose:
+            return
+        if self._reused > MOST_REUSED:
+            self._say(f"… and {self._reused - MOST_REUSED:,} more reused")
+        if self._others > MOST_OTHERS:
+            self._say(f"… and {self._others - MOST_OTHERS:,} more that were not")
+
+    def _say_within(self, line: str, within: bool) -> None:
+        if within or self._verbose:
+            self._say(line)
+        elif time.monotonic() - self._told > _PAUSE:
+            self._say(f"… {self._ended:,} of {self._total:,} nodes done")
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            self._told = time.monotonic()
+            click.echo(line)
+
+
+def _attempt(attempt: int) -> str:
+    return f" (attempt {attempt})" if attempt > 1 else ""

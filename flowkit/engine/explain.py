@@ -1,0 +1,118 @@
+"""Explains a node: what a run would do with it now, or what a run did with it, and what had changed.
+
+Everything comes from the code that decides: the planner's lookups, and the comparison that gives a miss its reason.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flowkit.cache.reason import Change, Current, compare
+from flowkit.engine.planner import Planner
+from flowkit.engine.report import JSON_FORMAT
+from flowkit.errors import NotRecordedError
+from flowkit.lineage.entries import Entries
+from flowkit.lineage.history import nodes_of
+from flowkit.lineage.latest import accounts_of, success_before
+from flowkit.lineage.reader import Reader
+from flowkit.records import KeyParts, LatestSuccess, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class WhyReport:
+    """Why a node runs or is reused.
+
+    Attributes:
+        outcome: A forecast, or the outcome in a recorded run.
+        since: The run that it is compared with; None where there was none.
+        changes: Every difference from that run.
+    """
+
+    node: str
+    outcome: str
+    reason: Reason | None
+    detail: str | None
+    since: str | None
+    changes: tuple[Change, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `why --json` prints."""
+        return {
+            "format": JSON_FORMAT,
+            "node": self.node,
+            "outcome": self.outcome,
+            "reason": self.reason.value if self.reason is not None else None,
+            "detail": self.detail,
+            "since": self.since,
+            "changes": [
+                {
+                    "kind": change.kind.value,
+                    "name": change.name,
+                    "before": change.before,
+                    "after": change.after,
+                    "diff": diff_of(change),
+                }
+                for change in self.changes
+            ],
+        }
+
+
+def diff_of(change: Change) -> str | None:
+    """Return a unified diff of a change of code; None for other changes."""
+    if change.kind is not Reason.CODE:
+        return None
+    before, after = (change.before or "").splitlines(), (change.after or "").splitlines()
+    return "\n".join(difflib.unified_diff(before, after, "before", "after", lineterm=""))
+
+
+def explain_planned(planner: Planner, entries: Entries, node: str) -> WhyReport:
+    """Explain what a run would do with a node now, against its latest success.
+
+    Of a node whose inputs are not known yet, what is known is compared: code, environment and constants.
+    """
+    report = planner.reports[node]
+    latest = entries.latest_success(planner.graph.pipeline, node)
+    since = latest.run if latest is not None else None
+    lookup = planner.lookups.get(node)
+    if lookup is None:
+        changes = _known_changes(planner, latest, node)
+        return WhyReport(node, report.outcome.value, report.reason, report.detail, since, changes)
+    if lookup.miss is None:
+        return WhyReport(node, report.outcome.value, None, "nothing that counts has changed", report.from_run, ())
+    return WhyReport(node, report.outcome.value, lookup.miss.reason, lookup.miss.detail, since, lookup.miss.changes)
+
+
+def _known_changes(planner: Planner, latest: LatestSuccess | None, node: str) -> tuple[Change, ...]:
+    found = planner.graph[node]
+    if latest is None or found.step is None:
+        return ()
+    bound = planner.keys.bind(found)
+    prepared = bound.prepared
+    step = prepared.step.name
+    now = KeyParts(step, prepared.code.digest, prepared.environment.digest, tuple(bound.parts.values()))
+    then = tuple(part for part in latest.parts.arguments if part.parameter in bound.parts)
+    before = replace(latest, parts=replace(latest.parts, arguments=then))
+    return compare(before, Current(now, prepared.code, prepared.environment))
+
+
+def explain_recorded(reader: Reader, run: str, node: str) -> WhyReport:
+    """Explain what a run did with a node, from the record alone: against its latest success before that run.
+
+    Raises:
+        NotRecordedError: The run has no such node.
+    """
+    rows = {row.node: row for row in nodes_of(reader, run)}
+    if node not in rows:
+        raise NotRecordedError.for_node(run, node, list(rows))
+    row = rows[node]
+    account = accounts_of(reader, run, [node]).get(node)
+    before = success_before(reader, run, node)
+    changes = compare(before, _current(account)) if account is not None and before is not None else ()
+    reason = Reason(row.reason) if row.reason is not None else None
+    return WhyReport(node, row.outcome, reason, row.detail, before.run if before is not None else None, changes)
+
+
+def _current(account: LatestSuccess) -> Current:
+    return Current(account.parts, account.code, account.environment)

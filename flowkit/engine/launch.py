@@ -1,0 +1,243 @@
+"""Puts a run or a plan together from a workspace and an executor, and sees it through to its record."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from flowkit.engine.dispatcher import Dispatcher
+from flowkit.engine.ledger import Ledger
+from flowkit.engine.orders import OrderWriter
+from flowkit.engine.planner import Planner
+from flowkit.engine.progress import Listener
+from flowkit.engine.provenance import GitQuery, GitState, current_host, current_user, new_run_id
+from flowkit.engine.report import RunReport
+from flowkit.engine.run_state import RunState
+from flowkit.engine.runner import Runner
+from flowkit.engine.workspace import Workspace
+from flowkit.errors import StoreError
+from flowkit.execution.base import Executor, HostSettings
+from flowkit.execution.bundle import build_bundle, store_bundle
+from flowkit.graph.graph import Graph
+from flowkit.lineage.entries import Entries
+from flowkit.lineage.liveness import identify_driver
+from flowkit.records import RunRecord, RunStatus, StepOptions
+
+MOST_LIVE_KEYS = 4096
+"""How many keys of a step travel with a packet, the newest first; an older result is found by the driver alone."""
+
+EXIT_CODES = {RunStatus.SUCCEEDED: 0, RunStatus.FAILED: 1, RunStatus.CANCELLED: 130}
+REFUSED_PROMOTION = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What is to be run.
+
+    Attributes:
+        target: What `rerun` loads again.
+        parameters: The pipeline's parameters for people and JSON.
+        recorded: The same as JSON texts that give the values back.
+        forced: Nodes that run whatever there is.
+        require_promotion: Whether a refused promotion gives exit code 3.
+    """
+
+    graph: Graph
+    target: str
+    env: str
+    parameters: Mapping[str, Any]
+    recorded: Mapping[str, str]
+    forced: frozenset[str]
+    argv: tuple[str, ...] = ()
+    require_promotion: bool = False
+
+
+def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, listener: Listener) -> RunReport:
+    """Run a graph to its end and return the report; whatever happens, the run's record is ended.
+
+    Raises:
+        FlowkitError: The store or the workers as a whole failed; what had ended until then is recorded.
+    """
+    started = time.time()
+    git = GitQuery(workspace.project.root)
+    run = new_run_id(started)
+    ledger = Ledger(run, workspace.writer, listener)
+    with interruptions() as interrupted:
+        runner = _assemble(workspace, executor, request, listener, ledger, interrupted)
+        state = git.answer()
+        workspace.writer.begin_run(_record(request, run, started, state))
+        listener.run_started(run, request.graph)
+        try:
+            runner.run()
+        except BaseException as error:
+            _end_broken_run(workspace, run, error)
+            raise
+    return _finish(workspace, request, ledger, runner.state.status, started, state, listener)
+
+
+def plan_graph(workspace: Workspace, graph: Graph, forced: frozenset[str]) -> Planner:
+    """Return a planner that has planned: its reports and its lookups.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    planner = Planner(
+        graph,
+        workspace.make_keys(),
+        workspace.make_lookups(graph.pipeline, forced),
+        workspace.make_promotions(),
+        forced,
+    )
+    planner.plan()
+    return planner
+
+
+def _assemble(
+    workspace: Workspace,
+    executor: Executor,
+    request: RunRequest,
+    listener: Listener,
+    ledger: Ledger,
+    interrupted: threading.Event,
+) -> Runner:
+    graph = request.graph
+    keys = workspace.make_keys()
+    state = RunState(graph, lambda name: _options(graph, name))
+    entries = Entries(workspace.reader)
+    dispatcher = Dispatcher(
+        graph,
+        state,
+        ledger,
+        keys,
+        OrderWriter(ledger.run, workspace.folder),
+        executor,
+        lambda steps: entries.live_keys(steps, MOST_LIVE_KEYS),
+        request.forced,
+    )
+    return Runner(
+        graph,
+        state,
+        ledger,
+        keys,
+        workspace.make_lookups(graph.pipeline, request.forced),
+        dispatcher,
+        executor,
+        workspace.make_promotions(),
+        listener,
+        lambda: executor.start(host_settings(workspace, graph)),
+        workspace.project.root,
+        interrupted.is_set,
+    )
+
+
+def host_settings(workspace: Workspace, graph: Graph) -> HostSettings:
+    """Return what step hosts are started with: the store, the project, and the code as it is loaded now."""
+    bundle = store_bundle(workspace.folder, build_bundle(workspace.project))
+    modules = dict.fromkeys(node.step.module for node in graph if node.step is not None)
+    return HostSettings(
+        store=str(workspace.folder.path),
+        root=str(workspace.project.root),
+        code=workspace.project.code,
+        bundle=bundle,
+        pickle=workspace.pickle,
+        warm=tuple(name for name in modules if name != "__main__"),
+    )
+
+
+def _options(graph: Graph, name: str) -> StepOptions:
+    step = graph[name].step
+    return step.options if step is not None else StepOptions()
+
+
+def _record(request: RunRequest, run: str, started: float, git: GitState) -> RunRecord:
+    return RunRecord(
+        run=run,
+        pipeline=request.graph.pipeline,
+        target=request.target,
+        env=request.env,
+        parameters=tuple(request.recorded.items()),
+        started=started,
+        argv=request.argv or tuple(sys.argv),
+        git_commit=git.commit,
+        git_dirty=git.dirty,
+        user=current_user(),
+        host=current_host(),
+        driver=identify_driver(os.getpid()),
+    )
+
+
+def _finish(
+    workspace: Workspace,
+    request: RunRequest,
+    ledger: Ledger,
+    status: RunStatus,
+    started: float,
+    git: GitState,
+    listener: Listener,
+) -> RunReport:
+    refused = any(not promotion.accepted for promotion in ledger.promotions)
+    exit_code = EXIT_CODES[status]
+    if exit_code == 0 and refused and request.require_promotion:
+        exit_code = REFUSED_PROMOTION
+    ended = time.time()
+    workspace.writer.finish_run(ledger.run, status, exit_code, ended)
+    report = RunReport(
+        run=ledger.run,
+        pipeline=request.graph.pipeline,
+        env=request.env,
+        status=status,
+        exit_code=exit_code,
+        started=started,
+        seconds=ended - started,
+        parameters=request.parameters,
+        git_commit=git.commit,
+        git_dirty=git.dirty,
+        nodes=tuple(ledger.reports[node.name] for node in request.graph),
+        promotions=tuple(ledger.promotions),
+        warnings=tuple(ledger.warnings),
+    )
+    listener.run_ended(report)
+    return report
+
+
+def _end_broken_run(workspace: Workspace, run: str, error: BaseException) -> None:
+    """Record that a run could not go on. Where even that fails the next command finds it crashed."""
+    cancelled = isinstance(error, KeyboardInterrupt)
+    status = RunStatus.CANCELLED if cancelled else RunStatus.FAILED
+    exit_code = 130 if cancelled else getattr(error, "exit_code", 1)
+    try:
+        workspace.writer.finish_run(run, status, exit_code, time.time())
+    except StoreError as second:
+        error.add_note(f"The end of run {run} could not be recorded: {second.message}")
+
+
+@contextmanager
+def interruptions() -> Iterator[threading.Event]:
+    """Yield an event that the first Ctrl-C or SIGTERM sets; the second raises `KeyboardInterrupt` at once.
+
+    Only the main thread can take signals; elsewhere the event is never set.
+    """
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,107 @@
+"""Everything that is opened for one project and its store: blobs, lineage, codecs, fingerprints."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from flowkit.codecs.registry import CodecRegistry
+from flowkit.engine.keys import KeyMaker
+from flowkit.engine.lookup import Lookups
+from flowkit.engine.promotions import Promotions
+from flowkit.fingerprint.code import CodeFingerprinter
+from flowkit.fingerprint.environment import EnvironmentReader
+from flowkit.lineage.entries import Entries
+from flowkit.lineage.file_digests import RecordedFileDigests
+from flowkit.lineage.reader import Reader
+from flowkit.lineage.writer import LineageWriter
+from flowkit.project import Project
+from flowkit.records import Artifact
+from flowkit.store.folder import StoreFolder
+from flowkit.store.local import LocalStore
+
+RECENT_BYTES = 64 * 1024 * 1024
+"""How much of recently read content the driver keeps."""
+
+
+@dataclass(slots=True)
+class Workspace:
+    """A project with its opened store. Close it, or use it as long as the process lives.
+
+    Attributes:
+        writer: The only writer of the lineage database in this process.
+        reader: Reads what is committed.
+    """
+
+    project: Project
+    folder: StoreFolder
+    store: LocalStore
+    writer: LineageWriter
+    reader: Reader
+    codecs: CodecRegistry
+    pickle: Literal["allow", "deny"]
+    dry_run: bool = False
+
+    @classmethod
+    def open(
+        cls, project: Project, path: Path, *, pickle: Literal["allow", "deny"] = "allow", dry_run: bool = False
+    ) -> Workspace:
+        """Open the store at `path`, making it where there is none. Runs whose driver died become `crashed`.
+
+        Args:
+            project: The project that uses it.
+            path: The store's folder.
+            pickle: Whether values that only pickle can store are allowed.
+            dry_run: Whether promotions are judged without moving anything.
+
+        Raises:
+            StoreError: It cannot be written, is newer, locked or damaged.
+        """
+        folder = StoreFolder.create_or_open(path)
+        store = LocalStore(folder, RECENT_BYTES)
+        writer = LineageWriter(folder.database, present=store.holds)
+        try:
+            writer.mark_crashed_runs()
+            reader = Reader(folder.database)
+        except BaseException:
+            writer.close()
+            raise
+        return cls(project, folder, store, writer, reader, CodecRegistry(pickle), pickle, dry_run)
+
+    def close(self) -> None:
+        """Write what is queued and close the database."""
+        self.reader.close()
+        self.writer.close()
+
+    def make_keys(self) -> KeyMaker:
+        """Return a key maker for one run or plan. Code is read anew: it may have changed since the last."""
+        return KeyMaker(
+            self.project,
+            self.store,
+            self.codecs,
+            CodeFingerprinter(self.project),
+            EnvironmentReader(),
+            RecordedFileDigests(self.reader, self.writer),
+        )
+
+    def make_lookups(self, pipeline: str, forced: frozenset[str]) -> Lookups:
+        """Return lookups for one run or plan of a pipeline."""
+        return Lookups(Entries(self.reader), self.store, pipeline, forced, time.time, self.writer.restamp)
+
+    def make_promotions(self) -> Promotions:
+        """Return what performs promotions with this store's registry."""
+        return Promotions(self.reader, self.writer, self.store, self.codecs, dry_run=self.dry_run)
+
+    def load(self, artifact: Artifact, hint: Any) -> Any:
+        """Return an artifact's value as `hint`.
+
+        Raises:
+            LostArtifactError: It is gone or damaged.
+            CodecError: It cannot be given as `hint`.
+        """
+        # Not removed here: a `Path` that is returned must live on.
+        folder = Path(tempfile.mkdtemp(prefix="flowkit-value-")) if artifact.format == "path" else self.folder.temporary
+        return self.codecs.decode(self.store.open(artifact), hint, folder)

@@ -1,0 +1,177 @@
+"""The step host: a child process that runs steps, one at a time, and reports each start and result.
+
+It never opens the lineage database. It dies with its supervisor: on Linux the kernel sees to it, elsewhere it ends when
+the pipe it takes its orders from closes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import importlib
+import os
+import pickle
+import signal
+import sys
+import types
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from flowkit.codecs.registry import CodecRegistry
+from flowkit.errors import CodeMismatchError, FlowkitError, StoreError
+from flowkit.execution.base import HostSettings, NodeEnded, NodeReturned, NodeStarted, Packet
+from flowkit.execution.bundle import load_bundle
+from flowkit.execution.capture import HostCapture, Spool
+from flowkit.execution.channel import FrameReader, pack_frame, write_all
+from flowkit.execution.failure import record_failure
+from flowkit.execution.finder import install_bundle
+from flowkit.execution.isolation import WorkFolder
+from flowkit.execution.packets import PacketRun
+from flowkit.execution.perform import HostContext
+from flowkit.execution.steps import StepFinder
+from flowkit.execution.traces import format_trace
+from flowkit.fingerprint.code import CodeFingerprinter
+from flowkit.project import Project
+from flowkit.records import Digest, Failure, FailureKind
+from flowkit.store.folder import StoreFolder
+from flowkit.store.local import LocalStore
+
+_DIE_WITH_PARENT = 1
+
+
+def main(given: Mapping[str, Any]) -> None:
+    """Run packets until the supervisor closes the pipe.
+
+    Args:
+        given: The supervisor's process id and the numbers of the three pipes.
+    """
+    orders, reports, tickets = given["orders"], given["reports"], given["tickets"]
+    die_with(given["supervisor"])
+    for descriptor in (orders, reports, tickets):
+        os.set_inheritable(descriptor, False)
+    faulthandler.enable()
+    # A person's script is `__main__` in the driver; what refers to that must not find this module instead.
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    sys.argv = [""]
+    reader, report = FrameReader(orders), PipeReport(reports)
+    work: WorkFolder | None = None
+    try:
+        hello = reader.receive()
+        context, finder = set_up(hello["settings"], hello["worker"])
+        work = context.work
+        report.send(("ready",))
+        serve(reader, report, tickets, context, finder)
+    except EOFError:
+        return
+    except Exception as error:
+        # Told to the supervisor, which fails the node that needed this host.
+        report.send(("refused", describe_refusal(error)))
+        raise
+    finally:
+        if work is not None:
+            work.close()
+
+
+def set_up(settings: HostSettings, worker: str) -> tuple[HostContext, StepFinder]:
+    """Make this process ready for the packets of one session.
+
+    Raises:
+        CodeMismatchError: The code bundle is gone or damaged.
+        StoreError: The store is not there.
+    """
+    root = Path(settings.root)
+    os.chdir(root)
+    spool = Spool(os.dup(1))
+    capture = HostCapture(spool)
+    sys.path.insert(0, settings.root)
+    store = Path(settings.store)
+    if settings.bundle is not None:
+        install_bundle(load_bundle(store, settings.bundle), root)
+    fingerprints = CodeFingerprinter(Project(root, settings.code))
+    context = HostContext(
+        root=root,
+        folder=store,
+        store=LocalStore(StoreFolder.open(store), settings.memory_bytes),
+        codecs=CodecRegistry(settings.pickle),
+        work=WorkFolder(),
+        capture=capture,
+        worker=worker,
+        code=fingerprints.of_value,
+    )
+    for module in settings.warm:
+        # What fails here fails again, with the node that needs it, and is told there.
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)
+    return context, StepFinder(fingerprints, worker)
+
+
+def serve(reader: FrameReader, report: PipeReport, tickets: int, context: HostContext, finder: StepFinder) -> None:
+    """Run one packet after another.
+
+    Raises:
+        EOFError: The supervisor is gone, or done with this host.
+    """
+    while True:
+        payload = reader.receive()
+        report.send(("taken",))
+        packet: Packet = pickle.loads(payload)
+        PacketRun(packet, finder, context, report, _claims(tickets)).run()
+        report.send(("done",))
+
+
+def describe_refusal(error: Exception) -> Failure:
+    """Return why this process can take no packet: no code, no store, or arguments that cannot be loaded."""
+    if isinstance(error, StoreError):
+        return record_failure(error, FailureKind.STORE)
+    known = error if isinstance(error, FlowkitError) else CodeMismatchError.for_packet(error)
+    return record_failure(known, FailureKind.CODE, format_trace(error))
+
+
+class PipeReport:
+    """Reports through a pipe; results wait for the next start, so a quick node costs one write."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._held = b""
+
+    def send(self, message: tuple[object, ...]) -> None:
+        """Send a message at once, with all that is held back."""
+        content, self._held = self._held + pack_frame(message), b""
+        write_all(self._descriptor, content)
+
+    def started(self, event: NodeStarted, key: Digest) -> None:
+        """Report that a node is about to run."""
+        self.send(("started", event.token, event.at, key))
+
+    def ended(self, event: NodeEnded) -> None:
+        """Report a result."""
+        self._held += pack_frame(("ended", event.result))
+
+    def returned(self, event: NodeReturned) -> None:
+        """Report a node that is handed back."""
+        self._held += pack_frame(("returned", event.token, event.reason))
+
+    def flush(self) -> None:
+        """Send what is held back."""
+        content, self._held = self._held, b""
+        write_all(self._descriptor, content)
+
+
+def die_with(supervisor: int) -> None:
+    """Let the kernel kill this process when the supervisor dies; end at once if it is dead already."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != supervisor:
+        os._exit(0)
+
+
+def _claims(tickets: int) -> Callable[[], bool]:
+    def claim() -> bool:
+        try:
+            return bool(os.read(tickets, 1))
+        except BlockingIOError:
+            return False
+
+    return claim

@@ -1,0 +1,116 @@
+"""Reads artifacts back as the records they were, with the files that hold them."""
+
+# ruff: noqa: S608  (queries are put together from the constants of this module only)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from flowkit.errors import NotRecordedError
+from flowkit.lineage.reader import Reader, Row
+from flowkit.lineage.rows import ArtifactRow
+from flowkit.lineage.texts import to_bytes, to_prefix, to_unsigned
+from flowkit.records import Artifact, BlobFile, Digest, Output, Stamp
+from flowkit.store.names import blob_name
+
+_ARTIFACT = "a.id, a.digest, f.text, a.bytes, a.inline"
+
+_OUTPUTS = f"""
+    SELECT o.execution, w.text, {_ARTIFACT}
+    FROM output AS o
+    JOIN word AS w ON w.id = o.name
+    JOIN artifact AS a ON a.id = o.artifact
+    JOIN word AS f ON f.id = a.format
+    WHERE o.execution IN ({{values}})
+    ORDER BY o.execution, o.position"""
+
+_BY_DIGEST = f"""
+    SELECT {_ARTIFACT}
+    FROM artifact AS a
+    JOIN word AS f ON f.id = a.format
+    WHERE substr(a.digest, 1, 16) IN ({{values}})"""
+
+_BY_PREFIX = """
+    SELECT digest FROM artifact
+    WHERE substr(digest, 1, 16) BETWEEN substr(?1, 1, 16) AND substr(?2, 1, 16) AND digest BETWEEN ?1 AND ?2
+    LIMIT 10"""
+
+_LATEST = """
+    SELECT v.*
+    FROM (SELECT digest FROM artifact ORDER BY id DESC LIMIT ?) AS a
+    JOIN artifacts AS v ON v.artifact = lower(hex(a.digest))"""
+
+_FILES = """
+    SELECT l.artifact, b.digest, w.text, b.size, b.mtime_ns, b.ctime_ns, b.inode
+    FROM artifact_file AS l
+    JOIN blob_file AS b ON b.id = l.file
+    JOIN word AS w ON w.id = b.suffix
+    WHERE l.artifact IN ({values})
+    ORDER BY l.artifact, l.position"""
+
+_PREFIX = re.compile(r"[0-9a-f]{4,64}", re.ASCII)
+_DIGITS = 64
+
+
+def find_artifacts(reader: Reader, digests: Sequence[Digest]) -> dict[Digest, Artifact]:
+    """Return those of the artifacts that are recorded."""
+    with reader.at_one_moment():
+        rows = reader.select_among(_BY_DIGEST, [to_prefix(digest) for digest in dict.fromkeys(digests)])
+        return {artifact.digest: artifact for artifact in _assemble(reader, rows)}
+
+
+def find_artifact(reader: Reader, prefix: str) -> Artifact:
+    """Return the one artifact whose digest starts with `prefix`.
+
+    Args:
+        reader: The database.
+        prefix: 4 to 64 hexadecimal digits, in either case.
+
+    Raises:
+        NotRecordedError: There is none, or more than one.
+    """
+    prefix = prefix.lower()
+    if not _PREFIX.fullmatch(prefix):
+        raise NotRecordedError.for_artifact(prefix)
+    bounds = (to_bytes(prefix.ljust(_DIGITS, "0")), to_bytes(prefix.ljust(_DIGITS, "f")))
+    found = [digest.hex() for (digest,) in reader.select(_BY_PREFIX, bounds)]
+    if not found:
+        raise NotRecordedError.for_artifact(prefix)
+    if len(found) > 1:
+        raise NotRecordedError.for_ambiguous("artifact", prefix, found)
+    return find_artifacts(reader, found)[found[0]]
+
+
+def list_artifacts(reader: Reader, limit: int) -> tuple[ArtifactRow, ...]:
+    """Return the artifacts recorded last, the newest first."""
+    return tuple(ArtifactRow(*row) for row in reader.select(_LATEST, (limit,)))
+
+
+def load_outputs(reader: Reader, executions: Sequence[int]) -> dict[int, tuple[Output, ...]]:
+    """Return the outputs of each execution, in their order; called within one moment of the reader."""
+    rows = reader.select_among(_OUTPUTS, executions)
+    artifacts = _assemble(reader, [row[2:] for row in rows])
+    outputs: dict[int, list[Output]] = {execution: [] for execution in executions}
+    for row, artifact in zip(rows, artifacts, strict=True):
+        outputs[row[0]].append(Output(row[1], artifact))
+    return {execution: tuple(some) for execution, some in outputs.items()}
+
+
+def _assemble(reader: Reader, rows: Iterable[Row]) -> list[Artifact]:
+    """Return an artifact for each row of `_ARTIFACT` columns; only those that are not inline may have files."""
+    rows = list(rows)
+    files = _load_files(reader, [identity for identity, _, _, _, inline in rows if inline is None])
+    return [
+        Artifact(digest.hex(), format_name, size, inline, files.get(identity, ()))
+        for identity, digest, format_name, size, inline in rows
+    ]
+
+
+def _load_files(reader: Reader, artifacts: Sequence[int]) -> dict[int, tuple[BlobFile, ...]]:
+    files: dict[int, list[BlobFile]] = {}
+    for row in reader.select_among(_FILES, list(dict.fromkeys(artifacts))):
+        artifact, digest, suffix, size, mtime_ns, ctime_ns, inode = row
+        stamp = Stamp(size, mtime_ns, ctime_ns, to_unsigned(inode))
+        files.setdefault(artifact, []).append(BlobFile(blob_name(digest.hex(), suffix), stamp))
+    return {artifact: tuple(some) for artifact, some in files.items()}

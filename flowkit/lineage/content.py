@@ -1,0 +1,77 @@
+"""Records artifacts and the files that hold them."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from flowkit.lineage.identities import Identities
+from flowkit.lineage.texts import to_bytes, to_prefix, to_signed
+from flowkit.records import Artifact, BlobFile
+from flowkit.store.names import digest_in
+
+_DIGITS = 65
+"""Length of `ab/cdef…` before the suffix."""
+
+
+def intern_artifact(connection: sqlite3.Connection, identities: Identities, artifact: Artifact) -> int:
+    """Return the id of `artifact`, recording it where it is new.
+
+    Raises:
+        StoreError: A file's name is not made of a digest and a suffix.
+    """
+    row = connection.execute(
+        "SELECT id FROM artifact WHERE substr(digest, 1, 16) = ?", (to_prefix(artifact.digest),)
+    ).fetchone()
+    if row is not None:
+        known: int = row[0]
+        return known
+    identity = connection.execute(
+        "INSERT INTO artifact (digest, format, bytes, inline) VALUES (?, ?, ?, ?)",
+        (to_bytes(artifact.digest), identities.word(artifact.format), artifact.bytes, artifact.inline),
+    ).lastrowid
+    assert identity is not None
+    _link_files(connection, identities, identity, artifact)
+    return identity
+
+
+def record_made_artifact(connection: sqlite3.Connection, identities: Identities, artifact: Artifact) -> int:
+    """Return the id of an artifact that was just made or verified: its files and stamps replace what was recorded.
+
+    A lost artifact that was made again lies in new files, perhaps together with other chunks.
+    """
+    identity = intern_artifact(connection, identities, artifact)
+    if artifact.files:
+        _link_files(connection, identities, identity, artifact)
+    return identity
+
+
+def _link_files(connection: sqlite3.Connection, identities: Identities, artifact_id: int, artifact: Artifact) -> None:
+    files = [_record_file(connection, identities, file) for file in artifact.files]
+    wanted = [(artifact_id, position, file) for position, file in enumerate(files)]
+    linked = connection.execute(
+        "SELECT artifact, position, file FROM artifact_file WHERE artifact = ?", (artifact_id,)
+    ).fetchall()
+    if linked != wanted:
+        connection.execute("DELETE FROM artifact_file WHERE artifact = ?", (artifact_id,))
+        connection.executemany("INSERT INTO artifact_file (artifact, position, file) VALUES (?, ?, ?)", wanted)
+
+
+def _record_file(connection: sqlite3.Connection, identities: Identities, file: BlobFile) -> int:
+    name = (to_bytes(digest_in(file.name)), identities.word(file.name[_DIGITS:]))
+    stamp = (file.stamp.size, file.stamp.mtime_ns, file.stamp.ctime_ns, to_signed(file.stamp.inode))
+    row = connection.execute(
+        "SELECT id, size, mtime_ns, ctime_ns, inode FROM blob_file WHERE digest = ? AND suffix = ?", name
+    ).fetchone()
+    if row is None:
+        identity = connection.execute(
+            "INSERT INTO blob_file (digest, suffix, size, mtime_ns, ctime_ns, inode) VALUES (?, ?, ?, ?, ?, ?)",
+            (*name, *stamp),
+        ).lastrowid
+        assert identity is not None
+        return identity
+    known: int = row[0]
+    if row[1:] != stamp:
+        connection.execute(
+            "UPDATE blob_file SET size = ?, mtime_ns = ?, ctime_ns = ?, inode = ? WHERE id = ?", (*stamp, known)
+        )
+    return known

@@ -1,0 +1,130 @@
+"""Looks up what may be reused. This is the hot path of a reused run: a few queries for thousands of keys."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+from flowkit.lineage.artifacts import load_outputs
+from flowkit.lineage.latest import latest_successes
+from flowkit.lineage.reader import Reader
+from flowkit.lineage.texts import to_bytes, to_prefix
+from flowkit.records import Digest, Entry, LatestSuccess
+
+_ENTRIES = """
+    SELECT x.id, x.cache_key, e.entry_key, e.generation, r.run, p.name, x.created_ms / 1000.0
+    FROM execution AS x
+    JOIN entry AS e ON e.id = x.entry AND e.execution = x.id
+    JOIN run AS r ON r.id = x.run
+    JOIN pipeline_node AS p ON p.id = x.pipeline_node
+    WHERE substr({column}, 1, 16) IN ({{values}})
+    ORDER BY x.id"""
+
+_BY_CACHE_KEY = _ENTRIES.format(column="x.cache_key")
+_BY_ENTRY_KEY = _ENTRIES.format(column="e.entry_key")
+
+_METRICS = """
+    SELECT m.execution, w.text, m.value
+    FROM metric AS m
+    JOIN word AS w ON w.id = m.name
+    WHERE m.execution IN ({values})
+    ORDER BY m.execution, m.position"""
+
+_FAILED = """
+    SELECT x.cache_key
+    FROM execution AS x
+    WHERE substr(x.cache_key, 1, 16) IN ({values})
+    GROUP BY x.cache_key
+    HAVING max(x.succeeded) = 0"""
+
+_LIVE = """
+    SELECT x.cache_key
+    FROM entry AS e
+    JOIN execution AS x ON x.id = e.execution
+    WHERE e.step = (SELECT id FROM word WHERE text = ?)
+    ORDER BY e.id DESC
+    LIMIT ?"""
+
+_OBSERVED = """
+    SELECT c.cache_key, o.names
+    FROM cache_key_observed AS c
+    JOIN observed_names AS o ON o.id = c.names
+    WHERE c.cache_key IN ({values})
+    ORDER BY c.execution DESC"""
+
+NameSet = tuple[tuple[str, str], ...]
+"""Sorted (kind, name) of what an execution read without declaring it."""
+
+
+class Entries:
+    """What earlier runs left to be reused, or to be explained against."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def find_entries(self, keys: Sequence[Digest], /) -> dict[Digest, Entry]:
+        """Return the newest published result under each cache key that has one."""
+        return {entry.cache_key: entry for entry in self._find(_BY_CACHE_KEY, keys)}
+
+    def find_entries_at(self, entry_keys: Sequence[Digest], /) -> dict[Digest, Entry]:
+        """Return the result that stands under each entry key that has one."""
+        return {entry.entry_key: entry for entry in self._find(_BY_ENTRY_KEY, entry_keys)}
+
+    def observed_names(self, keys: Sequence[Digest], /) -> dict[Digest, tuple[NameSet, ...]]:
+        """Return the sets of names that executions under each cache key observed, the latest first."""
+        found: dict[Digest, list[NameSet]] = {}
+        for key, names in self._reader.select_among(_OBSERVED, [to_bytes(key) for key in dict.fromkeys(keys)]):
+            found.setdefault(key.hex(), []).append(tuple((kind, name) for kind, name in json.loads(names)))
+        return {key: tuple(sets) for key, sets in found.items()}
+
+    def failed_keys(self, keys: Sequence[Digest], /) -> frozenset[Digest]:
+        """Return those cache keys under which an attempt failed and none ever succeeded."""
+        return frozenset(key.hex() for (key,) in self._reader.select_among(_FAILED, _prefixes(keys)))
+
+    def latest_success(self, pipeline: str, node: str, /) -> LatestSuccess | None:
+        """Return the latest success of a node, executed or reused."""
+        return self.latest_successes(pipeline, [node]).get(node)
+
+    def latest_successes(self, pipeline: str, nodes: Sequence[str], /) -> dict[str, LatestSuccess]:
+        """Return the latest success, executed or reused, of each node that has one."""
+        return latest_successes(self._reader, pipeline, nodes)
+
+    def live_keys(self, steps: Sequence[str], limit: int) -> dict[str, frozenset[Digest]]:
+        """Return for each step the cache keys with a published result, the `limit` newest of them."""
+        return {
+            step: frozenset(key.hex() for (key,) in self._reader.select(_LIVE, (step, limit)))
+            for step in dict.fromkeys(steps)
+        }
+
+    def _find(self, query: str, keys: Sequence[Digest]) -> list[Entry]:
+        with self._reader.at_one_moment():
+            rows = self._reader.select_among(query, _prefixes(keys))
+            executions = [row[0] for row in rows]
+            outputs = load_outputs(self._reader, executions)
+            metrics = self._load_metrics(executions)
+        return [
+            Entry(
+                identity,
+                cache_key.hex(),
+                entry_key.hex(),
+                generation,
+                run,
+                node,
+                created,
+                outputs[identity],
+                tuple(metrics.get(identity, ())),
+            )
+            for identity, cache_key, entry_key, generation, run, node, created in rows
+        ]
+
+    def _load_metrics(self, executions: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
+        metrics: dict[int, list[tuple[str, float]]] = {}
+        for execution, name, value in self._reader.select_among(_METRICS, executions):
+            # SQLite stores NaN as NULL.
+            metrics.setdefault(execution, []).append((name, math.nan if value is None else value))
+        return metrics
+
+
+def _prefixes(keys: Sequence[Digest]) -> list[bytes]:
+    return [to_prefix(key) for key in dict.fromkeys(keys)]

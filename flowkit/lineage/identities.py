@@ -1,0 +1,134 @@
+"""The integer ids behind words, runs, keys and code: looked up, or made where they are new.
+
+What was looked up is remembered until `forget`, which must follow a rollback or another process's commit.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Hashable
+
+from flowkit.errors import NotRecordedError
+from flowkit.lineage.texts import clean_text, to_bytes, to_json
+from flowkit.records import ArgumentKind, ArgumentPart, CodeFingerprint, CodePart, EnvironmentFingerprint
+
+
+class Identities:
+    """Ids of one connection's database."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._words: dict[str, int] = {}
+        self._known: dict[Hashable, int] = {}
+        self._runs: dict[str, tuple[int, int]] = {}
+
+    def forget(self) -> None:
+        """Drop what is remembered."""
+        self._words.clear()
+        self._known.clear()
+        self._runs.clear()
+
+    def word(self, text: str) -> int:
+        """Return the id of a short text that recurs."""
+        known = self._words.get(text)
+        if known is None:
+            clean = clean_text(text)
+            known = self._find("SELECT id FROM word WHERE text = ?", (clean,)) or self._insert(
+                "INSERT INTO word (text) VALUES (?)", (clean,)
+            )
+            self._words[text] = known
+        return known
+
+    def optional_word(self, text: str | None) -> int | None:
+        """Return the id of `text`, None where it is None or empty."""
+        return self.word(text) if text else None
+
+    def run(self, run: str) -> tuple[int, int]:
+        """Return the ids of a run and of its pipeline.
+
+        Raises:
+            NotRecordedError: It has not begun.
+        """
+        known = self._runs.get(run)
+        if known is None:
+            row = self._connection.execute("SELECT id, pipeline FROM run WHERE run = ?", (run,)).fetchone()
+            if row is None:
+                raise NotRecordedError.for_run(run, ())
+            known = self._runs[run] = row
+        return known
+
+    def pipeline_node(self, pipeline: int, name: str, step: str, map_index: int | None) -> int:
+        """Return the id of a node's place in its pipeline."""
+        key = (pipeline, name, step, map_index)
+        known = self._known.get(key)
+        if known is None:
+            row = (clean_text(name), pipeline, self.word(step), map_index)
+            known = self._find(
+                "SELECT id FROM pipeline_node WHERE name = ? AND pipeline = ? AND step = ?"
+                " AND ifnull(map_index, -1) = ifnull(?, -1)",
+                row,
+            ) or self._insert("INSERT INTO pipeline_node (name, pipeline, step, map_index) VALUES (?, ?, ?, ?)", row)
+            self._known[key] = known
+        return known
+
+    def argument_value(self, part: ArgumentPart) -> int:
+        """Return the id of an argument's value; only those that recur are looked for among what is remembered."""
+        row = (to_bytes(part.digest), self.word(part.kind), clean_text(part.shown))
+        statement = "INSERT INTO argument_value (digest, kind, shown) VALUES (?, ?, ?)"
+        if part.kind is ArgumentKind.INPUT:
+            return self._insert(statement, row)
+        known = self._known.get(row)
+        if known is None:
+            known = self._known[row] = self._insert(statement, row)
+        return known
+
+    def code(self, code: CodeFingerprint) -> int:
+        """Return the id of a code fingerprint, recording its parts where it is new.
+
+        Sources are those that were met first: a later text of the same digest differs in layout or comments only.
+        """
+        known = self._known.get(("code", code.digest))
+        if known is None:
+            digest = to_bytes(code.digest)
+            known = self._find("SELECT id FROM code_fingerprint WHERE digest = ?", (digest,))
+            if known is None:
+                known = self._insert_code(digest, code)
+            self._known["code", code.digest] = known
+        return known
+
+    def environment(self, environment: EnvironmentFingerprint) -> int:
+        """Return the id of an environment fingerprint."""
+        known = self._known.get(("environment", environment.digest))
+        if known is None:
+            digest = to_bytes(environment.digest)
+            known = self._find("SELECT id FROM environment WHERE digest = ?", (digest,)) or self._insert(
+                "INSERT INTO environment (digest, content) VALUES (?, ?)", (digest, to_json(dict(environment.values)))
+            )
+            self._known["environment", environment.digest] = known
+        return known
+
+    def _insert_code(self, digest: bytes, code: CodeFingerprint) -> int:
+        identity = self._insert(
+            "INSERT INTO code_fingerprint (digest, modules, distributions, uncacheable) VALUES (?, ?, ?, ?)",
+            (digest, to_json(sorted(code.modules)), to_json(sorted(code.distributions)), code.uncacheable),
+        )
+        self._connection.executemany(
+            "INSERT INTO code_member (code, position, part) VALUES (?, ?, ?)",
+            [(identity, position, self._code_part(part)) for position, part in enumerate(code.parts)],
+        )
+        return identity
+
+    def _code_part(self, part: CodePart) -> int:
+        row = (to_bytes(part.digest), clean_text(part.name), self.word(part.basis))
+        return self._find("SELECT id FROM code_part WHERE digest = ? AND name = ? AND basis = ?", row) or self._insert(
+            "INSERT INTO code_part (digest, name, basis, source) VALUES (?, ?, ?, ?)", (*row, clean_text(part.source))
+        )
+
+    def _find(self, statement: str, parameters: tuple[object, ...]) -> int | None:
+        row: tuple[int] | None = self._connection.execute(statement, parameters).fetchone()
+        return row[0] if row is not None else None
+
+    def _insert(self, statement: str, parameters: tuple[object, ...]) -> int:
+        identity = self._connection.execute(statement, parameters).lastrowid
+        assert identity is not None
+        return identity

@@ -1,0 +1,131 @@
+"""Reads a node's latest success back, with all that its key was made of: what a miss is explained against."""
+
+# ruff: noqa: S608  (queries are put together from the constants of this module only)
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from flowkit.lineage.reader import Reader
+from flowkit.lineage.tables import EXECUTED, REUSED
+from flowkit.records import (
+    ArgumentKind,
+    ArgumentPart,
+    CodeFingerprint,
+    CodePart,
+    EnvironmentFingerprint,
+    KeyParts,
+    LatestSuccess,
+)
+
+_ACCOUNT = """
+    SELECT p.name, r.run, x.cache_key, s.text, x.id, x.code, x.environment
+    FROM pipeline_node AS p
+    JOIN node AS n ON n.pipeline_node = p.id
+    JOIN execution AS x ON x.id = n.execution
+    JOIN word AS s ON s.id = p.step
+    JOIN run AS r ON r.id = n.run"""
+
+_LATEST = f"""{_ACCOUNT}
+    WHERE p.pipeline = (SELECT id FROM word WHERE text = ?) AND p.name IN ({{values}})
+        AND n.run = (
+            SELECT m.run FROM node AS m
+            WHERE m.pipeline_node = p.id AND m.outcome IN ({EXECUTED}, {REUSED}) AND m.execution IS NOT NULL
+            ORDER BY m.run DESC LIMIT 1
+        )
+    ORDER BY n.run"""
+
+_BEFORE = f"""{_ACCOUNT}
+    JOIN run AS now ON now.run = ?
+    WHERE p.pipeline = now.pipeline AND p.name IN ({{values}})
+        AND n.run = (
+            SELECT m.run FROM node AS m
+            WHERE m.pipeline_node = p.id AND m.run < now.id AND m.outcome IN ({EXECUTED}, {REUSED})
+                AND m.execution IS NOT NULL
+            ORDER BY m.run DESC LIMIT 1
+        )"""
+
+_OF_RUN = f"{_ACCOUNT} WHERE r.run = ? AND p.name IN ({{values}})"
+
+_ARGUMENTS = """
+    SELECT g.execution, w.text, v.digest, t.text, v.shown
+    FROM argument AS g
+    JOIN argument_value AS v ON v.id = g.value
+    JOIN word AS w ON w.id = g.parameter
+    JOIN word AS t ON t.id = v.kind
+    WHERE g.execution IN ({values})
+    ORDER BY g.execution, g.position"""
+
+_CODES = "SELECT id, digest, modules, distributions, uncacheable FROM code_fingerprint WHERE id IN ({values})"
+
+_CODE_PARTS = """
+    SELECT m.code, c.name, w.text, c.digest, c.source
+    FROM code_member AS m
+    JOIN code_part AS c ON c.id = m.part
+    JOIN word AS w ON w.id = c.basis
+    WHERE m.code IN ({values})
+    ORDER BY m.code, m.position"""
+
+_ENVIRONMENTS = "SELECT id, digest, content FROM environment WHERE id IN ({values})"
+
+
+def latest_successes(reader: Reader, pipeline: str, nodes: Sequence[str]) -> dict[str, LatestSuccess]:
+    """Return the latest success, executed or reused, of each node of `pipeline` that has one."""
+    return _load(reader, _LATEST, pipeline, nodes)
+
+
+def accounts_of(reader: Reader, run: str, nodes: Sequence[str]) -> dict[str, LatestSuccess]:
+    """Return what the keys of these nodes were made of in a run, whatever came of them."""
+    return _load(reader, _OF_RUN, run, nodes)
+
+
+def success_before(reader: Reader, run: str, node: str) -> LatestSuccess | None:
+    """Return the latest success of a node of a run's pipeline in the runs that began before it."""
+    return _load(reader, _BEFORE, run, [node]).get(node)
+
+
+def _load(reader: Reader, query: str, scope: str, nodes: Sequence[str]) -> dict[str, LatestSuccess]:
+    with reader.at_one_moment():
+        rows = reader.select_among(query, list(dict.fromkeys(nodes)), (scope,))
+        arguments = _load_arguments(reader, [row[4] for row in rows])
+        codes = _load_codes(reader, {row[5] for row in rows})
+        environments = _load_environments(reader, {row[6] for row in rows})
+    return {
+        name: LatestSuccess(
+            run,
+            key.hex(),
+            KeyParts(step, codes[code].digest, environments[environment].digest, arguments[execution]),
+            codes[code],
+            environments[environment],
+        )
+        for name, run, key, step, execution, code, environment in rows
+    }
+
+
+def _load_arguments(reader: Reader, executions: Sequence[int]) -> dict[int, tuple[ArgumentPart, ...]]:
+    parts: dict[int, list[ArgumentPart]] = {execution: [] for execution in executions}
+    for execution, name, digest, kind, shown in reader.select_among(_ARGUMENTS, list(parts)):
+        parts[execution].append(ArgumentPart(name, digest.hex(), ArgumentKind(kind), shown))
+    return {execution: tuple(some) for execution, some in parts.items()}
+
+
+def _load_codes(reader: Reader, codes: Iterable[int]) -> dict[int, CodeFingerprint]:
+    parts: dict[int, list[CodePart]] = {code: [] for code in codes}
+    for code, name, basis, digest, source in reader.select_among(_CODE_PARTS, list(parts)):
+        parts[code].append(CodePart(name, basis, digest.hex(), source))
+    return {
+        code: CodeFingerprint(
+            digest.hex(),
+            tuple(parts[code]),
+            frozenset(json.loads(modules)),
+            frozenset(json.loads(distributions)),
+            uncacheable,
+        )
+        for code, digest, modules, distributions, uncacheable in reader.select_among(_CODES, list(parts))
+    }
+
+
+def _load_environments(reader: Reader, environments: Iterable[int]) -> dict[int, EnvironmentFingerprint]:
+    rows = reader.select_among(_ENVIRONMENTS, list(environments))
+    return {identity: EnvironmentFingerprint(digest.hex(), json.loads(content)) for identity, digest, content in rows}

@@ -1,0 +1,209 @@
+"""Turns records into rows: nodes, executions, and the entries that later runs may reuse.
+
+Everything here runs inside the writer's transaction. Publication is compare-and-set: the first valid result of a
+generation stands, and a rerun replaces it only if it is still the generation that the rerun set out to replace.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from flowkit.lineage.content import intern_artifact, record_made_artifact
+from flowkit.lineage.identities import Identities
+from flowkit.lineage.texts import clean_text, failure_to_json, to_bytes, to_json, to_prefix
+from flowkit.records import Artifact, Execution, NodeRecord, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The result that an execution met under its entry key."""
+
+    entry: int
+    execution: int
+    generation: int
+
+
+class Recorder:
+    """Writes records through one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.identities = Identities(connection)
+
+    def record_node(self, record: NodeRecord) -> tuple[str, ...]:
+        """Write a node's row, and its execution where there is one; an earlier row of the same run is replaced.
+
+        Returns:
+            Names of the outputs that differ from those of the result that stands under the same entry key: a sign of
+            a step that does not give the same twice.
+
+        Raises:
+            NotRecordedError: The run has not begun.
+        """
+        run, pipeline = self.identities.run(record.run)
+        place = self.identities.pipeline_node(pipeline, record.node, record.step, record.map_index)
+        execution = record.entry
+        differing: tuple[str, ...] = ()
+        if record.execution is not None:
+            execution, differing = self._record_execution(record, record.execution, run, place)
+        self._write_node(record, run, place, execution)
+        return differing
+
+    def restamp(self, artifact: Artifact) -> None:
+        """Write the files and stamps with which an artifact was verified."""
+        record_made_artifact(self.connection, self.identities, artifact)
+
+    def _write_node(self, record: NodeRecord, run: int, place: int, execution: int | None) -> None:
+        word = self.identities.optional_word
+        self.connection.execute(
+            "INSERT OR REPLACE INTO node (run, pipeline_node, outcome, reason, detail, attempts, started_ms,"
+            " microseconds,"
+            " worker, peak_memory, log, failure, execution) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                run,
+                place,
+                word(record.outcome),
+                word(record.reason),
+                word(record.detail),
+                record.attempts,
+                _round_to(record.started, 1000),
+                _round_to(record.seconds, 1_000_000),
+                word(record.worker),
+                record.peak_memory or None,
+                clean_text(record.log) if record.log is not None else None,
+                failure_to_json(record.failure) if record.failure is not None else None,
+                execution,
+            ),
+        )
+
+    def _record_execution(
+        self, record: NodeRecord, execution: Execution, run: int, place: int
+    ) -> tuple[int, tuple[str, ...]]:
+        created = (record.started or time.time()) + (record.seconds or 0.0)
+        succeeded = record.outcome is Outcome.EXECUTED
+        standing = entry = None
+        if succeeded and execution.cached:
+            standing = self._find_standing(execution)
+            entry = standing.entry if standing is not None else self._reserve_entry(execution)
+        identity = self.connection.execute(
+            "INSERT INTO execution (cache_key, entry, run, pipeline_node, code, environment, succeeded, created_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                to_bytes(execution.cache_key),
+                entry,
+                run,
+                place,
+                self.identities.code(execution.code),
+                self.identities.environment(execution.environment),
+                succeeded,
+                round(created * 1000),
+            ),
+        ).lastrowid
+        assert identity is not None
+        self._write_account(identity, execution)
+        self._write_observed(identity, execution)
+        if entry is None or self._publish(entry, identity, execution.supersedes, standing):
+            return identity, ()
+        return identity, self._differing(identity, standing)
+
+    def _find_standing(self, execution: Execution) -> Standing | None:
+        row = self.connection.execute(
+            "SELECT id, execution, generation FROM entry WHERE substr(entry_key, 1, 16) = ?",
+            (to_prefix(execution.entry_key),),
+        ).fetchone()
+        return Standing(*row) if row is not None else None
+
+    def _reserve_entry(self, execution: Execution) -> int:
+        generation = 0 if execution.supersedes is None else execution.supersedes + 1
+        entry = self.connection.execute(
+            "INSERT INTO entry (entry_key, step, generation) VALUES (?, ?, ?)",
+            (to_bytes(execution.entry_key), self.identities.word(execution.parts.step), generation),
+        ).lastrowid
+        assert entry is not None
+        return entry
+
+    def _publish(self, entry: int, execution: int, supersedes: int | None, standing: Standing | None) -> bool:
+        """Let `execution` stand under its entry; False where another result stands and keeps standing."""
+        if standing is None:
+            self.connection.execute("UPDATE entry SET execution = ? WHERE id = ?", (execution, entry))
+            return True
+        if supersedes is None or supersedes != standing.generation:
+            return False
+        self.connection.execute(
+            "UPDATE entry SET execution = ?, generation = ? WHERE id = ? AND generation = ?",
+            (execution, supersedes + 1, entry, supersedes),
+        )
+        return True
+
+    def _differing(self, execution: int, standing: Standing | None) -> tuple[str, ...]:
+        if standing is None:
+            return ()
+        rows = self.connection.execute(
+            "SELECT w.text FROM output AS mine JOIN word AS w ON w.id = mine.name"
+            " LEFT JOIN output AS theirs ON theirs.execution = ? AND theirs.name = mine.name"
+            " WHERE mine.execution = ? AND mine.artifact IS NOT theirs.artifact ORDER BY mine.position",
+            (standing.execution, execution),
+        ).fetchall()
+        return tuple(name for (name,) in rows)
+
+    def _write_account(self, execution: int, account: Execution) -> None:
+        word = self.identities.word
+        self._write_rows(
+            "INSERT INTO argument (execution, position, parameter, value) VALUES (?, ?, ?, ?)",
+            execution,
+            [(word(part.parameter), self.identities.argument_value(part)) for part in account.parts.arguments],
+        )
+        self._write_rows(
+            "INSERT INTO input (execution, position, parameter, artifact) VALUES (?, ?, ?, ?)",
+            execution,
+            [
+                (word(parameter), intern_artifact(self.connection, self.identities, artifact))
+                for parameter, artifact in account.inputs
+            ],
+        )
+        self._write_rows(
+            "INSERT INTO output (execution, position, name, artifact) VALUES (?, ?, ?, ?)",
+            execution,
+            [
+                (word(output.name), record_made_artifact(self.connection, self.identities, output.artifact))
+                for output in account.outputs
+            ],
+        )
+        self._write_rows(
+            "INSERT INTO metric (execution, position, name, value) VALUES (?, ?, ?, ?)",
+            execution,
+            [(word(name), value) for name, value in account.metrics],
+        )
+
+    def _write_observed(self, execution: int, account: Execution) -> None:
+        if not account.observed:
+            return
+        word = self.identities.word
+        self._write_rows(
+            "INSERT INTO observed_input (execution, position, kind, name, digest) VALUES (?, ?, ?, ?, ?)",
+            execution,
+            [(word(item.kind), clean_text(item.name), item.digest) for item in account.observed],
+        )
+        names = to_json(sorted((item.kind, item.name) for item in account.observed))
+        digest = blake3(names.encode()).digest()
+        self.connection.execute(
+            "INSERT INTO observed_names (digest, names) VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, names)
+        )
+        self.connection.execute(
+            "INSERT OR REPLACE INTO cache_key_observed (cache_key, names, execution)"
+            " SELECT ?, id, ? FROM observed_names WHERE digest = ?",
+            (to_bytes(account.cache_key), execution, digest),
+        )
+
+    def _write_rows(self, statement: str, execution: int, rows: Iterable[tuple[object, ...]]) -> None:
+        for position, row in enumerate(rows):
+            self.connection.execute(statement, (execution, position, *row))
+
+
+def _round_to(seconds: float | None, parts: int) -> int | None:
+    return None if seconds is None else round(seconds * parts)

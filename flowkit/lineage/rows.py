@@ -1,0 +1,184 @@
+"""Rows as queries return them. Where a view has the same name, the fields are its columns, in its order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flowkit.records import Digest, Failure
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A row of `runs`; `argv` is JSON."""
+
+    run: str
+    pipeline: str
+    env: str
+    status: str
+    exit_code: int | None
+    started: str
+    seconds: float | None
+    git_commit: str | None
+    git_dirty: int | None
+    user: str
+    host: str
+    argv: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """A row of `nodes`."""
+
+    run: str
+    node: str
+    step: str
+    map_index: int | None
+    outcome: str
+    reason: str | None
+    detail: str | None
+    cache_key: Digest | None
+    entry_key: Digest | None
+    attempts: int
+    started: str | None
+    seconds: float | None
+    worker: str | None
+    peak_memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDetails:
+    """What is recorded of a node beside its row.
+
+    Attributes:
+        log: Path of its captured output, below the store.
+        from_run: The run that made what a reused node gave, None for other outcomes.
+        from_node: The node of that run.
+    """
+
+    node: str
+    log: str | None
+    failure: Failure | None
+    from_run: str | None
+    from_node: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRow:
+    """A row of `artifacts`."""
+
+    artifact: Digest
+    format: str
+    bytes: int
+    created: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputRow:
+    """A row of `node_inputs`."""
+
+    run: str
+    node: str
+    parameter: str
+    artifact: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRow:
+    """A row of `node_outputs`."""
+
+    run: str
+    node: str
+    name: str
+    artifact: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterRow:
+    """A row of `parameters`."""
+
+    run: str
+    node: str
+    name: str
+    value: str
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """A row of `metrics`; `value` is None for NaN."""
+
+    run: str
+    node: str
+    name: str
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRow:
+    """A row of `code`."""
+
+    run: str
+    node: str
+    name: str
+    digest: Digest
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A row of `models`."""
+
+    model: str
+    version: int
+    artifact: Digest
+    run: str | None
+    node: str | None
+    created: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRow:
+    """A row of `aliases`."""
+
+    model: str
+    alias: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """A row of `audit`; `evidence` is JSON."""
+
+    sequence: int
+    at: str
+    who: str
+    action: str
+    subject: str
+    detail: str
+    evidence: str
+    previous: Digest
+    hash: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class LineageRow:
+    """An execution on the way to or from an artifact.
+
+    Attributes:
+        depth: How many executions away it is, from 1.
+        run: The run that executed it.
+        cache_key: The key it ran under.
+        code: Digest of its code.
+        inputs: (parameter, artifact) pairs.
+        outputs: (name, artifact) pairs.
+    """
+
+    depth: int
+    run: str
+    node: str
+    step: str
+    cache_key: Digest
+    code: Digest
+    inputs: tuple[tuple[str, Digest], ...]
+    outputs: tuple[tuple[str, Digest], ...]

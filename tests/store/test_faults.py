@@ -1,0 +1,180 @@
+"""Every call that writes may fail or be the last one: nothing torn is ever visible, and the next put is whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+
+import pytest
+
+from flowkit.codecs.base import Encoded
+from flowkit.errors import StoreError
+from flowkit.store import LocalStore, Presence, StoreFolder, files
+
+from tests.store.faulty_system import FaultySystem, full_from, killed_at, once
+from tests.store.values import assert_no_torn_blob, is_right, noise, plain, table, visible
+
+FIRST = table(noise(1, 30_000), noise(2, 5_000))
+WIDER = table(noise(1, 30_000), noise(2, 5_000), noise(3, 20_000))
+PLAIN = plain(noise(4, 40_000))
+ALL = [FIRST, WIDER, PLAIN]
+PUT_ORDER = ["writev", "utime", "fsync", "chmod", "rename", "fsync"]
+
+
+def put_all(folder: StoreFolder) -> None:
+    store = LocalStore(folder)
+    for encoded in ALL:
+        store.put(encoded)
+
+
+def count_points(folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how many calls putting all values takes, and leave an empty store."""
+    elsewhere = StoreFolder.create_or_open(folder.path.parent / "counted")
+    system = FaultySystem()
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "os", system)
+        put_all(elsewhere)
+    return len(system.calls)
+
+
+def assert_healed(folder: StoreFolder) -> None:
+    """All values can be put now and are right, also for a process that knows nothing of them."""
+    store = LocalStore(StoreFolder.create_or_open(folder.path))
+    artifacts = [(store.put(encoded), encoded) for encoded in ALL]
+    fresh = LocalStore(StoreFolder.open(folder.path))
+    assert all(fresh.check(artifact) is Presence.PRESENT for artifact, _ in artifacts)
+    assert all(is_right(fresh, fresh.verify(artifact), encoded) for artifact, encoded in artifacts)
+    assert len(visible(folder)) == len(ALL)
+
+
+@pytest.mark.parametrize("encoded", [FIRST, PLAIN], ids=["table", "plain"])
+def test_the_order_of_a_put(folder: StoreFolder, monkeypatch: pytest.MonkeyPatch, encoded: Encoded) -> None:
+    """Write, fsync, chmod, rename, fsync of the folder: one fsync for the file, however many chunks it has."""
+    (folder.blobs / encoded.digest[:2]).mkdir()
+    system = FaultySystem()
+    monkeypatch.setattr(files, "os", system)
+
+    LocalStore(folder).put(encoded)
+
+    assert system.calls == PUT_ORDER
+
+
+def test_a_new_shards_name_is_durable_first(folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder that a blob lies in is itself synced into its parent before the blob is written."""
+    system = FaultySystem()
+    monkeypatch.setattr(files, "os", system)
+
+    LocalStore(folder).put(PLAIN)
+
+    assert system.calls == ["mkdir", "chmod", "fsync", *PUT_ORDER]
+
+
+def test_one_io_error_anywhere_costs_nothing(folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever call fails once: the file is written anew, the put succeeds, and all is right."""
+    points = count_points(folder, monkeypatch)
+    for point in range(points):
+        place = StoreFolder.create_or_open(folder.path.parent / f"eio-{point}")
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "os", FaultySystem(once(point, errno.EIO)))
+            put_all(place)
+        assert assert_no_torn_blob(place, ALL) == len(ALL)
+        assert list(place.temporary.iterdir()) == []
+        assert_healed(place)
+
+
+def test_a_file_whose_fsync_failed_is_never_synced_again(folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failed fsync the file is discarded and written anew; what stands there is the second one."""
+    (folder.blobs / PLAIN.digest[:2]).mkdir()
+    system = FaultySystem(once(PUT_ORDER.index("fsync"), errno.EIO))
+    monkeypatch.setattr(files, "os", system)
+
+    LocalStore(folder).put(PLAIN)
+
+    assert system.calls == ["writev", "utime", "fsync", "unlink", *PUT_ORDER]
+
+
+def test_a_name_whose_fsync_failed_is_withdrawn(folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose name may not survive is taken away and put there anew, not believed because it is visible."""
+    (folder.blobs / PLAIN.digest[:2]).mkdir()
+    system = FaultySystem(once(len(PUT_ORDER) - 1, errno.EIO))
+    monkeypatch.setattr(files, "os", system)
+
+    LocalStore(folder).put(PLAIN)
+
+    assert system.calls == [*PUT_ORDER, "unlink", *PUT_ORDER]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EROFS, errno.EDQUOT], ids=errno.errorcode.get)
+def test_a_disk_that_fails_for_good_is_told(folder: StoreFolder, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """A second failure gives the store's error with the path and exit code 4; nothing is visible."""
+
+    def fault(index: int, name: str) -> None:
+        if name == "fsync":
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files, "os", FaultySystem(fault))
+
+    with pytest.raises(StoreError, match="cannot keep a value") as caught:
+        LocalStore(folder).put(PLAIN)
+
+    assert caught.value.exit_code == 4
+    assert str(folder.blobs) in str(caught.value)
+    assert visible(folder) == []
+    assert list(folder.temporary.iterdir()) == []
+
+
+def test_a_full_disk_keeps_nothing_half(folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Full from any call on: the error says so, what is visible is whole, and with space again all is put."""
+    points = count_points(folder, monkeypatch)
+    for point in range(points):
+        place = StoreFolder.create_or_open(folder.path.parent / f"full-{point}")
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "os", FaultySystem(full_from(point)))
+            with pytest.raises(StoreError, match="no space is left") as caught:
+                put_all(place)
+        assert caught.value.exit_code == 4
+        assert_no_torn_blob(place, ALL)
+        assert list(place.temporary.iterdir()) == []
+        assert_healed(place)
+
+
+@pytest.mark.parametrize("fault", [killed_at], ids=["torn write and kill"])
+def test_a_process_that_dies_at_any_call_tears_nothing(
+    folder: StoreFolder, monkeypatch: pytest.MonkeyPatch, fault: Callable[[int], Callable[[int, str], bool]]
+) -> None:
+    """Whichever call is the last one, a write torn: what is visible is whole, and the next process puts the rest."""
+    points = count_points(folder, monkeypatch)
+    for point in range(points):
+        place = StoreFolder.create_or_open(folder.path.parent / f"killed-{point}")
+        child = os.fork()
+        if not child:
+            try:
+                files.os = FaultySystem(fault(point))
+                put_all(place)
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 99
+        assert_no_torn_blob(place, ALL)
+        assert_healed(place)
+
+
+def test_a_store_is_made_whole_after_any_fault(folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making the folder may fail at any call: the error is the store's, and the next start completes it."""
+    for point in range(40):
+        path = folder.path.parent / f"made-{point}"
+        system = FaultySystem(once(point, errno.EIO))
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "os", system)
+            try:
+                StoreFolder.create_or_open(path)
+            except StoreError as error:
+                assert "cannot be made" in str(error)
+            else:
+                assert len(system.calls) <= point
+                break
+        assert_healed(StoreFolder.create_or_open(path))
+        assert (path / ".gitignore").read_text() == "*\n"
+    else:
+        pytest.fail("the folder was never made without a fault")
