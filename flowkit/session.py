@@ -61,7 +61,8 @@ class NodeResult:
             StepError: The node has no value: it failed, was skipped, blocked or cancelled.
         """
         if not self.report.outputs:
-            raise StepError.for_no_value(self.report.node, self.report.outcome.value, self.report.error)
+            cause = self.report.error.message if self.report.error is not None else self.report.detail
+            raise StepError.for_no_value(self.report.node, self.report.outcome.value, cause)
         values = {
             item.name: self._workspace.load(item.artifact, self._graph[self.report.node].output_hint(item.name))
             for item in self.report.outputs
@@ -196,7 +197,7 @@ class Session:
             DefinitionError: The pipeline does not check; nothing ran.
             StoreError: The store or the workers as a whole failed.
         """
-        given = {*kwargs, *(parameter.name for parameter in pipeline.parameters[: len(args)])}
+        given = [*map(str, kwargs), *(parameter.name for parameter in pipeline.parameters[: len(args)])]
         parameters = _from_here(pipeline.bind(*args, **kwargs), given)
         graph = self.check(pipeline, parameters).graph
         target = describe_target(pipeline, self._project_of(pipeline))

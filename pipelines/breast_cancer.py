@@ -47,7 +47,8 @@ class Measurement(pa.DataFrameModel):
     malignant: int = pa.Field(isin=[0, 1])
 
     @pa.dataframe_check
-    def worst_is_at_least_mean(cls, rows: pd.DataFrame) -> pd.Series:  # noqa: N805
+    @classmethod
+    def worst_is_at_least_mean(cls, rows: pd.DataFrame) -> "pd.Series[bool]":
         """The worst radius of a tumour's nuclei cannot be below their mean."""
         return rows["worst_radius"] >= rows["mean_radius"]
 
@@ -74,7 +75,7 @@ class Parts(NamedTuple):
 @fk.step
 def ingest() -> pd.DataFrame:
     """Read the bundled measurements, one row a tumour."""
-    frame = load_breast_cancer(as_frame=True).frame
+    frame: pd.DataFrame = load_breast_cancer(as_frame=True).frame
     frame.columns = [name.replace(" ", "_") for name in frame.columns]
     return frame.assign(malignant=1 - frame.pop("target"))
 

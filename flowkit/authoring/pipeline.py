@@ -89,8 +89,9 @@ class Pipeline(Generic[P, R]):
         if self.name in builder.open_pipelines:
             raise PipelineDefinitionError.for_cycle(builder.pipeline, (*builder.open_pipelines, self.name))
         builder.open_pipelines.append(self.name)
+        body: Callable[..., Any] = self.function
         try:
-            return self.function(**parameters)
+            return body(**parameters)
         finally:
             builder.open_pipelines.pop()
 

@@ -54,6 +54,6 @@ def report_bug(error: Exception, as_json: bool) -> int:
         err=True,
     )
     if as_json:
-        bug = {"type": "InternalError", "message": said, "facts": {}, "hint": None}
+        bug: dict[str, Any] = {"type": "InternalError", "message": said, "facts": {}, "hint": None}
         click.echo(json.dumps({"format": 1, "error": bug}, ensure_ascii=False))
     return _BUG

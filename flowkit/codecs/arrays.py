@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _MAGIC = b"\x93NUMPY"
 _ALIGNMENT = 64
 _SCALAR_MARK = b"scalar"
+_EXTENDED_MANTISSA = 63
 
 
 class ArrayCodec:
@@ -53,7 +54,7 @@ class ArrayCodec:
         if not self.handles(value):
             raise CodecError.for_array_dtype(str(getattr(value, "dtype", type(value).__name__)))
         array = _canonical(np.asarray(value))
-        content = memoryview(array.reshape(-1).view(np.uint8)) if array.nbytes else b""
+        content: Any = array.reshape(-1).view(np.uint8).data if array.nbytes else b""
         mark = _SCALAR_MARK if isinstance(value, np.generic) else b""
         payload = b"".join((_header(array), content, mark))
         return Encoded(self.format, digest_payload(self.format, payload), payload, self.suffix)
@@ -99,10 +100,22 @@ def _canonical(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
     dtype = value.dtype.newbyteorder("<")
     if dtype.names is None:
-        return np.asarray(value, dtype, order="C")
+        return clear_padding(np.asarray(value, dtype, order="C"))
     packed = np.zeros(value.shape, dtype)
     _copy_fields(value, packed)
     return packed
+
+
+def clear_padding(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return values in C order whose bytes hold nothing else: an 80-bit float lies in 16 bytes, 6 of them undefined."""
+    import numpy as np
+
+    if values.dtype.kind not in "fc" or np.finfo(values.dtype).nmant != _EXTENDED_MANTISSA:
+        return values
+    cleared = values.copy(order="C")
+    parts = cleared.reshape(-1).view(np.uint8).reshape(-1, np.finfo(values.dtype).dtype.itemsize)
+    parts[:, 10:] = 0
+    return cleared
 
 
 def _copy_fields(source: np.ndarray[Any, Any], target: np.ndarray[Any, Any]) -> None:

@@ -47,16 +47,19 @@ def decode_arrow(entry: Entry, kind: pa.DataType | None, reader: TableReader) ->
 
 
 def _decode_dictionary(entry: Entry, kind: pa.DataType | None, reader: TableReader) -> pa.ChunkedArray:
-    import pyarrow as pa
-
     stored = reader.read(entry["values"]).combine_chunks()
     values = stored if kind is None else restore_type(stored, kind.value_type)
-    ordered = kind is not None and kind.ordered
-    chunks = [
-        pa.DictionaryArray.from_arrays(codes, values, ordered=ordered, safe=False)
-        for codes in reader.read(entry["codes"]).chunks
-    ]
-    return pa.chunked_array(chunks, kind)
+    return join_dictionary(reader.read(entry["codes"]), values, ordered=kind is not None and kind.ordered)
+
+
+def join_dictionary(codes: pa.ChunkedArray, values: pa.Array, *, ordered: bool) -> pa.ChunkedArray:
+    """Return a dictionary column; one of no rows has a chunk too, which is what keeps its values."""
+    import pyarrow as pa
+
+    pieces = codes.chunks or [pa.array([], codes.type)]
+    return pa.chunked_array(
+        [pa.DictionaryArray.from_arrays(piece, values, ordered=ordered, safe=False) for piece in pieces]
+    )
 
 
 def encode_arrow_table(table: pa.Table, writer: TableWriter) -> Entry:

@@ -112,23 +112,24 @@ def _has_fixed_width(kind: pa.DataType) -> bool:
 
     types = pa.types
     if types.is_fixed_size_binary(kind):
-        return kind.byte_width > 0
-    return types.is_primitive(kind) or types.is_decimal(kind) or types.is_interval(kind)
+        return bool(kind.byte_width > 0)
+    return any(test(kind) for test in (types.is_primitive, types.is_decimal, types.is_interval))
 
 
 def _has_offsets(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
     types = pa.types
-    return types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind) or types.is_large_binary(kind)
+    tests = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
+    return any(test(kind) for test in tests)
 
 
 def _is_list(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
     types = pa.types
-    views = types.is_list_view(kind) or types.is_large_list_view(kind)
-    return views or types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    views = (types.is_list_view, types.is_large_list_view)
+    return any(test(kind) for test in (*views, types.is_list, types.is_large_list, types.is_fixed_size_list))
 
 
 def _bits(buffer: pa.Buffer, offset: int, length: int) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowkit.codecs.tables_arrow import Entry, decode_arrow, decode_arrow_table, unpack_field
+from flowkit.codecs.tables_arrow import Entry, decode_arrow, decode_arrow_table, join_dictionary, unpack_field
 from flowkit.codecs.tables_chunks import TableReader
 from flowkit.codecs.tables_manifest import describe_dtype
 from flowkit.codecs.tables_pandas import build_frame, is_default_index
@@ -114,15 +114,8 @@ def _column_as_arrow(column: Entry, reader: TableReader, wanted: str) -> pa.Chun
 
 
 def _categorical_as_arrow(column: Entry, reader: TableReader, wanted: str) -> pa.ChunkedArray:
-    import pyarrow as pa
-
     categories = _column_as_arrow({**column["categories"], "label": column["label"]}, reader, wanted)
-    values = categories.combine_chunks()
-    chunks = [
-        pa.DictionaryArray.from_arrays(codes, values, ordered=column["ordered"], safe=False)
-        for codes in reader.read(column["codes"]).chunks
-    ]
-    return pa.chunked_array(chunks)
+    return join_dictionary(reader.read(column["codes"]), categories.combine_chunks(), ordered=column["ordered"])
 
 
 def _values_as_arrow(column: Entry, reader: TableReader, wanted: str) -> pa.ChunkedArray:

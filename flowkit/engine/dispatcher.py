@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import GenericAlias
 
 from flowkit.contracts import must_enforce
 from flowkit.engine.keys import KeyMaker
@@ -156,6 +157,7 @@ class Dispatcher:
         place = (step, parameter, producer.step or producer.name, ref.output, gathered)
         if place not in self._validated:
             given = producer.output_hint(ref.output)
-            given = list[given] if gathered else given
+            if gathered:
+                given = GenericAlias(list, (given,))
             self._validated[place] = not must_enforce(given, step.parameter(parameter).hint)
         return self._validated[place]

@@ -72,7 +72,8 @@ class Planner:
         key = lookup.keyed.key
         if lookup.entry is None:
             miss = lookup.miss
-            return _report(node, Forecast.RUN, miss and miss.reason, miss and miss.detail, key)
+            reason, detail = (miss.reason, miss.detail) if miss is not None else (None, None)
+            return _report(node, Forecast.RUN, reason, detail, key)
         for output in lookup.entry.outputs:
             self._artifacts[Ref(node.name, output.name)] = output.artifact
         return _report(node, Forecast.REUSE, None, None, key, lookup.entry.outputs, lookup.entry.run)

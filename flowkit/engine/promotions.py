@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import EllipsisType
 
+from flowkit.codecs.registry import CodecRegistry
+from flowkit.engine.provenance import current_user
 from flowkit.engine.report import PromotionReport
+from flowkit.errors import LostArtifactError
+from flowkit.graph.arguments import Ref
 from flowkit.graph.graph import Node
-from flowkit.records import Output, Promotion
+from flowkit.lineage.reader import Reader
+from flowkit.lineage.writer import LineageWriter
+from flowkit.records import RETURN, Artifact, Output, Promotion
+from flowkit.registry.models import champion
+from flowkit.registry.promote import Candidate, promote
+from flowkit.store.base import Presence, Store
 
 Metrics = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Champion:
-    """The model that an alias points to."""
+class FoundChampion:
+    """The model that an alias points to.
+
+    Attributes:
+        entry: The store's number of the execution that made it; None where that is not recorded.
+    """
 
     output: Output
     detail: str
+    entry: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +41,106 @@ class Decided:
 
     Attributes:
         output: The decision as an artifact, for nodes that take it.
-        changed: Whether anything was written; False where the alias held this model already.
+        changed: Whether it was decided now; False where the alias held this model already.
     """
 
     report: PromotionReport
     output: Output
     changed: bool
     detail: str
+
+
+class Promotions:
+    """The registry as one run sees it.
+
+    Args:
+        dry_run: Whether gates are judged without moving anything.
+    """
+
+    def __init__(
+        self, reader: Reader, writer: LineageWriter, store: Store, codecs: CodecRegistry, *, dry_run: bool
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._store = store
+        self._codecs = codecs
+        self._dry_run = dry_run
+        self._seen: dict[tuple[str, str], int | None] = {}
+
+    def find_champion(self, node: Node) -> FoundChampion | None:
+        """Return the model that a `champion` node asks for, None where there is none yet.
+
+        Raises:
+            LostArtifactError: There is one, but its content is gone: nothing here can make it again.
+        """
+        model, alias = node.settings["model"], node.settings["alias"]
+        found = champion(self._reader, model, alias)
+        self._seen[model, alias] = found.version if found is not None else None
+        if found is None:
+            return None
+        if self._store.check(found.artifact) is Presence.LOST:
+            raise LostArtifactError.for_champion(f"{model}:{found.version}", alias, found.artifact.digest)
+        detail = f"{model}:{found.version}, the {alias}"
+        return FoundChampion(Output(RETURN, found.artifact), detail, found.entry)
+
+    def describe_absence(self, node: Node) -> str:
+        """Say that there is no champion yet."""
+        return f"there is no {node.settings['model']}@{node.settings['alias']} yet"
+
+    def holds(self, node: Node, artifact: Artifact) -> bool:
+        """Whether the alias that a `promote` node moves points to this model already."""
+        found = champion(self._reader, node.settings["model"], node.settings["alias"])
+        return found is not None and found.artifact.digest == artifact.digest
+
+    def decide(
+        self,
+        node: Node,
+        run: str,
+        artifacts: Mapping[Ref, Artifact],
+        metrics: Mapping[str, Metrics | None],
+    ) -> Decided:
+        """Judge a candidate and move the alias if every gate lets it pass.
+
+        Args:
+            node: The `promote` node.
+            run: The run that asks.
+            artifacts: What the nodes before it made.
+            metrics: By parameter; None for a baseline that was skipped.
+
+        Raises:
+            PromotionError: A metric is missing or not a number; nothing was written.
+            StoreError: The decision could not be recorded.
+        """
+        model, alias = node.settings["model"], node.settings["alias"]
+        baseline = metrics.get("baseline")
+        seen: int | EllipsisType | None = self._seen.get((model, alias), ...) if "baseline" in metrics else ...
+        candidate = Candidate(
+            model=model,
+            alias=alias,
+            artifact=artifacts[node.arguments["model"]],
+            metrics=dict(metrics["metrics"] or ()),
+            gates=node.settings["gates"],
+            baseline=dict(baseline) if baseline is not None else None,
+            baseline_skipped="baseline" in metrics and baseline is None,
+            seen=seen,
+        )
+        decision = promote(
+            self._writer, candidate, run=run, node=node.name, who=current_user(), dry_run=self._dry_run
+        )
+        promotion = decision.promotion
+        artifact = self._store.put(self._codecs.encode(promotion, Promotion))
+        return Decided(
+            _report(node, promotion), Output(RETURN, artifact), not decision.reused, _describe(promotion, decision.reused)
+        )
+
+
+def _describe(promotion: Promotion, reused: bool) -> str:
+    name = f"{promotion.model}:{promotion.version}"
+    if reused:
+        return f"{promotion.alias} is {name} already"
+    if promotion.accepted:
+        return f"{name} is {promotion.alias} now" if promotion.reason is None else f"{name}: {promotion.reason}"
+    return f"{name} was refused: {promotion.reason}"
 
 
 def _report(node: Node, promotion: Promotion) -> PromotionReport:

@@ -21,6 +21,7 @@ class Ending:
         found: The lookup before it ran; None where it rode in a packet or never got that far.
         result: What its last attempt gave.
         entry: What it was reused from.
+        entry_id: The store's number of that, where nothing else of it is known: of a champion.
     """
 
     node: Node
@@ -34,6 +35,7 @@ class Ending:
     entry: Entry | None = None
     failure: Failure | None = None
     outputs: tuple[Output, ...] = ()
+    entry_id: int | None = None
 
 
 def record_node(run: str, ending: Ending) -> NodeRecord:
@@ -55,7 +57,7 @@ def record_node(run: str, ending: Ending) -> NodeRecord:
         log=result.log if result is not None else None,
         failure=ending.failure,
         execution=_execution(ending),
-        entry=ending.entry.id if ending.entry is not None else None,
+        entry=ending.entry.id if ending.entry is not None else ending.entry_id,
     )
 
 

@@ -159,10 +159,17 @@ class Runner:
     # -- registry --------------------------------------------------------------------------------------------------
 
     def _look_up_registry(self, node: Node) -> list[Command]:
-        champion = self.promotions.find_champion(node) if node.kind is NodeKind.CHAMPION else None
+        if node.kind is not NodeKind.CHAMPION:
+            return self.state.missed(node.name, None)
+        try:
+            champion = self.promotions.find_champion(node)
+        except FlowkitError as error:
+            return self._fail_unlaunched(node, error)
         if champion is None:
             return self.state.missed(node.name, None)
-        self.ledger.end(Ending(node, Outcome.REUSED, detail=champion.detail, outputs=(champion.output,)))
+        outputs = (champion.output,)
+        ending = Ending(node, Outcome.REUSED, detail=champion.detail, outputs=outputs, entry_id=champion.entry)
+        self.ledger.end(ending)
         return self.state.reused(node.name)
 
     def _promote(self, node: Node, command: Launch) -> list[Command]:

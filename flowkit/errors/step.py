@@ -17,6 +17,12 @@ class StepError(FlowkitError):
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = True
 
+    @classmethod
+    def for_no_value(cls, node: str, outcome: str, cause: str | None) -> Self:
+        """A value was asked of a node that has none."""
+        facts = [("cause", cause)] if cause else []
+        return cls(f"The node {node!r} has no value: it is {outcome}.", facts, "look at run.status before its values.")
+
 
 class InputError(StepError):
     """A file that a node needs is missing or cannot be read."""

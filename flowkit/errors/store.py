@@ -95,6 +95,15 @@ class LostArtifactError(StoreError):
     """A blob that is gone or no longer holds what its digest says."""
 
     @classmethod
+    def for_champion(cls, version: str, alias: str, digest: str) -> Self:
+        """Return the error for an alias whose model's content is gone from the store."""
+        return cls(
+            f"The content of model {version}, the {alias}, is gone from the store.",
+            [("artifact", digest)],
+            "restore the store from a backup, or move the alias with `flowkit models promote` or `models rollback`.",
+        )
+
+    @classmethod
     def for_damage(cls, digest: str, format_name: str, file: str, reason: str, kept: str = "") -> Self:
         """Return the error for a file that is gone, or holds other bytes than `digest` says.
 

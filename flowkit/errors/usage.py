@@ -349,11 +349,14 @@ class NotRecordedError(UsageError):
 
     @classmethod
     def for_output(cls, node: str, output: str, known: Sequence[str]) -> Self:
-        """An output that the node did not give."""
+        """An output that the node did not give, or none named of several (`output` is empty)."""
+        said = f"gave no output {output!r}" if output else f"gave {len(known)} outputs, and none is named"
         return cls(
-            f"The node {node!r} gave no output {output!r}.",
+            f"The node {node!r} {said}.",
             _listed("outputs", known),
-            _suggest(output, known, "see what it gave with `flowkit artifact list`."),
+            _suggest(
+                output, known, f"write it as {node}.{known[0]}." if known else "look at its log: it has no output."
+            ),
         )
 
     @classmethod
@@ -366,9 +369,13 @@ class NotRecordedError(UsageError):
         )
 
     @classmethod
-    def for_log(cls, run: str, node: str, outcome: str) -> Self:
-        """A node without captured output."""
-        hint = "see the run that made it: `flowkit why` names it." if outcome == "reused" else "nothing was printed."
+    def for_log(cls, run: str, node: str, outcome: str, lost: str) -> Self:
+        """A node without captured output, or whose log (`lost`) is gone."""
+        if lost:
+            return cls(
+                f"The log of {node!r} in run {run!r} is gone.", [("log", lost)], "run the node again with --force."
+            )
+        hint = "it printed nothing." if outcome in ("executed", "reused", "failed") else "it did not run."
         return cls(f"There is no log of {node!r} in run {run!r}.", [("outcome", outcome)], hint)
 
 

@@ -52,12 +52,12 @@ class Spool:
         """Bytes printed since it was last cleared."""
         return os.fstat(self.descriptor).st_size
 
-    def save(self, path: Path) -> bool:
+    def save(self, path: str) -> bool:
         """Copy what was printed to the log at `path`, and say whether there was anything."""
         size = self.size
         if size == 0:
             return False
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(log, "wb") as file:
             if size <= LONGEST_LOG:
@@ -104,7 +104,7 @@ class Capture(Protocol):
         """Prepare for an attempt."""
         ...
 
-    def end(self, log: Path) -> bool:
+    def end(self, log: str) -> bool:
         """Write the attempt's log, if anything was printed, and say whether it was."""
         ...
 
@@ -115,7 +115,7 @@ class NoCapture:
     def begin(self) -> None:
         """Do nothing."""
 
-    def end(self, log: Path) -> bool:
+    def end(self, log: str) -> bool:
         """Report that nothing was kept."""
         return False
 
@@ -130,7 +130,7 @@ class HostCapture:
     def begin(self) -> None:
         """Do nothing: the streams are attached already."""
 
-    def end(self, log: Path) -> bool:
+    def end(self, log: str) -> bool:
         """Save and clear the spool, and put back streams that the step closed or replaced."""
         flush_streams()
         printed = self._spool.save(log)
@@ -165,7 +165,7 @@ class InlineCapture:
         self._saved = [(number, os.dup(number)) for number, _ in _STREAMS]
         attach_streams(self._spool)
 
-    def end(self, log: Path) -> bool:
+    def end(self, log: str) -> bool:
         """Save the log and point the standard streams back."""
         flush_streams()
         sys.stdout, sys.stderr = self._objects

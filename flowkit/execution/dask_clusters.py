@@ -26,6 +26,7 @@ from flowkit.execution.dask_worker import (
     warm_worker,
 )
 from flowkit.execution.envelope import Envelope
+from flowkit.execution.isolation import make_work_base, remove_work_base
 from flowkit.execution.supervisor import Supervisor
 from flowkit.store.folder import StoreFolder
 from flowkit.store.probe import remove_probe, write_probe
@@ -137,6 +138,7 @@ class LocalCluster:
         self._cluster: Any = None
         self._client: Any = None
         self._address = ""
+        self._folder = Path()
         self._id = uuid4().hex
 
     def start(self, settings: HostSettings) -> None:
@@ -196,6 +198,8 @@ class LocalCluster:
         for part in (self._client, self._cluster):
             if part is not None:
                 part.close(timeout=2)
+        if self._cluster is not None:
+            remove_work_base(self._folder)
         self._client = self._cluster = None
         _LOCAL.pop(self._id, None)
         for key in [key for key in _PACKETS if key[0] == self._id]:
@@ -224,6 +228,7 @@ class LocalCluster:
         import dask
         import distributed
 
+        self._folder = make_work_base()
         with dask.config.set(_QUIET):
             self._cluster = distributed.LocalCluster(
                 n_workers=1,
@@ -231,6 +236,7 @@ class LocalCluster:
                 processes=False,
                 dashboard_address=None,
                 memory_limit=0,
+                local_directory=str(self._folder),
                 silence_logs=logging.CRITICAL,
             )
             self._client = distributed.Client(self._cluster, set_as_default=False)

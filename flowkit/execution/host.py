@@ -56,11 +56,9 @@ def main(given: Mapping[str, Any]) -> None:
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv = [""]
     reader, report = FrameReader(orders), PipeReport(reports)
-    work: WorkFolder | None = None
     try:
         hello = reader.receive()
-        context, finder = set_up(hello["settings"], hello["worker"])
-        work = context.work
+        context, finder = set_up(hello["settings"], hello["worker"], Path(hello["work"]))
         report.send(("ready",))
         serve(reader, report, tickets, context, finder)
     except EOFError:
@@ -69,12 +67,9 @@ def main(given: Mapping[str, Any]) -> None:
         # Told to the supervisor, which fails the node that needed this host.
         report.send(("refused", describe_refusal(error)))
         raise
-    finally:
-        if work is not None:
-            work.close()
 
 
-def set_up(settings: HostSettings, worker: str) -> tuple[HostContext, StepFinder]:
+def set_up(settings: HostSettings, worker: str, work: Path) -> tuple[HostContext, StepFinder]:
     """Make this process ready for the packets of one session.
 
     Raises:
@@ -95,7 +90,7 @@ def set_up(settings: HostSettings, worker: str) -> tuple[HostContext, StepFinder
         folder=store,
         store=LocalStore(StoreFolder.open(store), settings.memory_bytes),
         codecs=CodecRegistry(settings.pickle),
-        work=WorkFolder(),
+        work=WorkFolder(work),
         capture=capture,
         worker=worker,
         code=fingerprints.of_value,

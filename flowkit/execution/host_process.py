@@ -23,6 +23,7 @@ from flowkit.errors import WorkerError
 from flowkit.execution.base import HostSettings
 from flowkit.execution.capture import Spool
 from flowkit.execution.channel import FrameReader, pack_frame
+from flowkit.execution.isolation import make_work_base, remove_work_base
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -118,7 +119,8 @@ class HostProcess:
         for descriptor in (self._to_host, self._from_host, self._tickets, self._issue):
             os.set_blocking(descriptor, False)
         self._reader = FrameReader(self._from_host)
-        self._unsent = bytearray(pack_frame({"settings": settings, "worker": worker}))
+        self._work = make_work_base()
+        self._unsent = bytearray(pack_frame({"settings": settings, "worker": worker, "work": str(self._work)}))
         self._descriptor = _open_process(self._process.pid)
         self.ready = False
         self.push()
@@ -243,6 +245,8 @@ class HostProcess:
             if descriptor is not None:
                 os.close(descriptor)
         self.spool.close()
+        # Not left to the process itself, which may be killed at any time.
+        remove_work_base(self._work)
 
 
 def host_environment(slots: int) -> dict[str, str]:

@@ -19,7 +19,7 @@ from flowkit.execution.base import (
     Slots,
 )
 from flowkit.execution.capture import Capture, InlineCapture, NoCapture
-from flowkit.execution.isolation import WorkFolder
+from flowkit.execution.isolation import WorkFolder, make_work_base, remove_work_base
 from flowkit.execution.packets import WITHDRAWN, PacketRun
 from flowkit.execution.perform import HostContext
 from flowkit.execution.steps import StepFinder
@@ -44,6 +44,7 @@ class InlineExecutor:
         self._capture_wanted = not sys.stdin.isatty() if capture is None and sys.stdin is not None else bool(capture)
         self._capture: Capture = NoCapture()
         self._context: HostContext | None = None
+        self._work = Path()
         # The driver's own code is the code of the run, so there is nothing to prove.
         self._finder = StepFinder(None, WORKER)
         self._waiting: deque[Packet] = deque()
@@ -56,12 +57,13 @@ class InlineExecutor:
         self._close_context()
         if self._capture_wanted:
             self._capture = InlineCapture()
+        self._work = make_work_base()
         self._context = HostContext(
             root=Path(settings.root),
             folder=Path(settings.store),
             store=LocalStore(StoreFolder.open(Path(settings.store)), settings.memory_bytes),
             codecs=CodecRegistry(settings.pickle),
-            work=WorkFolder(),
+            work=WorkFolder(self._work),
             capture=self._capture,
             worker=WORKER,
             interruptible=True,
@@ -114,8 +116,8 @@ class InlineExecutor:
 
     def _close_context(self) -> None:
         if self._context is not None:
-            self._context.work.close()
             self._context = None
+            remove_work_base(self._work)
         if isinstance(self._capture, InlineCapture):
             self._capture.close()
             self._capture = NoCapture()

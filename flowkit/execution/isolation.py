@@ -46,13 +46,14 @@ class WorkFolder:
     """Gives each attempt an empty folder of its own. One that an attempt left empty serves the next as well.
 
     Args:
-        parent: Where folders are made; the system's place for temporary files if None.
+        base: A folder of its own; whoever made it removes it.
     """
 
-    def __init__(self, parent: Path | None = None) -> None:
-        self._base = Path(tempfile.mkdtemp(prefix="flowkit-work-", dir=parent))
+    def __init__(self, base: Path) -> None:
+        self._base = base
         self._count = 0
         self._current: Path | None = None
+        self._has_inputs = False
 
     @property
     def path(self) -> Path:
@@ -65,6 +66,7 @@ class WorkFolder:
 
     def inputs(self) -> Path:
         """Return a new folder beside the scratch folder, for files that an input consists of."""
+        self._has_inputs = True
         return Path(tempfile.mkdtemp(prefix="input-", dir=self.path.parent))
 
     def reset(self) -> None:
@@ -72,14 +74,21 @@ class WorkFolder:
         if self._current is None:
             return
         with suppress(OSError):
-            if os.listdir(self._current.parent) == ["scratch"] and not os.listdir(self._current):
+            if not self._has_inputs and not os.listdir(self._current):
                 return
         shutil.rmtree(self._current.parent, ignore_errors=True)
         self._current = None
+        self._has_inputs = False
 
-    def close(self) -> None:
-        """Remove everything."""
-        shutil.rmtree(self._base, ignore_errors=True)
+
+def make_work_base() -> Path:
+    """Return a new folder for temporary files, for its owner alone."""
+    return Path(tempfile.mkdtemp(prefix="flowkit-work-"))
+
+
+def remove_work_base(base: Path) -> None:
+    """Remove such a folder with all that steps left in it."""
+    shutil.rmtree(base, ignore_errors=True)
 
 
 def reset_peak_memory() -> None:

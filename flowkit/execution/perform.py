@@ -111,7 +111,7 @@ def perform(
         with isolated(context.root):
             _attempt(order, specification, resolve, context, account)
     finally:
-        printed = context.capture.end(context.folder / order.log)
+        printed = context.capture.end(f"{context.folder}/{order.log}")
         context.work.reset()
     return StepResult(
         node=order.node,

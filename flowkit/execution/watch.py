@@ -262,7 +262,7 @@ class PacketWatch:
 
     def _result(self, running: _Running, outcome: Outcome, failure: Failure | None) -> StepResult:
         slip = running.slip
-        printed = self._host.spool.save(self._store / slip.log)
+        printed = self._host.spool.save(f"{self._store}/{slip.log}")
         return StepResult(
             node=slip.node,
             attempt=slip.attempt,

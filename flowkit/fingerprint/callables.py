@@ -10,6 +10,7 @@ import types
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from flowkit.authoring.pipeline import Pipeline
 from flowkit.authoring.step import Step
 from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.ownership import Owner, file_of
@@ -24,6 +25,7 @@ _DESCRIPTORS = (
     types.MemberDescriptorType,
 )
 _LRU_CACHE = type(functools.lru_cache(lambda: None))
+_CYTHON_FUNCTIONS = frozenset({"cython_function_or_method", "fused_cython_function"})
 EMPTY: Any = types.SimpleNamespace(empty="cell")
 """Stands for the contents of a cell that has none."""
 _COMPUTED_IMPORTS = (importlib.import_module, importlib.reload, importlib.__import__, builtins.__import__)
@@ -31,7 +33,7 @@ _COMPUTED_IMPORTS = (importlib.import_module, importlib.reload, importlib.__impo
 
 def encode_reference(encoder: ValueEncoder, value: Any) -> Tokens | None:
     """Return the tokens of a step, function, class, module or built-in function; None for anything else."""
-    if isinstance(value, Step):
+    if isinstance(value, (Step, Pipeline)):
         return _encode_function(encoder, value.function)
     if isinstance(value, FunctionType):
         return _encode_function(encoder, value)
@@ -44,6 +46,8 @@ def encode_reference(encoder: ValueEncoder, value: Any) -> Tokens | None:
         return _encode_module(encoder, value)
     if isinstance(value, BuiltinFunctionType):
         return _encode_builtin(encoder, value)
+    if type(value).__name__ in _CYTHON_FUNCTIONS:
+        return _encode_compiled(encoder, value)
     if value is sys.modules:
         return [encoder.context.all_sources()]
     return None
@@ -57,7 +61,7 @@ def is_computed_import(value: object) -> bool:
 def is_project_code(context: Context, value: Any) -> bool:
     """Whether a function or class, or what a wrapper stands around, is the project's."""
     for _ in range(100):
-        if isinstance(value, Step):
+        if isinstance(value, (Step, Pipeline)):
             return True
         if isinstance(value, (staticmethod, classmethod, MethodType)):
             value = value.__func__
@@ -184,12 +188,16 @@ def _encode_builtin(encoder: ValueEncoder, function: Any) -> Tokens:
         return join(b"O", [[text(b"s", function.__name__)], encoder.tokens(bound)])
     if any(function is known for known in _COMPUTED_IMPORTS):
         return [context.all_sources()]
-    module = sys.modules.get(function.__module__) if isinstance(function.__module__, str) else None
-    if module is not None and context.ownership.of_module(module) is Owner.PROJECT:
-        return [text(b"x", function.__qualname__), context.module(module)]
     if function.__module__ is None and bound is None:
         raise UnencodableError(f"it is the built-in function {function.__qualname__} of no module")
-    return [context.foreign(function.__module__, function.__qualname__)]
+    return _encode_compiled(encoder, function)
+
+
+def _encode_compiled(encoder: ValueEncoder, function: Any) -> Tokens:
+    module = sys.modules.get(function.__module__) if isinstance(function.__module__, str) else None
+    if module is not None and encoder.context.ownership.of_module(module) is Owner.PROJECT:
+        return [text(b"x", function.__qualname__), encoder.context.module(module)]
+    return [encoder.context.foreign(function.__module__, function.__qualname__)]
 
 
 def is_compiled(module: ModuleType | None) -> bool:

@@ -101,12 +101,9 @@ class Context:
         module = sys.modules.get(name)
         if isinstance(module, ModuleType) and module.__dict__ is namespace:
             return self.ownership.of_module(module)
-        file = namespace.get("__file__")
-        if isinstance(file, str):
-            return self.ownership.of_file(name, os.path.abspath(file))
-        if os.path.isabs(function.__code__.co_filename):
-            return self.ownership.of_file(name, function.__code__.co_filename)
-        return self.ownership.of_module(module) if isinstance(module, ModuleType) else Owner.PROJECT
+        # A namespace that is no module's may be a copy of one: only the code's own file can tell.
+        file = function.__code__.co_filename
+        return self.ownership.of_file(name, file) if os.path.isabs(file) else Owner.PROJECT
 
     def owner_of_class(self, kind: type) -> Owner:
         """Return whose a class is, by its module's name, which may be missing or no string."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import copyreg
 import enum
 import logging
 import sys
@@ -95,8 +96,9 @@ def encode_instance(encoder: ValueEncoder, value: Any) -> Tokens | None:
         UnencodableError: It cannot be reduced, as open files, connections and generators cannot.
     """
     kind = type(value)
+    registered = copyreg.dispatch_table.get(kind)
     try:
-        reduced = value.__reduce_ex__(4)
+        reduced = value.__reduce_ex__(4) if registered is None else registered(value)
     except Exception as error:
         raise UnencodableError(f"it is a {kind.__module__}.{kind.__qualname__} ({error})") from error
     if isinstance(reduced, str):

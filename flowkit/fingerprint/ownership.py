@@ -63,6 +63,9 @@ class Ownership:
             return Owner.FLOWKIT
         if top in sys.stdlib_module_names and not top.startswith("__main"):
             return Owner.STDLIB
+        if top.startswith("_cython_"):
+            # Where compiled extensions keep the types that they share.
+            return Owner.THIRD_PARTY
         return self._of_install(top)
 
     def _with_file(self, name: str, file: str) -> Owner:

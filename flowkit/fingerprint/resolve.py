@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
+from flowkit.authoring.pipeline import Pipeline
 from flowkit.authoring.step import Step
 from flowkit.fingerprint.callables import is_compiled, is_computed_import, is_project_code
 from flowkit.fingerprint.ownership import Owner
@@ -21,7 +22,7 @@ from flowkit.fingerprint.values import ValueEncoder
 _MISSING: Any = object()
 _OPENS_MODULE = frozenset({"eval", "exec", "globals", "vars", "locals"})
 _MACHINERY = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
-_BY_REFERENCE = (FunctionType, BuiltinFunctionType, type, ModuleType, Step)
+_BY_REFERENCE = (FunctionType, BuiltinFunctionType, type, ModuleType, Step, Pipeline)
 
 
 def reference_tokens(

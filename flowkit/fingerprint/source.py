@@ -8,7 +8,6 @@ from __future__ import annotations
 import __future__
 
 import ast
-import dis
 import io
 import linecache
 import os
@@ -142,7 +141,7 @@ class SourceLibrary:
             return None
         nodes = file.functions.get(key, [])
         if code.co_name == _IS_LAMBDA:
-            nodes = [node for node in nodes if isinstance(node, ast.Lambda) and _range(node.body) == _returned(code)]
+            nodes = _narrowest(nodes, code)
         return VerifiedSource(nodes[0], file) if len(nodes) == 1 else None
 
 
@@ -187,16 +186,30 @@ def _decode(text: bytes) -> str:
     return text.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _range(node: ast.expr) -> tuple[int | None, ...]:
-    return (node.lineno, node.end_lineno, node.col_offset, node.end_col_offset)
+def _narrowest(lambdas: list[FunctionNode], code: CodeType) -> list[FunctionNode]:
+    """Return the lambda with the smallest body that holds every place which the code object names, if there is one.
+
+    Several lambdas may stand on one line, and in each other. The place of the return itself is no help: up to Python
+    3.12 it is that of the whole statement.
+    """
+    places = [place for place in code.co_positions() if None not in place and place[2:] != (0, 0)]
+    if not places:
+        return lambdas
+    start = min((line or 0, column or 0) for line, _, column, _ in places)
+    end = max((line or 0, column or 0) for _, line, _, column in places)
+    holding = [node for node in lambdas if isinstance(node, ast.Lambda) and _holds(node.body, start, end)]
+    inner = [
+        node
+        for node in holding
+        if not any(_holds(node.body, *_span(other.body)) for other in holding if other is not node)
+    ]
+    return list(inner)
 
 
-def _returned(code: CodeType) -> tuple[int | None, ...] | None:
-    """Return the source range of the last instruction that returns."""
-    for instruction in reversed(list(dis.get_instructions(code))):
-        if instruction.opname.startswith("RETURN") and instruction.opname != "RETURN_GENERATOR":
-            where = instruction.positions
-            if where is None:
-                return None
-            return (where.lineno, where.end_lineno, where.col_offset, where.end_col_offset)
-    return None
+def _holds(node: ast.expr, start: tuple[int, int], end: tuple[int, int]) -> bool:
+    first, last = _span(node)
+    return first <= start and end <= last
+
+
+def _span(node: ast.expr) -> tuple[tuple[int, int], tuple[int, int]]:
+    return (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)

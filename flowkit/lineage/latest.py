@@ -44,7 +44,8 @@ _BEFORE = f"""{_ACCOUNT}
             WHERE m.pipeline_node = p.id AND m.run < now.id AND m.outcome IN ({EXECUTED}, {REUSED})
                 AND m.execution IS NOT NULL
             ORDER BY m.run DESC LIMIT 1
-        )"""
+        )
+    ORDER BY n.run"""
 
 _OF_RUN = f"{_ACCOUNT} WHERE r.run = ? AND p.name IN ({{values}})"
 

@@ -74,8 +74,14 @@ class Reader:
 
     @contextmanager
     def at_one_moment(self) -> Iterator[None]:
-        """Let the queries of the block see one state of the database; commits wait for the block to end."""
+        """Let the queries of the block see one state of the database; commits wait for the block to end.
+
+        A block within a block belongs to the outer one's moment.
+        """
         with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
             self.select("BEGIN")
             try:
                 yield

@@ -46,8 +46,8 @@ VIEWS: dict[str, str] = {
     "nodes": f"""
     SELECT r.run AS run, p.name AS node, s.text AS step, p.map_index AS map_index, o.text AS outcome,
         why.text AS reason, d.text AS detail, {_hex("x.cache_key")} AS cache_key, {_hex("e.entry_key")} AS entry_key,
-        n.attempts AS attempts, {_time("n.started_ms / 1000.0")} AS started, n.microseconds / 1e6 AS seconds, h.text AS worker,
-        n.peak_memory AS peak_memory
+        n.attempts AS attempts, {_time("n.started_ms / 1000.0")} AS started,
+        n.microseconds / 1e6 AS seconds, h.text AS worker, n.peak_memory AS peak_memory
     {_NODE}
     JOIN word AS s ON s.id = p.step
     JOIN word AS o ON o.id = n.outcome

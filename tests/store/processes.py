@@ -24,12 +24,12 @@ def start(function: Callable[[], Any]) -> tuple[int, int]:
         os.close(reading)
         try:
             result = (True, function())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - handed to the parent
             result = (False, error)
         with os.fdopen(writing, "wb") as pipe:
             pickle.dump(result, pipe)
         status = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - shown; the child must not return into pytest
         traceback.print_exc()
         sys.stderr.flush()
     finally:

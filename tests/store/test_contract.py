@@ -16,7 +16,6 @@ from flowkit.errors import LostArtifactError, StoreError, UnstableFileError
 from flowkit.records import INLINE_LIMIT, Artifact
 from flowkit.store import LocalStore, Presence, StoreFolder
 from flowkit.store.packs import MAGIC
-
 from tests.store.values import is_right, noise, plain, table, visible
 
 VALUES = {

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from flowkit.codecs.base import Encoded
 from flowkit.errors import LostArtifactError
 from flowkit.records import Artifact, BlobFile, Stamp
 from flowkit.store import LocalStore, Presence, StoreFolder
-
 from tests.store.processes import without_privileges
 from tests.store.values import is_right, noise, plain, table, visible
 
@@ -138,11 +138,8 @@ def test_damage_of_a_file_that_others_refer_to_is_noticed(
     _damage(folder, first, damage, where, restored=False)
 
     assert LocalStore(folder).check(second) is not Presence.PRESENT
-    try:
-        assert is_right(LocalStore(folder), second, wider)
-    except LostArtifactError as error:
-        assert error.digest == second.digest
-        assert first.files[0].name in str(error)
+    lost = _lost(folder, second, wider)
+    assert lost is None or (lost.digest, first.files[0].name in str(lost)) == (second.digest, True)
 
     fresh = LocalStore(folder)
     healed = [(fresh.put(encoded), encoded) for encoded in (base, wider)]
@@ -161,10 +158,7 @@ def test_no_flipped_byte_of_a_container_gives_a_wrong_value(folder: StoreFolder)
     for position in range(len(data)):
         path.unlink(missing_ok=True)
         path.write_bytes(data[:position] + bytes([data[position] ^ 0x40]) + data[position + 1 :])
-        try:
-            assert is_right(LocalStore(folder), artifact, encoded)
-        except LostArtifactError:
-            noticed += 1
+        noticed += _lost(folder, artifact, encoded) is not None
 
     padding = -16 % 64 + -(64 + 70) % 64 + -(192 + 3) % 64
     assert noticed == len(data) - padding
@@ -247,6 +241,15 @@ def test_damage_in_a_store_that_cannot_be_written_to_is_still_told(open_place: P
     assert path.exists()
 
 
+def _lost(folder: StoreFolder, artifact: Artifact, encoded: Encoded) -> LostArtifactError | None:
+    """Read all of `artifact`: return the error it is lost with, or None where every byte is right."""
+    try:
+        assert is_right(LocalStore(folder), artifact, encoded)
+    except LostArtifactError as error:
+        return error
+    return None
+
+
 def _damage(
     folder: StoreFolder, artifact: Artifact, damage: Callable[[Path, float], None], where: float, restored: bool
 ) -> None:
@@ -266,4 +269,3 @@ def _overwrite(path: Path, data: bytes) -> None:
 
 def _with(artifact: Artifact, stamp: Stamp) -> BlobFile:
     return replace(artifact.files[0], stamp=stamp)
-

@@ -15,7 +15,6 @@ import pytest
 
 from flowkit.errors import StoreError
 from flowkit.store import LocalStore, Presence, StoreFolder, read_probe, remove_probe, write_probe
-
 from tests.store.processes import finish, in_child, start, without_privileges
 from tests.store.values import is_right, noise, plain, table, visible
 

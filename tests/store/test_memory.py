@@ -10,7 +10,6 @@ from flowkit.records import Stamp
 from flowkit.store import LocalStore, Presence, StoreFolder
 from flowkit.store.memory import COPY_LIMIT, KnownContent, RecentValues
 from flowkit.store.packs import Location
-
 from tests.store.values import is_right, noise, plain, table
 
 STAMP = Stamp(1, 2, 3, 4)

@@ -13,7 +13,6 @@ from flowkit.errors import LostArtifactError, StoreError
 from flowkit.records import Artifact, BlobFile, Stamp
 from flowkit.store import LocalStore, StoreFolder, read_probe, remove_probe
 from flowkit.store.names import blob_name, check_blob_name, digest_in, log_name
-
 from tests.store.traversal import TRAVERSALS
 from tests.store.values import plain
 

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from flowkit.codecs.base import digest_chunk
 from flowkit.store.names import blob_name
 from flowkit.store.packs import ALIGNMENT, DamagedFileError, Location, is_container, plan_file, read_layout
-
 from tests.store.values import plain, table
 
 NAME = blob_name("ab" * 32, ".table")
 OTHER = blob_name("cd" * 32, ".table")
 
 
-@given(payload=st.binary(max_size=200), chunks=st.lists(st.binary(max_size=200), min_size=1, max_size=10), split=st.data())
+@given(
+    payload=st.binary(max_size=200), chunks=st.lists(st.binary(max_size=200), min_size=1, max_size=10), split=st.data()
+)
 def test_a_planned_layout_is_read_back(payload: bytes, chunks: list[bytes], split: st.DataObject) -> None:
     """Every chunk is found where the plan put it, aligned, its bytes in this file or referred to in another."""
     encoded = table(*chunks, header=payload)

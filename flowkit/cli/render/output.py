@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -32,8 +33,16 @@ OUTCOME_STYLES = {
 
 
 def print_json(content: Mapping[str, Any]) -> None:
-    """Print one JSON object on stdout: strict JSON, on one line."""
-    click.echo(json.dumps(content, ensure_ascii=False, allow_nan=False, default=str))
+    """Print one JSON object on stdout: strict JSON, on one line; what is not a finite number is null there."""
+    click.echo(json.dumps(_finite(content), ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def on_terminal(stream: IO[str] | None = None) -> bool:
@@ -47,19 +56,22 @@ def terminal_width() -> int:
     return min(max(shutil.get_terminal_size((_NARROW, 24)).columns, _NARROW), _WIDE)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = (), *, plain: bool = False
+) -> None:
     """Print rows under headings: with rich on a terminal, as aligned plain columns that nothing cuts elsewhere.
 
     Args:
         columns: Headings; a column that is empty in every row is left out.
         rows: One value a column; None is empty.
         right: Headings of the columns that hold numbers.
+        plain: Whether to do without rich on a terminal too, where nothing heavy may be loaded.
     """
     texts = [["" if value is None else str(value) for value in row] for row in rows]
     kept = [index for index in range(len(columns)) if any(row[index] for row in texts)] or [0]
     names = [columns[index] for index in kept]
     shown = [[row[index] for index in kept] for row in texts]
-    if on_terminal():
+    if on_terminal() and not plain:
         _print_rich(names, shown, right)
     else:
         _print_plain(names, shown, right)

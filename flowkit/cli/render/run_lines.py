@@ -7,6 +7,7 @@ import time
 import click
 
 from flowkit.cli.render.formats import counted, format_seconds
+from flowkit.engine.progress import Quiet
 from flowkit.engine.report import NodeReport, RunReport
 from flowkit.graph.graph import Graph
 from flowkit.records import Failure, Outcome
@@ -37,6 +38,20 @@ def describe_reason(node: NodeReport) -> str:
     if node.detail:
         return node.detail
     return f"from run {node.from_run}" if node.from_run else ""
+
+
+class SilentListener(Quiet):
+    """Says nothing on stdout, where one JSON object will stand; warnings go to stderr."""
+
+    def __enter__(self) -> SilentListener:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left open."""
+
+    def warned(self, text: str) -> None:
+        """Print a warning on stderr."""
+        click.echo(f"Warning: {text}", err=True)
 
 
 class PlainListener:

@@ -100,28 +100,23 @@ class LiveListener:
         # Called from rich's own thread: it reads copies of what the driver's thread changes.
         from rich.text import Text
 
-        lines = [self._head(), *(self._ended_line(node) for node in list(self._ended)), *self._running_lines()]
+        lines = [*self._head(), *(self._ended_line(node) for node in list(self._ended)), *self._running_lines()]
         width = terminal_width() - 1
         for line in lines:
             line.truncate(width, overflow="ellipsis")
         return Text("\n").join(lines)
 
-    def _head(self) -> Any:
+    def _head(self) -> list[Any]:
         from rich.text import Text
 
-        done = sum(self._counts.values())
+        counts = dict(self._counts)
+        done = sum(counts.values())
         filled = _BAR * done // max(self._total, 1)
-        head = Text.assemble(
-            (self._title, "bold"),
-            "\n",
-            ("━" * filled, "green"),
-            ("━" * (_BAR - filled), "dim"),
-            f"  {done}/{self._total}",
-        )
-        for outcome, count in list(self._counts.items()):
-            head.append(f"  {count} {outcome}", OUTCOME_STYLES.get(outcome, ""))
-        head.append(f"  {format_seconds(time.monotonic() - self._began)}", "dim")
-        return head
+        bar = Text.assemble(("━" * filled, "green"), ("━" * (_BAR - filled), "dim"), f"  {done}/{self._total}")
+        for outcome, count in counts.items():
+            bar.append(f"  {count} {outcome}", OUTCOME_STYLES.get(outcome, ""))
+        bar.append(f"  {format_seconds(time.monotonic() - self._began)}", "dim")
+        return [Text(self._title, "bold"), bar]
 
     def _ended_line(self, node: NodeReport) -> Any:
         from rich.text import Text

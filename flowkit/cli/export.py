@@ -1,0 +1,78 @@
+"""Writes an artifact to a file of a person's choice, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from flowkit.cli.looking import StoreView
+from flowkit.codecs.base import Stored
+from flowkit.codecs.paths import PathCodec
+from flowkit.codecs.tables_export import export_table
+from flowkit.errors import UsageError
+from flowkit.records import Artifact
+from flowkit.store.local import LocalStore
+
+_TABLE_SUFFIXES = (".parquet", ".csv")
+_NOT_KEPT = ("file", "folder")
+
+
+def export_artifact(view: StoreView, artifact: Artifact, file: Path, *, overwrite: bool) -> None:
+    """Write an artifact to `file`.
+
+    Args:
+        view: The store.
+        artifact: A table becomes Parquet or CSV by the file's suffix; a returned path what it was; else the payload.
+        file: Where to.
+        overwrite: Whether a file that is there may be replaced.
+
+    Raises:
+        UsageError: The file is there, its suffix does not fit, or the artifact's content is not in the store.
+        StoreError: The artifact is lost.
+    """
+    _check(artifact, file, overwrite)
+    stored = LocalStore(view.folder).open(artifact)
+    try:
+        if artifact.format == "table":
+            export_table(stored, file, pickle=view.settings.pickle)
+        elif artifact.format == PathCodec.format:
+            _export_path(stored, file)
+        else:
+            _export_payload(stored, file)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError.for_export(str(file), reason, "choose a file that can be written.") from error
+
+
+def _check(artifact: Artifact, file: Path, overwrite: bool) -> None:
+    if artifact.format in _NOT_KEPT:
+        hint = "its lineage names the nodes that took it: flowkit lineage " + artifact.digest[:12] + "."
+        raise UsageError.for_export(str(file), "it came in as a path, and the store keeps only its digest", hint)
+    if artifact.format == "table" and file.suffix.lower() not in _TABLE_SUFFIXES:
+        hint = "end the file's name with .parquet or .csv."
+        raise UsageError.for_export(str(file), f"a table cannot be written as {file.suffix or 'no'} file", hint)
+    if file.is_dir() or (file.exists() and not overwrite):
+        hint = "choose another file, or replace it with --overwrite." if not file.is_dir() else "name a file in it."
+        raise UsageError.for_export(str(file), "it is there already" if not file.is_dir() else "it is a folder", hint)
+    if not file.absolute().parent.is_dir():
+        raise UsageError.for_export(str(file), f"there is no folder '{file.parent}'", "make that folder first.")
+
+
+def _export_payload(stored: Stored, file: Path) -> None:
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(stored.payload)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _export_path(stored: Stored, file: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix=".flowkit-", dir=file.absolute().parent) as folder:
+        copy = PathCodec().decode(stored, Path, Path(folder))
+        if copy.is_dir():
+            shutil.move(copy, file)
+        else:
+            copy.replace(file)

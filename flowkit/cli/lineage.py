@@ -1,0 +1,120 @@
+"""`lineage`: what made an artifact, and what used it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flowkit.cli import options
+from flowkit.cli.looking import StoreView, open_store
+from flowkit.cli.references import find_what
+from flowkit.cli.render.formats import format_bytes, short
+from flowkit.cli.render.output import print_json, print_table
+from flowkit.engine.report import JSON_FORMAT
+from flowkit.lineage.ancestry import ancestors, descendants
+from flowkit.lineage.history import parameters_of
+from flowkit.lineage.rows import LineageRow
+
+_LONGEST_VALUE = 40
+
+
+@click.command(
+    epilog=options.example(
+        "flowkit lineage taxi@champion",
+        "flowkit lineage last:features",
+        "flowkit lineage data/taxi.csv --direction down",
+    )
+)
+@click.argument("what")
+@click.option(
+    "--direction",
+    type=click.Choice(["both", "up", "down"]),
+    default="both",
+    show_default=True,
+    help="Follow it up to what made it, down to what used it, or both.",
+)
+@click.option(
+    "-n", "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Follow at most this many nodes."
+)
+@options.looking_back
+def lineage(what: str, direction: str, limit: int, env: str | None, store: Path | None, as_json: bool) -> None:
+    """Say what made an artifact, and what used it.
+
+    WHAT is the beginning of a digest, RUN:NODE[.OUTPUT], a model's version (taxi:7) or alias (taxi@champion), or a
+    file, which is found by its content.
+    """
+    with open_store(env, store) as view:
+        found = find_what(view, what)
+        digest = found.artifact.digest
+        up = ancestors(view.reader, digest, limit) if direction != "down" else ()
+        down = descendants(view.reader, digest, limit) if direction != "up" else ()
+        parameters = {(row.run, row.node): _parameters(view, row) for row in (*up, *down)}
+    if as_json:
+        rows = [("upstream", row) for row in up] + [("downstream", row) for row in down]
+        print_json(
+            {
+                "format": JSON_FORMAT,
+                "artifact": digest,
+                "nodes": [_to_json(way, row, parameters[row.run, row.node]) for way, row in rows],
+            }
+        )
+        return
+    artifact = found.artifact
+    click.echo(f"{found.label}  {artifact.format}  {format_bytes(artifact.bytes)}  {digest}")
+    if direction != "down":
+        _print_rows("made by", up, parameters, "nothing recorded: it came in from outside")
+    if direction != "up":
+        _print_rows("used by", down, parameters, "nothing yet")
+
+
+def _parameters(view: StoreView, row: LineageRow) -> dict[str, str]:
+    """Return what a node's plain parameters were: those that are not artifacts."""
+    inputs = {parameter for parameter, _ in row.inputs}
+    return {
+        found.name: found.value for found in parameters_of(view.reader, row.run, row.node) if found.name not in inputs
+    }
+
+
+def _to_json(way: str, row: LineageRow, parameters: dict[str, str]) -> dict[str, Any]:
+    return {
+        "direction": way,
+        **asdict(row),
+        "inputs": [{"parameter": name, "artifact": digest} for name, digest in row.inputs],
+        "outputs": [{"name": name, "artifact": digest} for name, digest in row.outputs],
+        "parameters": parameters,
+    }
+
+
+def _print_rows(
+    title: str, rows: Sequence[LineageRow], parameters: dict[tuple[str, str], dict[str, str]], nothing: str
+) -> None:
+    click.echo(f"\n{title}" if rows else f"\n{title}: {nothing}")
+    if not rows:
+        return
+    print_table(
+        ("away", "node", "run", "took", "gave", "code"),
+        [
+            (
+                row.depth,
+                row.node,
+                row.run,
+                ", ".join([*_pairs(row.inputs), *_values(parameters[row.run, row.node])]),
+                ", ".join(_pairs(row.outputs)),
+                short(row.code),
+            )
+            for row in rows
+        ],
+        right=("away",),
+    )
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    return [f"{name} {short(digest)}" for name, digest in pairs]
+
+
+def _values(parameters: dict[str, str]) -> list[str]:
+    return [f"{name}={value[:_LONGEST_VALUE]}" for name, value in parameters.items()]

@@ -1,0 +1,82 @@
+"""What a person may mean by WHAT: a digest's beginning, RUN:NODE[.OUTPUT], taxi:7, taxi@champion, or a file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowkit.cli.looking import StoreView
+from flowkit.errors import NotRecordedError, UsageError
+from flowkit.fingerprint.files import digest_path
+from flowkit.lineage.artifacts import find_artifact, find_artifacts
+from flowkit.lineage.history import artifacts_of, find_run
+from flowkit.records import RETURN, Artifact, Output
+from flowkit.registry.models import resolve
+from flowkit.registry.references import parse_reference
+
+RUN = re.compile(r"last|\d{4,}[0-9a-f-]*")
+"""What the beginning of a run's id looks like; no pipeline and no model is called so."""
+
+_DIGEST = re.compile(r"[0-9a-fA-F]{4,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An artifact, and how it was found."""
+
+    artifact: Artifact
+    label: str
+
+
+def find_what(view: StoreView, text: str) -> Named:
+    """Return the artifact that `text` means.
+
+    Raises:
+        NotRecordedError: Nothing recorded is called so.
+        UsageError: It has none of the forms, or names several outputs at once.
+    """
+    before, colon, after = text.partition(":")
+    if colon and after and RUN.fullmatch(before):
+        return _of_node(view, before, after)
+    if Path(text).exists() and not _DIGEST.fullmatch(text):
+        return _of_file(view, Path(text))
+    if _DIGEST.fullmatch(text):
+        return Named(found := find_artifact(view.reader, text), found.digest)
+    if "@" in text or colon:
+        digest = resolve(view.reader, parse_reference(text)).artifact
+        return Named(find_artifacts(view.reader, [digest])[digest], text)
+    raise UsageError.for_other_reference(
+        text,
+        "an artifact",
+        "a digest's first digits, RUN:NODE[.OUTPUT], taxi:7, taxi@champion, or a file that is there",
+    )
+
+
+def _of_node(view: StoreView, run: str, text: str) -> Named:
+    identity = find_run(view.reader, run)
+    outputs = artifacts_of(view.reader, identity)
+    node, name = text, None
+    if node not in outputs:
+        node, _, name = text.rpartition(".")
+    if node not in outputs:
+        raise NotRecordedError.for_node(identity, text, list(outputs))
+    output = _choose(node, name, outputs[node])
+    return Named(output.artifact, f"{identity}:{node}" + ("" if output.name == RETURN else f".{output.name}"))
+
+
+def _choose(node: str, name: str | None, outputs: tuple[Output, ...]) -> Output:
+    named = {output.name: output for output in outputs}
+    if name is None and len(outputs) == 1:
+        return outputs[0]
+    if name is None or name not in named:
+        raise NotRecordedError.for_output(node, name or "", list(named))
+    return named[name]
+
+
+def _of_file(view: StoreView, path: Path) -> Named:
+    _, digest, _ = digest_path(path)
+    found = find_artifacts(view.reader, [digest])
+    if digest not in found:
+        raise NotRecordedError.for_file(str(path), digest)
+    return Named(found[digest], str(path))

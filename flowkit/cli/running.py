@@ -1,0 +1,112 @@
+"""`run` and `rerun`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flowkit.cli import options
+from flowkit.cli.looking import open_store
+from flowkit.cli.opening import Opened, open_record, open_session, open_target
+from flowkit.cli.render.output import on_terminal, print_json
+from flowkit.cli.render.run_lines import PlainListener, SilentListener
+from flowkit.cli.render.run_live import LiveListener
+from flowkit.cli.render.summary import print_summary
+from flowkit.graph.select import Selection
+from flowkit.lineage.history import run_summary
+from flowkit.project import Project
+
+_how_to_run = options.together(
+    options.force,
+    options.workers,
+    options.scheduler,
+    options.inline,
+    options.require_promotion,
+    options.json_output,
+    options.quiet,
+    options.verbose,
+)
+
+
+@click.command(epilog=options.example("flowkit run pipelines/taxi.py -p C=0.5", "flowkit run taxi --select +train"))
+@options.building
+@options.select
+@_how_to_run
+def run(
+    target: str,
+    parameters: tuple[str, ...],
+    env: str | None,
+    store: Path | None,
+    workers: int | None,
+    scheduler: str | None,
+    **how: Any,
+) -> int:
+    """Run what is missing, reuse the rest.
+
+    A step is reused where its code, its inputs' content, its parameters and its environment are the same as in an
+    earlier run. A failed step does not stop those that do not need it.
+    """
+    opened = open_target(target, parameters, env, store=store, workers=workers, scheduler=scheduler)
+    return _execute(opened, **how)
+
+
+@click.command(epilog=options.example("flowkit rerun", "flowkit rerun 20261120 --force train+"))
+@click.argument("run", default="last")
+@options.env
+@options.store
+@_how_to_run
+def rerun(run: str, env: str | None, store: Path | None, workers: int | None, scheduler: str | None, **how: Any) -> int:
+    """Repeat a recorded run with today's code.
+
+    RUN is a run's id, its beginning, or 'last' (the default). Its parameters and its environment are those of that
+    run; what has not changed since is reused.
+    """
+    with open_store(env, store) as view:
+        record = run_summary(view.reader, run).record
+    project = Project.containing(Path.cwd())
+    opened = open_record(record, project, store=store, workers=workers, scheduler=scheduler)
+    return _execute(opened, select=None, **how)
+
+
+def _execute(
+    opened: Opened,
+    *,
+    select: str | None,
+    force: str | None,
+    inline: bool,
+    require_promotion: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    listener = _listener(inline=inline, as_json=as_json, quiet=quiet, verbose=verbose)
+    with open_session(opened, inline=inline) as session, listener as hearing:
+        report = session.execute(
+            opened.pipeline,
+            opened.parameters,
+            target=opened.target,
+            select=Selection.parse(select) if select is not None else None,
+            force=Selection.parse(force) if force is not None else None,
+            require_promotion=require_promotion,
+            listener=hearing,
+            argv=sys.argv,
+        )
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print_summary(report, opened, quiet=quiet, verbose=verbose)
+    return report.exit_code
+
+
+def _listener(
+    *, inline: bool, as_json: bool, quiet: bool, verbose: bool
+) -> PlainListener | LiveListener | SilentListener:
+    if as_json:
+        return SilentListener()
+    # What a step prints goes straight to the terminal when it runs inline: a live view would fight with it.
+    if on_terminal() and not (inline or quiet or verbose):
+        return LiveListener()
+    return PlainListener(quiet=quiet, verbose=verbose)

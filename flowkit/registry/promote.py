@@ -1,0 +1,236 @@
+"""Decides a promotion: version, verdicts, alias and audit row in one transaction, or nothing of it.
+
+Whoever else promotes meanwhile waits for the write lock, so decisions are made one after another, each on what the
+alias points to at that moment.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import EllipsisType
+
+from flowkit.authoring.gates import Gate
+from flowkit.errors import GateError, PromotionError
+from flowkit.lineage.content import intern_artifact
+from flowkit.lineage.identities import Identities
+from flowkit.lineage.texts import to_prefix
+from flowkit.lineage.writer import LineageWriter
+from flowkit.records import Artifact, GateVerdict, Promotion, VersionState
+from flowkit.registry.audit import append_audit
+from flowkit.registry.gates import judge
+from flowkit.registry.judgements import insert_judgement, recorded_metrics, recorded_verdicts, select_in
+from flowkit.registry.references import check_alias_name, check_model_name
+from flowkit.registry.versions import (
+    VersionRecord,
+    find_held,
+    find_made_of,
+    find_model,
+    insert_model,
+    insert_version,
+    move_alias,
+    next_version,
+    set_state,
+)
+
+DRY_RUN = "dry run: the gates were judged, nothing was moved"
+
+_BARRED = {
+    VersionState.ROLLED_BACK: "was rolled back from",
+    VersionState.RETIRED: "is retired",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What a promotion node asks for.
+
+    Attributes:
+        artifact: The model.
+        metrics: The candidate's.
+        gates: At least one.
+        baseline: The champion's metrics on the same rows, where the pipeline scored them.
+        baseline_skipped: Whether there is a baseline that was skipped, since there is no champion to score.
+        seen: The version that the baseline was scored for, None where the alias pointed to none; `...` where no
+            baseline depends on it. If the alias points elsewhere by now, the comparison is void.
+    """
+
+    model: str
+    alias: str
+    artifact: Artifact
+    metrics: Mapping[str, float]
+    gates: Sequence[Gate]
+    baseline: Mapping[str, float] | None = None
+    baseline_skipped: bool = False
+    seen: int | EllipsisType | None = ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided, and whether anything was written: `reused` says that the alias held this version already."""
+
+    promotion: Promotion
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Situation:
+    """What the registry holds when a promotion is decided; ids where there are rows."""
+
+    model: int | None
+    version: VersionRecord | None
+    held: VersionRecord | None
+
+
+def promote(
+    writer: LineageWriter, candidate: Candidate, *, run: str, node: str, who: str, dry_run: bool = False
+) -> Decision:
+    """Judge a candidate, and move the alias to it if every gate lets it pass.
+
+    Args:
+        writer: Of the store whose registry decides.
+        candidate: What is asked for.
+        run: The run that asks; it must have begun.
+        node: The promotion's node.
+        who: For the audit log.
+        dry_run: Whether only to judge: nothing is written, and `reason` says so.
+
+    Returns:
+        The decision. A refusal is one too: `accepted` is False and `reason` says why.
+
+    Raises:
+        RegistryError: The model's or the alias's name is not one.
+        GateError: There is no gate.
+        PromotionError: A metric is missing or NaN, or the alias moved since its version was seen; nothing was written.
+        LineageError: The decision could not be recorded.
+    """
+    check_model_name(candidate.model)
+    check_alias_name(candidate.alias)
+    if not candidate.gates:
+        raise GateError.for_no_gate(candidate.model)
+    at = time.time()
+    return writer.write(lambda connection: _decide(connection, candidate, run, node, who, at, dry_run))
+
+
+def _decide(
+    connection: sqlite3.Connection, candidate: Candidate, run: str, node: str, who: str, at: float, dry_run: bool
+) -> Decision:
+    situation = _look(connection, candidate)
+    version, held = situation.version, situation.held
+    if version is not None and held is not None and version.id == held.id:
+        verdicts = recorded_verdicts(select_in(connection), version.id)
+        return Decision(_promotion(candidate, version.version, None, verdicts), reused=True)
+    if version is not None and version.state in _BARRED:
+        verdicts: tuple[GateVerdict, ...] = ()
+        reason: str | None = f"version {version.version} {_BARRED[version.state]}; only a person can promote it again"
+    else:
+        verdicts = _judge(connection, candidate, held)
+        reason = _refusal(verdicts)
+    if dry_run:
+        number = version.version if version is not None else next_version(connection, situation.model)
+        return Decision(_promotion(candidate, number, reason, verdicts, DRY_RUN))
+    number = _record(connection, candidate, situation, reason, verdicts, run, node, who, at)
+    return Decision(_promotion(candidate, number, reason, verdicts))
+
+
+def _look(connection: sqlite3.Connection, candidate: Candidate) -> _Situation:
+    model = find_model(connection, candidate.model)
+    if model is None:
+        return _Situation(None, None, None)
+    row = connection.execute(
+        "SELECT id FROM artifact WHERE substr(digest, 1, 16) = ?", (to_prefix(candidate.artifact.digest),)
+    ).fetchone()
+    version = find_made_of(connection, model, row[0]) if row is not None else None
+    return _Situation(model, version, find_held(connection, model, candidate.alias))
+
+
+def _judge(connection: sqlite3.Connection, candidate: Candidate, held: VersionRecord | None) -> tuple[GateVerdict, ...]:
+    now = held.version if held is not None else None
+    if candidate.seen is not ... and candidate.seen != now:
+        raise PromotionError.for_moved_alias(f"{candidate.model}@{candidate.alias}", candidate.seen, now)
+    recorded = None
+    if held is not None and not candidate.baseline_skipped:
+        recorded = recorded_metrics(select_in(connection), held.id)
+    return judge(candidate.gates, candidate.metrics, candidate.baseline, recorded, candidate.model)
+
+
+def _refusal(verdicts: Sequence[GateVerdict]) -> str | None:
+    failed = [verdict for verdict in verdicts if not verdict.passed]
+    if not failed:
+        return None
+    return "; ".join(f"{verdict.gate} is not met: observed {verdict.observed!r}" for verdict in failed)
+
+
+def _promotion(
+    candidate: Candidate, version: int, reason: str | None, verdicts: tuple[GateVerdict, ...], note: str | None = None
+) -> Promotion:
+    said = "; ".join(part for part in (reason, note) if part) or None
+    return Promotion(candidate.model, version, candidate.alias, reason is None, said, verdicts)
+
+
+def _record(
+    connection: sqlite3.Connection,
+    candidate: Candidate,
+    situation: _Situation,
+    reason: str | None,
+    verdicts: tuple[GateVerdict, ...],
+    run: str,
+    node: str,
+    who: str,
+    at: float,
+) -> int:
+    """Write the decision and return the version's number."""
+    identities = Identities(connection)
+    model = insert_model(connection, candidate.model)
+    run_id, _ = identities.run(run)
+    accepted = reason is None
+    version = situation.version
+    if version is None:
+        artifact = intern_artifact(connection, identities, candidate.artifact)
+        state = VersionState.REGISTERED if accepted else VersionState.REFUSED
+        version = insert_version(connection, model, artifact, run_id, node, at, state)
+    elif accepted:
+        set_state(connection, version, VersionState.REGISTERED)
+    held = situation.held
+    reference = f"{candidate.model}@{candidate.alias}"
+    if accepted and not move_alias(connection, model, candidate.alias, held, version, "promote", at):
+        now = find_held(connection, model, candidate.alias)
+        seen = held.version if held is not None else None
+        raise PromotionError.for_moved_alias(reference, seen, now.version if now is not None else None)
+    insert_judgement(
+        connection,
+        version=version.id,
+        alias=candidate.alias,
+        run=run_id,
+        accepted=accepted,
+        reason=reason,
+        metrics=candidate.metrics,
+        verdicts=verdicts,
+        at=at,
+    )
+    append_audit(
+        connection,
+        at=at,
+        who=who,
+        action="promote" if accepted else "refuse",
+        subject=f"{candidate.model}:{version.version}",
+        detail=_describe_move(reference, held) if reason is None else reason,
+        evidence={
+            "alias": candidate.alias,
+            "artifact": candidate.artifact.digest,
+            "run": run,
+            "node": node,
+            "metrics": {name: repr(value) for name, value in candidate.metrics.items()},
+            "gates": [
+                {"gate": v.gate, "observed": v.observed, "required": v.required, "passed": v.passed, "note": v.note}
+                for v in verdicts
+            ],
+        },
+    )
+    return version.version
+
+
+def _describe_move(reference: str, held: VersionRecord | None) -> str:
+    return f"{reference} pointed to {f'version {held.version}' if held is not None else 'nothing'} before"

@@ -1,0 +1,291 @@
+"""Whole runs through the public API, in this process: which nodes execute, which are reused, and why."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+import flowkit as fk
+from flowkit.records import Outcome, Reason, RunStatus
+
+CALLS: list[str] = []
+SWITCH = {"broken": False, "flaky": 0}
+
+
+def switch(name: str) -> int:
+    """Read a switch of this test; `cache_clear`-like state that is no part of any key."""
+    return getattr(_Holder, name)
+
+
+class _Holder:
+    broken = 0
+    flaky = 0
+
+
+@fk.step
+def start(number: int) -> int:
+    return number
+
+
+@fk.step
+def rounded(number: int) -> int:
+    return number // 10
+
+
+@fk.step
+def after(number: int) -> int:
+    return number + 1
+
+
+@fk.pipeline
+def chain(number: int = 11) -> None:
+    after(rounded(start(number)))
+
+
+@fk.step
+def fails(number: int) -> int:
+    raise ValueError(f"cannot do {number}")
+
+
+@fk.pipeline
+def branches(number: int = 1) -> None:
+    first = start(number)
+    after.named("blocked")(after.named("also_blocked")(fails(first)))
+    after.named("beside")(first)
+
+
+@fk.step
+def skips(number: int) -> int:
+    if number > 1:
+        raise fk.Skip("too large")
+    return number
+
+
+@fk.step
+def maybe(number: int | None) -> int:
+    return -1 if number is None else number
+
+
+@fk.step
+def total(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+@fk.pipeline
+def skipping() -> None:
+    mapped = skips(fk.each([0, 1, 2]))
+    total(fk.collect(mapped))
+    lone = skips(5)
+    after(lone)
+    maybe(lone)
+
+
+@fk.step(retries=2, retry_delay="1ms")
+def flaky(marker: Path) -> int:
+    attempts = len(list(fk_attempts(marker)))
+    (marker.parent / f"attempt{attempts}").touch()
+    if attempts < 2:
+        raise OSError("not yet")
+    return attempts
+
+
+def fk_attempts(marker: Path) -> list[Path]:
+    return sorted(marker.parent.glob("attempt*"))
+
+
+@fk.pipeline
+def retrying(marker: Path) -> None:
+    flaky(marker)
+
+
+@fk.step(cache=False)
+def always() -> int:
+    return 7
+
+
+@fk.step(max_age="200ms")
+def ageing() -> int:
+    return 8
+
+
+@fk.pipeline
+def unlasting() -> None:
+    after(always())
+    after.named("older")(ageing())
+
+
+@fk.pipeline
+def twins() -> None:
+    total([start(1), start.named("same")(1)])
+
+
+@fk.step
+def large(size: int) -> bytes:
+    return b"x" * size
+
+
+@fk.step
+def length(content: bytes) -> int:
+    return len(content)
+
+
+@fk.pipeline
+def storing(size: int = 100_000) -> None:
+    length(large(size))
+
+
+@pytest.fixture
+def session(tmp_path: Path):
+    with fk.Session(store=tmp_path / "store", inline=True) as session:
+        yield session
+
+
+def executed(run: fk.Run) -> list[str]:
+    return [node.node for node in run.report.nodes if node.outcome is Outcome.EXECUTED]
+
+
+def outcomes(run: fk.Run) -> dict[str, str]:
+    return {node.node: node.outcome.value for node in run.report.nodes}
+
+
+def reasons(run: fk.Run) -> dict[str, Reason | None]:
+    return {node.node: node.reason for node in run.report.nodes}
+
+
+def test_a_second_run_reuses_everything(session: fk.Session) -> None:
+    """The same code, inputs and parameters execute nothing."""
+    first = session.run(chain)
+    second = session.run(chain)
+
+    assert executed(first) == ["start", "rounded", "after"]
+    assert executed(second) == []
+    assert second["after"].value() == 2
+    assert {node.from_run for node in second.report.nodes} == {first.id}
+
+
+def test_equal_bytes_stop_the_wave(session: fk.Session) -> None:
+    """A step that runs again and gives the same bytes lets its consumers be reused."""
+    session.run(chain, number=11)
+
+    run = session.run(chain, number=12)
+
+    assert executed(run) == ["start", "rounded"]
+    assert reasons(run) == {"start": Reason.PARAMETER, "rounded": Reason.INPUT, "after": None}
+
+
+def test_a_failing_branch_does_not_stop_the_others(session: fk.Session) -> None:
+    """What needs the failed node is blocked; what does not goes on; the run has failed."""
+    run = session.run(branches)
+
+    assert outcomes(run) == {
+        "start": "executed",
+        "fails": "failed",
+        "also_blocked": "blocked",
+        "blocked": "blocked",
+        "beside": "executed",
+    }
+    assert run.status is RunStatus.FAILED
+    assert run.report.exit_code == 1
+    failure = run["fails"].report.error
+    assert "ValueError" in failure.message + failure.traceback
+    assert "flowkit/" not in failure.traceback
+    with pytest.raises(fk.FlowkitError, match="'fails' has no value"):
+        run["fails"].value()
+
+
+def test_a_failed_node_runs_again_and_what_succeeded_is_reused(session: fk.Session) -> None:
+    """A failure is recorded and never reused; its key is remembered as one that never succeeded."""
+    session.run(branches)
+
+    again = session.run(branches)
+
+    assert executed(again) == []
+    assert outcomes(again)["start"] == "reused"
+    assert outcomes(again)["fails"] == "failed"
+    assert reasons(again)["fails"] is Reason.FAILED
+
+
+def test_skip_leaves_out_elements_and_gives_none_where_it_is_admitted(session: fk.Session) -> None:
+    """A skipped element is left out of `collect`, its consumer is skipped, and `None` goes where it may."""
+    run = session.run(skipping)
+
+    assert run.status is RunStatus.SUCCEEDED
+    assert outcomes(run)["skips[2]"] == "skipped"
+    assert run["total"].value() == 1
+    assert outcomes(run)["after"] == "skipped"
+    assert run["maybe"].value() == -1
+
+
+def test_an_attempt_is_repeated_with_its_retries(session: fk.Session, tmp_path: Path) -> None:
+    """Two failures and a success are three attempts and one executed node."""
+    marker = tmp_path / "marker"
+    marker.touch()
+
+    run = session.run(retrying, marker=marker)
+
+    assert outcomes(run) == {"flaky": "executed"}
+    assert run["flaky"].report.attempts == 3
+
+
+def test_uncached_and_expired_nodes_run_again_and_their_consumers_do_not(session: fk.Session) -> None:
+    """`cache=False` always runs, `max_age` when older; equal bytes let the consumers be reused."""
+    session.run(unlasting)
+    time.sleep(0.25)
+
+    run = session.run(unlasting)
+
+    assert executed(run) == ["always", "ageing"]
+    assert reasons(run)["always"] is Reason.UNCACHED
+    assert reasons(run)["ageing"] is Reason.EXPIRED
+
+
+def test_nodes_with_one_key_run_once(session: fk.Session) -> None:
+    """The second of two equal calls is reused from the first, in the same run."""
+    run = session.run(twins)
+
+    assert sorted(executed(run)) == ["start", "total"] or sorted(executed(run)) == ["same", "total"]
+    assert run["total"].value() == 2
+
+
+def test_force_runs_a_node_whatever_there_is(tmp_path: Path) -> None:
+    """A forced node executes; what it feeds is reused if its bytes are the same."""
+    with fk.Session(store=tmp_path / "store", inline=True) as plain:
+        plain.run(chain)
+    with fk.Session(store=tmp_path / "store", inline=True, force="rounded") as forcing:
+        run = forcing.run(chain)
+
+    assert executed(run) == ["rounded"]
+    assert reasons(run)["rounded"] is Reason.FORCED
+
+
+@pytest.mark.parametrize("damage", ["delete", "flip", "truncate", "empty"])
+def test_a_lost_or_damaged_artifact_is_made_again(session: fk.Session, tmp_path: Path, damage: str) -> None:
+    """A hit is a promise: damage is noticed before use, said, and healed by the run."""
+    session.run(storing)
+    (blob,) = [path for path in (tmp_path / "store" / "blobs").rglob("*") if path.is_file()]
+    content = blob.read_bytes()
+    blob.chmod(0o600)
+    if damage == "delete":
+        blob.unlink()
+    else:
+        damaged = {"flip": bytes([content[0] ^ 1]) + content[1:], "truncate": content[:-1], "empty": b""}
+        blob.write_bytes(damaged[damage])
+
+    run = session.run(storing)
+
+    assert executed(run) == ["large"]
+    assert reasons(run)["large"] is Reason.LOST
+    assert run["large"].value() == b"x" * 100_000
+    assert executed(session.run(storing)) == []
+
+
+def test_a_missing_input_fails_its_node_by_name(session: fk.Session, tmp_path: Path) -> None:
+    """The run is recorded, the message names the path, and nothing else is harmed."""
+    run = session.run(retrying, marker=tmp_path / "nowhere")
+
+    assert outcomes(run) == {"flaky": "failed"}
+    failure = run["flaky"].report.error
+    assert "nowhere" in failure.message
+    assert failure.hint
