@@ -7,7 +7,6 @@ current folder and is made absolute; a configured or default one starts at the p
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import enum
 import json
 import math
@@ -17,6 +16,7 @@ from typing import Any
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.errors import ArgumentError, ParameterError
+from flowkit.errors.usage import nearest_name
 from flowkit.graph.typecheck import format_hint
 from flowkit.records import ParameterSpecification
 from flowkit.typed_values import (
@@ -60,8 +60,8 @@ def parse_parameters(
     }
     for name, text in _split(texts).items():
         if name not in known:
-            close = difflib.get_close_matches(name, list(known), n=1)
-            raise ArgumentError.for_unknown("pipeline", pipeline.name, name, tuple(known), close[0] if close else None)
+            close = nearest_name(name, tuple(known))
+            raise ArgumentError.for_unknown("pipeline", pipeline.name, name, tuple(known), close)
         values[name] = _read_given(pipeline, known[name], text)
     return pipeline.bind(**values)
 

@@ -60,7 +60,7 @@ def promote(
         arguments,
         location=calling_location(),
         settings={"model": match[1], "alias": match[2], "gates": tuple(gates), "hint": Promotion},
-        hints={"model": Any, "metrics": Metrics, "baseline": Metrics},
+        hints={"model": object, "metrics": Metrics, "baseline": Metrics},
     )
     return cast(Promotion, Handle(Ref(node.name), Promotion))
 

@@ -13,6 +13,7 @@ from flowkit.cli import options
 from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.render.formats import format_moment, format_seconds
 from flowkit.cli.render.output import print_json, print_table
+from flowkit.config import DEFAULT_ENVIRONMENT
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import NotRecordedError
 from flowkit.lineage.history import details_of, find_run, list_runs, nodes_of, run_summary
@@ -48,7 +49,7 @@ def runs(pipeline: str | None, limit: int, env: str | None, store: Path | None, 
             (
                 row.run,
                 row.pipeline,
-                row.env,
+                row.env if row.env != DEFAULT_ENVIRONMENT else None,
                 row.status,
                 format_moment(row.started),
                 format_seconds(row.seconds),

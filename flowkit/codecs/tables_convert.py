@@ -14,7 +14,7 @@ from flowkit.codecs.tables_chunks import TableReader
 from flowkit.codecs.tables_manifest import describe_dtype
 from flowkit.codecs.tables_pandas import build_frame, is_default_index
 from flowkit.codecs.tables_pandas_arrays import decode_array
-from flowkit.codecs.tables_scalars import describe_scalar
+from flowkit.codecs.tables_scalars import describe_scalar, zone_name
 from flowkit.errors import CodecError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _column_as_arrow(column: Entry, reader: TableReader, wanted: str) -> pa.Chun
         return decode_arrow(column["data"], None, reader)
     if kind in _DIRECT and "elements" not in column and not column.get("dtype", "").startswith("complex"):
         data = reader.read(column["data"])
-        return data.cast(pa.timestamp(column["unit"], _zone_name(column["zone"]))) if kind == "zoned" else data
+        return data.cast(pa.timestamp(column["unit"], zone_name(column["zone"]))) if kind == "zoned" else data
     if kind == "categorical":
         return _categorical_as_arrow(column, reader, wanted)
     if kind == "arrow-dtype":
@@ -128,17 +128,6 @@ def _values_as_arrow(column: Entry, reader: TableReader, wanted: str) -> pa.Chun
         return pa.chunked_array([pa.array(values, from_pandas=False)])
     except (pa.ArrowException, TypeError, OverflowError) as error:
         raise CodecError.for_column_view(_column_name(column), describe_dtype(column), wanted) from error
-
-
-def _zone_name(zone: Any) -> str:
-    """Return a time zone as Arrow names it."""
-    tag, *parts = zone
-    if tag in ("ZoneInfo", "pytz"):
-        return str(parts[0])
-    if tag == "timezone" and parts[0] % 60 == 0:
-        hours, minutes = divmod(abs(parts[0]) // 60, 60)
-        return "UTC" if parts[0] == 0 else f"{'-' if parts[0] < 0 else '+'}{hours:02}:{minutes:02}"
-    return "UTC"
 
 
 def _is_integer_text(packed: list[Any]) -> bool:

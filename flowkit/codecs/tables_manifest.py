@@ -10,7 +10,7 @@ from typing import Any
 from flowkit.codecs.base import Buffer
 from flowkit.codecs.tables_arrow import Entry, unpack_field
 from flowkit.codecs.tables_chunks import leaves
-from flowkit.codecs.tables_scalars import describe_scalar, dump_json
+from flowkit.codecs.tables_scalars import describe_scalar, dump_json, zone_name
 from flowkit.errors import CodecError
 
 VERSION = 1
@@ -127,7 +127,7 @@ def describe_dtype(column: Entry) -> str:
     if kind in ("numpy", "masked", "pickled"):
         return str(column["dtype"])
     if kind == "zoned":
-        return f"datetime64[{column['unit']}, {describe_scalar(column['zone'])}]"
+        return f"datetime64[{column['unit']}, {zone_name(column['zone'])}]"
     if kind == "string":
         return "str" if column["missing"] == "NaN" else "string"
     if kind == "sparse":

@@ -70,6 +70,17 @@ def describe_scalar(encoded: Any) -> str:
     return f"{tag}({', '.join(describe_scalar(part) for part in parts)})" if parts else str(tag)
 
 
+def zone_name(zone: Any) -> str:
+    """Return an encoded time zone as Arrow names it; UTC where it has no name there, as the instants stay right."""
+    tag, *parts = zone
+    if tag in ("ZoneInfo", "pytz"):
+        return str(parts[0])
+    if tag == "timezone" and parts[0] % 60 == 0 and parts[0] != 0:
+        hours, minutes = divmod(abs(parts[0]) // 60, 60)
+        return f"{'-' if parts[0] < 0 else '+'}{hours:02}:{minutes:02}"
+    return "UTC"
+
+
 def _text(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
 

@@ -66,6 +66,15 @@ class LineageError(StoreError):
         return cls(f"The lineage database {str(path)!r} is damaged.", [("reason", reason)], _RESTORE)
 
     @classmethod
+    def for_broken_audit(cls, path: Path, sequence: int) -> Self:
+        """The audit log's chain of hashes does not hold from a row on."""
+        return cls(
+            f"The audit log was tampered with: row {sequence} is changed, missing or out of place.",
+            (("database", str(path)), ("first", f"row {sequence}")),
+            "keep the file as it is, and compare it with a backup: flowkit audit list shows what it says now.",
+        )
+
+    @classmethod
     def for_foreign(cls, path: Path) -> Self:
         """It is a sound SQLite database of something else."""
         return cls(

@@ -340,9 +340,9 @@ class NotRecordedError(UsageError):
 
     @classmethod
     def for_node(cls, run: str, node: str, known: Sequence[str]) -> Self:
-        """A node that the run did not have."""
+        """A node that the run, or the pipeline, does not have."""
         return cls(
-            f"The run {run!r} has no node {node!r}.",
+            f"There is no node {node!r} in {run!r}.",
             _listed("nodes", known),
             _suggest(node, known, "use one of the nodes above."),
         )
@@ -395,7 +395,14 @@ def _placed(frames: Sequence[str]) -> list[tuple[str, str]]:
 
 def _suggest(name: str, known: Sequence[str], otherwise: str) -> str:
     """Return the hint: the known name that is most like `name`, else `otherwise`."""
+    found = nearest_name(name, known)
+    return f"did you mean {found!r}?" if found else otherwise
+
+
+def nearest_name(name: str, known: Sequence[str]) -> str | None:
+    """Return the known name that is most like `name`, in another case first; None where none is close."""
     import difflib  # ponderous for a module that every command loads
 
-    found = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {found[0]!r}?" if found else otherwise
+    same = [other for other in known if other.lower() == name.lower()]
+    close = same or difflib.get_close_matches(name, known, n=1)
+    return close[0] if close else None

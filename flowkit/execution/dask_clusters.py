@@ -230,18 +230,28 @@ class LocalCluster:
 
         self._folder = make_work_base()
         with dask.config.set(_QUIET):
-            self._cluster = distributed.LocalCluster(
-                n_workers=1,
-                threads_per_worker=self._slots,
-                processes=False,
-                dashboard_address=None,
-                memory_limit=0,
-                local_directory=str(self._folder),
+            self._cluster = distributed.SpecCluster(
+                scheduler={
+                    "cls": _without_http(distributed.Scheduler),
+                    "options": {"protocol": "inproc://", "port": 0, "dashboard": False},
+                },
+                workers={0: {"cls": _without_http(distributed.Worker), "options": self._worker_options()}},
                 silence_logs=logging.CRITICAL,
             )
             self._client = distributed.Client(self._cluster, set_as_default=False)
         hasten(self._client)
         self._address = next(iter(self._cluster.workers.values())).address
+
+    def _worker_options(self) -> dict[str, Any]:
+        return {
+            "protocol": "inproc://",
+            "nthreads": self._slots,
+            # Dask would pause a worker for what the driver itself uses.
+            "memory_limit": 0,
+            "local_directory": str(self._folder),
+            "dashboard": False,
+            "silence_logs": logging.CRITICAL,
+        }
 
     def _land(self, packet: str, future: Any) -> None:
         if future.status != "finished":
@@ -250,6 +260,11 @@ class LocalCluster:
 
 _LOCAL: dict[str, LocalCluster] = {}
 _PACKETS: dict[tuple[str, str], tuple[HostSettings, Envelope]] = {}
+
+
+def _without_http(server: Any) -> Any:
+    """Return a Dask server class that opens no HTTP port: it would listen on this machine's address on the network."""
+    return type(server.__name__, (server,), {"start_http_server": lambda self, *args, **options: None})
 
 
 def _run_here(cluster: str, packet: str) -> None:
@@ -318,7 +333,7 @@ class ExternalCluster:
 
     def cancel(self, worker: str, tokens: Sequence[str]) -> None:
         """Kill or hand back attempts on a worker."""
-        self._client.run(cancel_attempts, list(tokens), workers=[worker], wait=False)
+        self._client.run(cancel_attempts, list(tokens), workers=[worker], wait=False, on_error="ignore")
 
     def close(self) -> None:
         """End this session's step hosts on the workers, and disconnect."""
@@ -384,7 +399,8 @@ class ExternalCluster:
     def _warm(self, workers: Sequence[str]) -> None:
         settings = pickle.dumps(self._settings, protocol=5)
         for address in workers:
-            self._client.run(warm_worker, settings, address, self._workers[address], workers=[address], wait=False)
+            slots = self._workers[address]
+            self._client.run(warm_worker, settings, address, slots, workers=[address], wait=False, on_error="ignore")
 
     def _receive(self, event: tuple[Any, bytes]) -> None:
         for heard in pickle.loads(event[1]):

@@ -62,8 +62,8 @@ def own_digest() -> str:
     return hasher.hexdigest(16)
 
 
-def warm_worker(settings: bytes, address: str, slots: int) -> None:
-    """Start this worker's step hosts before the first packet comes."""
+async def warm_worker(settings: bytes, address: str, slots: int) -> None:
+    """Start this worker's step hosts before the first packet comes. A coroutine, so that Dask need not wait for it."""
     supervisor_of(address, slots).warm(pickle.loads(settings))
 
 
@@ -91,8 +91,8 @@ def run_envelope(settings: bytes, envelope: bytes, instance: str, topic: str) ->
     return sender.close()
 
 
-def cancel_attempts(tokens: Iterable[str]) -> None:
-    """Kill or hand back attempts in this worker."""
+async def cancel_attempts(tokens: Iterable[str]) -> None:
+    """Kill or hand back attempts in this worker. A coroutine, so that Dask need not wait for it."""
     with _LOCK:
         supervisors = list(_SUPERVISORS.values())
     for supervisor in supervisors:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import linecache
 import pickle
 import sys
+import types
+from collections.abc import Iterator
 from typing import Protocol
 
 from flowkit.authoring.step import Step
@@ -70,8 +73,10 @@ def pickle_step(specification: StepSpecification) -> bytes:
     """
     import cloudpickle
 
+    # Only names that the body uses travel with a function, but its decorators are told apart by theirs.
+    names = {name: value for name, value in specification.function.__globals__.items() if _is_flowkits(value)}
     try:
-        content: bytes = cloudpickle.dumps(specification, protocol=5)
+        content: bytes = cloudpickle.dumps((specification, names), protocol=5)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
         raise CodeMismatchError.for_unpicklable(specification.name, error) from error
     return content
@@ -80,8 +85,36 @@ def pickle_step(specification: StepSpecification) -> bytes:
 def _unpickle(order: StepOrder) -> StepSpecification:
     install_sources(order.sources)
     assert order.pickled is not None
-    found = pickle.loads(order.pickled)
-    return found if isinstance(found, StepSpecification) else _specification_of(found, order)
+    specification, names = pickle.loads(order.pickled)
+    for name, value in names.items():
+        specification.function.__globals__.setdefault(name, value)
+    found: StepSpecification = specification
+    return found
+
+
+def sources_around(specification: StepSpecification) -> dict[str, str]:
+    """Return the text of every file or notebook cell that defines something beside a step that travels by value."""
+    values = [specification.function, *specification.function.__globals__.values()]
+    files = {file for value in values for file in _files_of(value)}
+    texts = {file: "".join(linecache.getlines(file)) for file in files}
+    return {file: text for file, text in texts.items() if text}
+
+
+def _files_of(value: object) -> Iterator[str]:
+    function = value.function if isinstance(value, Step) else value
+    if isinstance(function, types.FunctionType):
+        if function.__module__ == "__main__":
+            yield function.__code__.co_filename
+    elif isinstance(value, type) and value.__module__ == "__main__":
+        for member in vars(value).values():
+            yield from _files_of(member)
+
+
+def _is_flowkits(value: object) -> bool:
+    if isinstance(value, types.ModuleType):
+        return value.__name__.partition(".")[0] == "flowkit"
+    plain = isinstance(value, (type, types.FunctionType))
+    return plain and str(getattr(value, "__module__", "")).partition(".")[0] == "flowkit"
 
 
 def _look_up(order: StepOrder) -> StepSpecification:

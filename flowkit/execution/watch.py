@@ -61,6 +61,7 @@ class PacketWatch:
         self._cancelled: frozenset[str] = frozenset()
         self._done = False
         self._taken = False
+        self._refused = False
         self._condemned: str | None = None
         self._verdict: Callable[[_Running], StepResult] | None = None
         self._wake_receive, self._wake_send = os.pipe()
@@ -208,8 +209,9 @@ class PacketWatch:
 
     def _refuse(self, failure: Failure) -> None:
         """Fail the first node with what kept the host from taking the packet; the others have lost nothing."""
+        self._refused = True
         if self._pending:
-            self._fail_first(lambda running: self._result(running, Outcome.FAILED, failure))
+            self._fail_first(self._failed_with(failure))
 
     def _bury(self) -> None:
         """Tell what the host's death means for each node; what it had sent before it died counts."""
@@ -226,6 +228,8 @@ class PacketWatch:
         if self._verdict is not None:
             # Where the condemned node ended just before the blow, the next one was hit by it innocently.
             return self._condemned == (self._running.slip.token if self._running is not None else None)
+        if self._refused:
+            return False
         # A host that was fine and died before it took the packet was not killed by any of its nodes.
         return self._running is not None or self._taken or not self._host.ready
 

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from types import ModuleType
 
 from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.ownership import Owner, file_of
 from flowkit.fingerprint.source import SourceFile
 
-_KNOWN: dict[int, tuple[SourceFile, tuple[tuple[int, str, str], ...]]] = {}
+_KNOWN: dict[int, tuple[SourceFile, _Imports]] = {}
+
+
+class _Imports:
+    """The imports at the top of one file, and which of them it reads."""
+
+    def __init__(self, source: SourceFile) -> None:
+        self._source = source
+        self.statements = tuple(_find_imports(source.tree))
+
+    @cached_property
+    def _read(self) -> set[str]:
+        return _read_names(self._source.nodes)
+
+    def is_read(self, name: str) -> bool:
+        """Whether a dotted name is read itself, or the package that it starts with is read bare."""
+        return name in self._read or ("." in name and f"={name.partition('.')[0]}" in self._read)
 
 
 def imported_for_effect(context: Context, module: ModuleType) -> list[ModuleType]:
@@ -20,54 +37,47 @@ def imported_for_effect(context: Context, module: ModuleType) -> list[ModuleType
     source = context.sources.file(file, namespace=module.__dict__) if file is not None else None
     if source is None:
         return []
+    imports = _imports_of(source)
     found = []
-    for level, name, member in unread_imports(source):
+    for bound, level, name, member in imports.statements:
         target = sys.modules.get(_absolute(module, level, name, member))
-        if target is not None and target is not module and context.ownership.of_module(target) is Owner.PROJECT:
+        if target is None or target is module or context.ownership.of_module(target) is not Owner.PROJECT:
+            continue
+        if not imports.is_read(bound):
             found.append(target)
     return found
 
 
-def unread_imports(source: SourceFile) -> tuple[tuple[int, str, str], ...]:
-    """Return (level, module, member) of the imports at the top of a file whose names it never reads."""
+def _imports_of(source: SourceFile) -> _Imports:
     kept = _KNOWN.get(id(source))
     if kept is None:
-        kept = _KNOWN[id(source)] = (source, tuple(_find_unread(source.tree)))
+        kept = _KNOWN[id(source)] = (source, _Imports(source))
     return kept[1]
 
 
-def _find_unread(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
-    read = _read_names(tree)
+def _find_imports(tree: ast.Module) -> Iterator[tuple[str, int, str, str]]:
+    """Yield (bound name, level, module, member) of each import at the top of a file."""
     for node in _top_statements(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                if not _is_read(alias.asname or alias.name, read):
-                    yield (0, alias.name, "")
+                yield (alias.asname or alias.name, 0, alias.name, "")
         elif isinstance(node, ast.ImportFrom):
+            # What a star brings in is found by name where it is used.
             for alias in node.names:
-                # What a star brings in is found by name where it is used.
-                if alias.name != "*" and not _is_read(alias.asname or alias.name, read):
-                    yield (node.level, node.module or "", alias.name)
+                if alias.name != "*":
+                    yield (alias.asname or alias.name, node.level, node.module or "", alias.name)
 
 
-def _is_read(name: str, read: set[str]) -> bool:
-    """Whether a dotted name is read itself, or the package that it starts with is read bare."""
-    return name in read or ("." in name and f"={name.partition('.')[0]}" in read)
-
-
-def _read_names(tree: ast.Module) -> set[str]:
+def _read_names(nodes: Iterable[ast.AST]) -> set[str]:
     """Return every dotted name that is read, with its prefixes; names read without an attribute also with a `=`."""
     read: set[str] = set()
-    inner: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            inner.add(id(node.value))
-        dotted = _dotted(node)
-        if dotted is not None:
+    inner = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    for node in nodes:
+        if isinstance(node, ast.Name) and id(node) not in inner and isinstance(node.ctx, ast.Load):
+            read |= {node.id, f"={node.id}"}
+        elif isinstance(node, ast.Attribute) and (dotted := _dotted(node)) is not None:
             parts = dotted.split(".")
             read.update(".".join(parts[: count + 1]) for count in range(len(parts)))
-            if len(parts) == 1 and id(node) not in inner:
-                read.add(f"={dotted}")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
             # Named in `__all__` or in an annotation.
             read.add(node.value)

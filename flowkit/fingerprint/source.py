@@ -24,6 +24,7 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _FUTURES = 0
 for _feature in __future__.all_feature_names:
     _FUTURES |= getattr(__future__, _feature).compiler_flag
+_LEAVES = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
 _IS_LAMBDA = "<lambda>"
 
 
@@ -49,10 +50,26 @@ class SourceFile:
         return dict(table)
 
     @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree, in no particular order, without contexts and operators."""
+        found: list[ast.AST] = []
+        waiting: list[ast.AST] = [self.tree]
+        while waiting:
+            node = waiting.pop()
+            found.append(node)
+            for name in node._fields:
+                child = getattr(node, name, None)
+                if type(child) is list:
+                    waiting += [item for item in child if isinstance(item, ast.AST)]
+                elif isinstance(child, ast.AST) and not isinstance(child, _LEAVES):
+                    waiting.append(child)
+        return found
+
+    @cached_property
     def functions(self) -> dict[tuple[str, int], list[FunctionNode]]:
         """Every function and lambda in it by (name, first line, that of a decorator included)."""
         table: dict[tuple[str, int], list[FunctionNode]] = defaultdict(list)
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Lambda):
                 table[_IS_LAMBDA, node.lineno].append(node)
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):

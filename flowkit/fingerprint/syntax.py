@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from flowkit.fingerprint.framing import count_bytes, double_bytes, frame, frame_text
@@ -16,6 +17,7 @@ OwnDecorator = Callable[[ast.expr], bool]
 
 _IGNORED = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_SCOPES = (*_FUNCTIONS, ast.ClassDef)
 
 
 def canonical_syntax(root: ast.AST, own_decorator: OwnDecorator, docstrings: bool = False) -> bytes:
@@ -27,37 +29,63 @@ def canonical_syntax(root: ast.AST, own_decorator: OwnDecorator, docstrings: boo
         docstrings: Whether bare constants count, because reached code reads `__doc__`.
     """
     written: list[bytes] = []
-    # An explicit stack: long sums and chained calls are deeper than the interpreter lets functions recurse.
-    waiting: list[tuple[Any, bool]] = [(root, False)]
+    # An explicit stack: long sums and chained calls are deeper than the interpreter lets functions recurse. A scope
+    # leaves behind what says whether the scope around it is a function.
+    waiting: list[Any] = [root]
+    in_function = False
     while waiting:
-        item, in_function = waiting.pop()
+        item = waiting.pop()
         if isinstance(item, ast.AST):
-            fields = _fields(item, item is root, in_function, own_decorator)
-            written.append(frame_text(b"(", type(item).__name__) + count_bytes(len(fields)))
-            inside = in_function if not isinstance(item, (*_FUNCTIONS, ast.ClassDef)) else isinstance(item, _FUNCTIONS)
-            waiting.extend((field, inside) for field in reversed(fields))
+            kind = type(item)
+            written.append(_header(kind))
+            if isinstance(item, _SCOPES):
+                waiting.append(_Leave(in_function))
+                in_function = kind is not ast.ClassDef
+                waiting.extend(reversed(_scope_fields(item, item is root, own_decorator)))
+            else:
+                fields = [getattr(item, name, None) for name in _fields(kind)]
+                if in_function and kind is ast.AnnAssign and isinstance(item.target, ast.Name):  # type: ignore[attr-defined]
+                    # Never evaluated for a local name, so it cannot matter.
+                    fields[1] = None
+                waiting.extend(reversed(fields))
         elif isinstance(item, list):
-            kept = [child for child in item if docstrings or not _is_idle(child)]
+            kept = item if docstrings else [child for child in item if not _is_idle(child)]
             written.append(b"[" + count_bytes(len(kept)))
-            waiting.extend((child, in_function) for child in reversed(kept))
+            waiting.extend(reversed(kept))
+        elif type(item) is _Leave:
+            in_function = item.was_in_function
         else:
             written.append(constant_bytes(item))
     return b"".join(written)
 
 
-def _fields(node: ast.AST, is_root: bool, in_function: bool, own_decorator: OwnDecorator) -> list[Any]:
+class _Leave:
+    """Marks the end of a scope among what is waiting."""
+
+    __slots__ = ("was_in_function",)
+
+    def __init__(self, was_in_function: bool) -> None:
+        self.was_in_function = was_in_function
+
+
+@cache
+def _header(kind: type[ast.AST]) -> bytes:
+    return frame_text(b"(", kind.__name__)
+
+
+@cache
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    return tuple(name for name in kind._fields if name not in _IGNORED)
+
+
+def _scope_fields(node: ast.AST, is_root: bool, own_decorator: OwnDecorator) -> list[Any]:
     if is_root and isinstance(node, _FUNCTIONS):
         return _root_function_fields(node, own_decorator)
-    found = []
-    for name in node._fields:
+    found: list[Any] = []
+    for name in _fields(type(node)):
         value: Any = getattr(node, name, None)
-        if name in _IGNORED:
-            continue
         if name == "decorator_list":
             value = [decorator for decorator in value if not own_decorator(decorator)]
-        elif name == "annotation" and in_function and isinstance(node, ast.AnnAssign):
-            # Never evaluated for a local name, so it cannot matter.
-            value = None if isinstance(node.target, ast.Name) else value
         found.append(value)
     return found
 
@@ -76,7 +104,8 @@ def _root_function_fields(node: ast.AST, own_decorator: OwnDecorator) -> list[An
 
 
 def _is_idle(node: object) -> bool:
-    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    kind = type(node)
+    return kind is ast.Pass or (kind is ast.Expr and type(node.value) is ast.Constant)  # type: ignore[attr-defined]
 
 
 def constant_bytes(value: Any) -> bytes:

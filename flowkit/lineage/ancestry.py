@@ -31,7 +31,7 @@ _IN_ONE_RUN = f"""(
 
 _MAKERS = f"""
     WITH RECURSIVE found (id) AS (
-        SELECT o.execution FROM artifact AS a JOIN output AS o ON o.artifact = a.id WHERE substr(a.digest, 1, 16) = ?
+        SELECT o.execution FROM artifact AS a JOIN output AS o ON o.artifact = a.id WHERE substr(a.digest, 1, 12) = ?
         UNION
         SELECT coalesce(
             (
@@ -54,7 +54,7 @@ _MAKERS = f"""
 
 _USERS = f"""
     WITH RECURSIVE found (id) AS (
-        SELECT i.execution FROM artifact AS a JOIN input AS i ON i.artifact = a.id WHERE substr(a.digest, 1, 16) = ?
+        SELECT i.execution FROM artifact AS a JOIN input AS i ON i.artifact = a.id WHERE substr(a.digest, 1, 12) = ?
         UNION
         SELECT i.execution
         FROM found

@@ -29,11 +29,11 @@ _BY_DIGEST = f"""
     SELECT {_ARTIFACT}
     FROM artifact AS a
     JOIN word AS f ON f.id = a.format
-    WHERE substr(a.digest, 1, 16) IN ({{values}})"""
+    WHERE substr(a.digest, 1, 12) IN ({{values}})"""
 
 _BY_PREFIX = """
     SELECT digest FROM artifact
-    WHERE substr(digest, 1, 16) BETWEEN substr(?1, 1, 16) AND substr(?2, 1, 16) AND digest BETWEEN ?1 AND ?2
+    WHERE substr(digest, 1, 12) BETWEEN substr(?1, 1, 12) AND substr(?2, 1, 12) AND digest BETWEEN ?1 AND ?2
     LIMIT 10"""
 
 _LATEST = """

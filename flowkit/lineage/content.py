@@ -6,11 +6,19 @@ import sqlite3
 
 from flowkit.lineage.identities import Identities
 from flowkit.lineage.texts import to_bytes, to_prefix, to_signed
-from flowkit.records import Artifact, BlobFile
+from flowkit.records import Artifact, BlobFile, Digest
 from flowkit.store.names import digest_in
 
 _DIGITS = 65
 """Length of `ab/cdef…` before the suffix."""
+
+
+def find_artifact_id(connection: sqlite3.Connection, digest: Digest) -> int | None:
+    """Return the id of an artifact, None where it is not recorded."""
+    row: tuple[int] | None = connection.execute(
+        "SELECT id FROM artifact WHERE substr(digest, 1, 12) = ? AND digest = ?", (to_prefix(digest), to_bytes(digest))
+    ).fetchone()
+    return row[0] if row is not None else None
 
 
 def intern_artifact(connection: sqlite3.Connection, identities: Identities, artifact: Artifact) -> int:
@@ -19,11 +27,8 @@ def intern_artifact(connection: sqlite3.Connection, identities: Identities, arti
     Raises:
         StoreError: A file's name is not made of a digest and a suffix.
     """
-    row = connection.execute(
-        "SELECT id FROM artifact WHERE substr(digest, 1, 16) = ?", (to_prefix(artifact.digest),)
-    ).fetchone()
-    if row is not None:
-        known: int = row[0]
+    known = find_artifact_id(connection, artifact.digest)
+    if known is not None:
         return known
     identity = connection.execute(
         "INSERT INTO artifact (digest, format, bytes, inline) VALUES (?, ?, ?, ?)",

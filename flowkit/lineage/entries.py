@@ -18,7 +18,7 @@ _ENTRIES = """
     JOIN entry AS e ON e.id = x.entry AND e.execution = x.id
     JOIN run AS r ON r.id = x.run
     JOIN pipeline_node AS p ON p.id = x.pipeline_node
-    WHERE substr({column}, 1, 16) IN ({{values}})
+    WHERE substr({column}, 1, 12) IN ({{values}})
     ORDER BY x.id"""
 
 _BY_CACHE_KEY = _ENTRIES.format(column="x.cache_key")
@@ -34,7 +34,7 @@ _METRICS = """
 _FAILED = """
     SELECT x.cache_key
     FROM execution AS x
-    WHERE substr(x.cache_key, 1, 16) IN ({values})
+    WHERE substr(x.cache_key, 1, 12) IN ({values})
     GROUP BY x.cache_key
     HAVING max(x.succeeded) = 0"""
 

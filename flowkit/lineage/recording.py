@@ -113,8 +113,8 @@ class Recorder:
 
     def _find_standing(self, execution: Execution) -> Standing | None:
         row = self.connection.execute(
-            "SELECT id, execution, generation FROM entry WHERE substr(entry_key, 1, 16) = ?",
-            (to_prefix(execution.entry_key),),
+            "SELECT id, execution, generation FROM entry WHERE substr(entry_key, 1, 12) = ? AND entry_key = ?",
+            (to_prefix(execution.entry_key), to_bytes(execution.entry_key)),
         ).fetchone()
         return Standing(*row) if row is not None else None
 

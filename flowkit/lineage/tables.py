@@ -6,7 +6,7 @@ They are compact: integer ids, binary digests interned once, repeated words in o
 - `execution` is one success, or one failure with a known key, with all that went in and came out. The node rows of
   many runs point to it, so a reused node costs one small row and still shows its inputs and outputs.
 - `entry` is what later runs may reuse: the execution that stands, and which generation of results it is.
-- Digests are indexed by their first 16 bytes, which are as unique as the whole and half as large.
+- Digests are indexed by their first 12 bytes: as good as unique, and a third as large; a clash is refused.
 - `argument_value` is shared where the writer remembers that it has met the value before; it is not unique.
 """
 
@@ -120,7 +120,7 @@ CREATE TABLE entry (
     generation INTEGER NOT NULL,
     execution INTEGER REFERENCES execution
 );
-CREATE UNIQUE INDEX entry_key ON entry (substr(entry_key, 1, 16));
+CREATE UNIQUE INDEX entry_key ON entry (substr(entry_key, 1, 12));
 CREATE INDEX entry_step ON entry (step);
 CREATE TABLE execution (
     id INTEGER PRIMARY KEY,
@@ -133,7 +133,7 @@ CREATE TABLE execution (
     succeeded INTEGER NOT NULL,
     created_ms INTEGER NOT NULL
 );
-CREATE INDEX execution_cache_key ON execution (substr(cache_key, 1, 16));
+CREATE INDEX execution_cache_key ON execution (substr(cache_key, 1, 12));
 CREATE INDEX node_reused ON node (execution, run) WHERE outcome = {REUSED};
 CREATE TABLE observed_names (
     id INTEGER PRIMARY KEY,
@@ -156,7 +156,7 @@ CREATE TABLE artifact (
     bytes INTEGER NOT NULL,
     inline BLOB
 );
-CREATE UNIQUE INDEX artifact_digest ON artifact (substr(digest, 1, 16));
+CREATE UNIQUE INDEX artifact_digest ON artifact (substr(digest, 1, 12));
 CREATE TABLE blob_file (
     id INTEGER PRIMARY KEY,
     digest BLOB NOT NULL,

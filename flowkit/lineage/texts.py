@@ -38,8 +38,8 @@ def to_bytes(digest: Digest) -> bytes:
 
 
 def to_prefix(digest: Digest) -> bytes:
-    """Return the first 16 bytes of a digest, by which it is indexed."""
-    return bytes.fromhex(digest[:32])
+    """Return the first 12 bytes of a digest, by which it is indexed."""
+    return bytes.fromhex(digest[:24])
 
 
 def to_json(value: Any) -> str:

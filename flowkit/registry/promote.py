@@ -14,9 +14,8 @@ from types import EllipsisType
 
 from flowkit.authoring.gates import Gate
 from flowkit.errors import GateError, PromotionError
-from flowkit.lineage.content import intern_artifact
+from flowkit.lineage.content import find_artifact_id, intern_artifact
 from flowkit.lineage.identities import Identities
-from flowkit.lineage.texts import to_prefix
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import Artifact, GateVerdict, Promotion, VersionState
 from flowkit.registry.audit import append_audit
@@ -120,8 +119,8 @@ def _decide(
     situation = _look(connection, candidate)
     version, held = situation.version, situation.held
     if version is not None and held is not None and version.id == held.id:
-        verdicts = recorded_verdicts(select_in(connection), version.id)
-        return Decision(_promotion(candidate, version.version, None, verdicts), reused=True)
+        recorded = recorded_verdicts(select_in(connection), version.id)
+        return Decision(_promotion(candidate, version.version, None, recorded), reused=True)
     if version is not None and version.state in _BARRED:
         verdicts: tuple[GateVerdict, ...] = ()
         reason: str | None = f"version {version.version} {_BARRED[version.state]}; only a person can promote it again"
@@ -139,10 +138,8 @@ def _look(connection: sqlite3.Connection, candidate: Candidate) -> _Situation:
     model = find_model(connection, candidate.model)
     if model is None:
         return _Situation(None, None, None)
-    row = connection.execute(
-        "SELECT id FROM artifact WHERE substr(digest, 1, 16) = ?", (to_prefix(candidate.artifact.digest),)
-    ).fetchone()
-    version = find_made_of(connection, model, row[0]) if row is not None else None
+    artifact = find_artifact_id(connection, candidate.artifact.digest)
+    version = find_made_of(connection, model, artifact) if artifact is not None else None
     return _Situation(model, version, find_held(connection, model, candidate.alias))
 
 

@@ -48,6 +48,8 @@ class Store(Protocol):
     def verify(self, artifact: Artifact) -> Artifact:
         """Hash all of `artifact` and return its record with fresh stamps.
 
+        References that had to be followed to another file are mended, which needs permission to write.
+
         Raises:
             LostArtifactError: It is gone, or holds something else; a damaged file is in quarantine then.
         """

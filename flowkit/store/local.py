@@ -67,6 +67,8 @@ class LocalStore:
     def verify(self, artifact: Artifact) -> Artifact:
         """Hash all of `artifact`, whatever is known of it, and return its record with fresh stamps.
 
+        References that had to be followed to another file are mended, which needs permission to write.
+
         Raises:
             LostArtifactError: It is gone, or holds something else; a damaged file is in quarantine then.
             StoreError: A name in its record is unsafe, or a file cannot be opened.

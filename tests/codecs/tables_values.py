@@ -38,7 +38,7 @@ PANDAS_COLUMNS: dict[str, Any] = {
     "category": pd.Categorical(["x", None, "y"], categories=["y", "x", "unused"], ordered=True),
     "category of numbers": pd.Categorical([1.5, None, 2.5]),
     "category of dates": pd.Categorical(pd.to_datetime(["2020", "2021", None])),
-    "category of intervals": pd.cut([1, 2, 3], 2),
+    "category of intervals": pd.cut([1, 3, 2], 2),
     "Int16": pd.array([1, None, 3], dtype="Int16"),
     "UInt64": pd.array([2**64 - 1, None, 3], dtype="UInt64"),
     "Float32": pd.array([0.5, None, 1], dtype="Float32"),

@@ -179,7 +179,9 @@ def test_a_step_that_takes_its_host_down_is_named_and_nobody_else_pays(
     flow = shop.load()
     clock = time.monotonic()
 
-    events = run(supervisor, shop, shop.order(flow.good), shop.order(getattr(flow, step)), shop.order(flow.good, "after"))
+    events = run(
+        supervisor, shop, shop.order(flow.good), shop.order(getattr(flow, step)), shop.order(flow.good, "after")
+    )
 
     ended = results(events)
     assert ended["good"].outcome is Outcome.EXECUTED
@@ -262,7 +264,9 @@ def test_a_long_node_strands_nobody(open_workshop: Open, supervisor: Supervisor)
     shop = open_workshop(STEPS)
     flow = shop.load()
     heard: list[tuple[float, ExecutorEvent]] = []
-    packet = shop.packet(shop.order(flow.nap, seconds=0.8), *(shop.order(flow.good, f"g{i}") for i in range(5)), budget=0.05)
+    packet = shop.packet(
+        shop.order(flow.nap, seconds=0.8), *(shop.order(flow.good, f"g{i}") for i in range(5)), budget=0.05
+    )
     clock = time.monotonic()
 
     supervisor.run_packet(
@@ -394,7 +398,9 @@ def test_closing_while_a_step_runs_leaves_no_child(open_workshop: Open) -> None:
     supervisor = Supervisor(1, "tests")
     host = shop.value(results(run(supervisor, shop, shop.order(flow.pid)))["pid"], int)
     heard: list[ExecutorEvent] = []
-    thread = threading.Thread(target=run, args=(supervisor, shop, shop.order(flow.nap, seconds=30.0)), kwargs={"heard": heard})
+    thread = threading.Thread(
+        target=run, args=(supervisor, shop, shop.order(flow.nap, seconds=30.0)), kwargs={"heard": heard}
+    )
     thread.start()
     assert wait_until(lambda: "nap" in started(heard))
     clock = time.monotonic()
@@ -489,7 +495,9 @@ def test_hosts_die_with_a_killed_driver(open_workshop: Open, tmp_path: Path) -> 
         Supervisor(1, "w").run_packet(shop.settings(), close_envelope(shop.packet(shop.order(flow.hold))), print)
         """
     )
-    driver = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    driver = subprocess.Popen(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
     mark = tmp_path / "pid"
     assert wait_until(lambda: mark.exists() and mark.read_text() != "", 15)
     host = int(mark.read_text())

@@ -264,9 +264,7 @@ def test_output_is_kept_only_where_there_is_any(
     assert capfd.readouterr().out == ""
 
 
-def test_an_input_that_changes_while_the_step_runs_is_not_reused(
-    open_workshop: Open, executor: InlineExecutor
-) -> None:
+def test_an_input_that_changes_while_the_step_runs_is_not_reused(open_workshop: Open, executor: InlineExecutor) -> None:
     """The result counts, with a warning, and says why it must not be cached."""
     shop = open_workshop(
         """

@@ -27,7 +27,7 @@ from flowkit.execution.base import (
     StepOrder,
 )
 from flowkit.execution.bundle import build_bundle, store_bundle
-from flowkit.execution.steps import pickle_step
+from flowkit.execution.steps import pickle_step, sources_around
 from flowkit.fingerprint.code import CodeFingerprinter
 from flowkit.graph.arguments import Ref, refs_of
 from flowkit.project import Project
@@ -61,7 +61,9 @@ class Workshop:
 
     def write(self, source: str) -> None:
         """Write the steps' module."""
-        preamble = "from __future__ import annotations\nimport os, sys, time\nfrom pathlib import Path\nimport flowkit as fk\n"
+        preamble = (
+            "from __future__ import annotations\nimport os, sys, time\nfrom pathlib import Path\nimport flowkit as fk\n"
+        )
         self.file.write_text(preamble + textwrap.dedent(source))
 
     def load(self) -> Any:
@@ -102,10 +104,13 @@ class Workshop:
                 environment=ENVIRONMENT,
                 options=specification.options,
                 pickled=pickle_step(specification) if by_value else None,
+                sources=sources_around(specification) if by_value else {},
             )
         return known
 
-    def order(self, step: Step[..., Any], node: str | None = None, /, *, by_value: bool = False, **arguments: Any) -> NodeOrder:
+    def order(
+        self, step: Step[..., Any], node: str | None = None, /, *, by_value: bool = False, **arguments: Any
+    ) -> NodeOrder:
         """Return the order for one node; arguments as trees with `Ref` leaves."""
         name = node or step.specification.name
         number = next(self._tokens)

@@ -12,6 +12,7 @@ import pytest
 from flowkit.codecs.base import Encoded
 from flowkit.errors import StoreError
 from flowkit.store import LocalStore, Presence, StoreFolder, files
+from flowkit.store.names import blob_name
 from tests.store.faulty_system import FaultySystem, full_from, killed_at, once
 from tests.store.values import assert_no_torn_blob, is_right, noise, plain, table, visible
 
@@ -104,6 +105,26 @@ def test_a_name_whose_fsync_failed_is_withdrawn(folder: StoreFolder, monkeypatch
     LocalStore(folder).put(PLAIN)
 
     assert system.calls == [*PUT_ORDER, "unlink", *PUT_ORDER]
+
+
+def test_a_file_replaced_right_after_its_rename_is_not_stamped(
+    folder: StoreFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stamp is recorded only of the very file that was written, not of one that took its place meanwhile."""
+    (folder.blobs / PLAIN.digest[:2]).mkdir()
+    target = folder.blob_path(blob_name(PLAIN.digest, PLAIN.suffix))
+    intruder = folder.temporary / "intruder"
+    intruder.write_bytes(bytes(len(PLAIN.payload)))
+
+    def fault(index: int, name: str) -> None:
+        if index == len(PUT_ORDER) - 1:
+            os.replace(intruder, target)
+
+    monkeypatch.setattr(files, "os", FaultySystem(fault))
+    artifact = LocalStore(folder).put(PLAIN)
+
+    assert is_right(LocalStore(folder), artifact, PLAIN)
+    assert LocalStore(folder).check(artifact) is Presence.PRESENT
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EROFS, errno.EDQUOT], ids=errno.errorcode.get)

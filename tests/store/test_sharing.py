@@ -11,6 +11,7 @@ from flowkit.codecs.base import Encoded
 from flowkit.errors import LostArtifactError
 from flowkit.records import Artifact
 from flowkit.store import LocalStore, Presence, StoreFolder, files
+from flowkit.store.packs import plan_file, read_layout
 from tests.store.faulty_system import FaultySystem
 from tests.store.values import is_right, noise, plain, table, visible
 
@@ -204,6 +205,22 @@ def test_a_reference_that_leads_nowhere_blames_the_value_that_holds_it(folder: S
     assert base_path.exists()
     assert LocalStore(folder).check(artifact) is Presence.LOST
     assert is_right(store, store.put(wider), wider)
+
+
+def test_a_record_vouches_for_no_table_but_its_own(folder: StoreFolder) -> None:
+    """Where the value's own file is another one than recorded, what its table says of other files is hashed too."""
+    store = LocalStore(folder)
+    first = store.put(table(COLUMNS[0], COLUMNS[1]))
+    wider = table(COLUMNS[0], COLUMNS[2])
+    artifact = store.put(wider)
+    base, own = first.files[0].name, artifact.files[0].name
+    there = read_layout(base, memoryview(folder.blob_path(base).read_bytes())).chunks
+    astray = {wider.chunks[0].digest: there[table(COLUMNS[1]).chunks[0].digest]}
+    folder.blob_path(own).unlink()
+    folder.blob_path(own).write_bytes(b"".join(plan_file(own, wider, astray).parts()))
+
+    assert LocalStore(folder).check(artifact) is Presence.CHANGED
+    assert is_right(LocalStore(folder), artifact, wider)
 
 
 def test_a_large_payload_is_found_whatever_made_it(folder: StoreFolder, tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
 def format_seconds(seconds: float | None) -> str:
-    """Return a duration: `0.42 s`, `3 min 05 s`, `2 h 10 min`; empty for None."""
+    """Return a duration: `<1 ms`, `0.42 s`, `3 min 05 s`, `2 h 10 min`; empty for None."""
     if seconds is None:
         return ""
+    if seconds < 0.0005:
+        return "<1 ms"
     if seconds < 0.0995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:

@@ -88,14 +88,14 @@ def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: S
 
 
 def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
-    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    table = Table(box=None, pad_edge=False, padding=(0, len(_COLUMN_GAP), 0, 0), header_style="bold")
+    for index, name in enumerate(columns):
+        # What stands first is what a person copies into the next command: it is never broken.
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*(Text(text, style=OUTCOME_STYLES.get(text, "")) for text in row))
     Console(width=terminal_width(), highlight=False).print(table)

@@ -1,0 +1,194 @@
+"""`models`: versions and the aliases that point to them; promote, roll back and retire by hand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flowkit.cli import options
+from flowkit.cli.lazy import SuggestingGroup
+from flowkit.cli.looking import open_registry, open_store
+from flowkit.cli.render.formats import format_moment, format_number, short
+from flowkit.cli.render.output import print_json, print_table
+from flowkit.engine.provenance import current_user
+from flowkit.engine.report import JSON_FORMAT
+from flowkit.errors import UsageError
+from flowkit.records import GateVerdict, Promotion
+from flowkit.registry.byhand import promote_by_hand, retire, rollback
+from flowkit.registry.models import VersionDetails, list_aliases, list_models, resolve, show_version
+from flowkit.registry.references import CHAMPION, ModelReference, parse_reference
+
+_why = click.option("--why", default="", metavar="TEXT", help="Say why, for the audit log.")
+
+
+@click.group(cls=SuggestingGroup, epilog=options.example("flowkit models show taxi"))
+def models() -> None:
+    """List, show, promote and roll back model versions."""
+
+
+@models.command("list", epilog=options.example("flowkit models list taxi"))
+@click.argument("model", required=False)
+@options.looking_back
+def list_(model: str | None, env: str | None, store: Path | None, as_json: bool) -> None:
+    """List model versions with their state and the aliases that point to them; of one MODEL where it is named."""
+    with open_store(env, store) as view:
+        rows = list_models(view.reader, model)
+        aliases: dict[tuple[str, int], list[str]] = {}
+        for alias in list_aliases(view.reader, model):
+            aliases.setdefault((alias.model, alias.version), []).append(alias.alias)
+    if as_json:
+        listed = [{**asdict(row), "aliases": aliases.get((row.model, row.version), [])} for row in rows]
+        print_json({"format": JSON_FORMAT, "models": listed})
+        return
+    if not rows:
+        click.echo("No model is registered yet; fk.promote() in a pipeline registers one.")
+        return
+    print_table(
+        ("version", "alias", "state", "made", "run", "node", "artifact"),
+        [
+            (
+                f"{row.model}:{row.version}",
+                ", ".join(aliases.get((row.model, row.version), [])),
+                row.state,
+                format_moment(row.created),
+                row.run,
+                row.node,
+                short(row.artifact),
+            )
+            for row in rows
+        ],
+    )
+
+
+@models.command(epilog=options.example("flowkit models show taxi@champion", "flowkit models show taxi:7"))
+@click.argument("model")
+@options.looking_back
+def show(model: str, env: str | None, store: Path | None, as_json: bool) -> None:
+    """Show a version: what made it, its metrics, and how each gate judged it.
+
+    MODEL is taxi:7, taxi@champion, or taxi for its champion (its newest version where it has none).
+    """
+    with open_store(env, store) as view:
+        found = show_version(view.reader, parse_reference(model))
+    if as_json:
+        print_json({"format": JSON_FORMAT, "models": [_details_to_json(found)]})
+        return
+    row = found.row
+    aliases = "  ".join(f"@{alias}" for alias in found.aliases)
+    click.echo(f"{row.model}:{row.version}  {row.state}  {aliases}".rstrip())
+    click.echo(f"  made      {format_moment(row.created)}" + (f" by {row.node} in run {row.run}" if row.run else ""))
+    click.echo(f"  artifact  {row.artifact}")
+    for name, value in found.metrics.items():
+        click.echo(f"  {name:<8}  {format_number(value)}")
+    for decision in found.decisions:
+        _print_decision(decision)
+    click.echo(f"look further: flowkit lineage {row.model}:{row.version}")
+
+
+@models.command(epilog=options.example("flowkit models promote taxi:7 --to champion --why 'wins in the field'"))
+@click.argument("version")
+@click.option("--to", "alias", default=CHAMPION, show_default=True, metavar="ALIAS", help="The alias to move to it.")
+@_why
+@options.looking_back
+def promote(version: str, alias: str, why: str, env: str | None, store: Path | None, as_json: bool) -> None:
+    """Let an alias point to a version, whatever its gates said.
+
+    VERSION is taxi:7. A version that was rolled back from, or retired, comes back by this.
+    """
+    reference = _require_version(version)
+    with open_store(env, store) as view:
+        row = resolve(view.reader, reference)
+        with open_registry(view) as writer:
+            decision = promote_by_hand(writer, row.model, row.version, who=current_user(), why=why, alias=alias)
+    if as_json:
+        promoted = {"model": row.model, "version": row.version, "alias": alias, "moved": not decision.reused}
+        print_json({"format": JSON_FORMAT, "models": [promoted]})
+        return
+    already = " already" if decision.reused else ""
+    click.echo(f"{row.model}@{alias} points to version {row.version}{already}")
+
+
+@models.command("rollback", epilog=options.example("flowkit models rollback taxi@champion --to 5"))
+@click.argument("alias")
+@click.option(
+    "--to", type=click.IntRange(min=1), metavar="VERSION", help="Go back to this version instead of the one before."
+)
+@_why
+@options.looking_back
+def rollback_(alias: str, to: int | None, why: str, env: str | None, store: Path | None, as_json: bool) -> None:
+    """Let an alias point to the version before, or to another.
+
+    ALIAS is taxi@champion. No run promotes the version that it leaves again; `flowkit models promote` does.
+    """
+    reference = parse_reference(alias)
+    if reference.version is not None:
+        raise UsageError.for_other_reference(alias, "an alias", f"{reference.model}@{CHAMPION}")
+    name = reference.alias or CHAMPION
+    with open_store(env, store) as view, open_registry(view) as writer:
+        done = rollback(writer, reference.model, who=current_user(), why=why, alias=name, to=to)
+    if as_json:
+        moved = {"model": done.model, "alias": done.alias, "version": done.version, "earlier": done.earlier}
+        print_json({"format": JSON_FORMAT, "models": [moved]})
+        return
+    click.echo(f"{done.model}@{done.alias} points to version {done.version} again, no longer to {done.earlier}")
+
+
+@models.command("retire", epilog=options.example("flowkit models retire taxi:3 --why 'trained on a leaked column'"))
+@click.argument("version")
+@_why
+@options.looking_back
+def retire_(version: str, why: str, env: str | None, store: Path | None, as_json: bool) -> None:
+    """Take a version out of use: no run promotes it again.
+
+    VERSION is taxi:3. One that an alias points to is not retired: roll back first.
+    """
+    reference = _require_version(version)
+    with open_store(env, store) as view, open_registry(view) as writer:
+        changed = retire(writer, reference.model, reference.version or 0, who=current_user(), why=why)
+    if as_json:
+        retired = {"model": reference.model, "version": reference.version, "state": "retired", "changed": changed}
+        print_json({"format": JSON_FORMAT, "models": [retired]})
+        return
+    click.echo(f"{reference} is retired" + ("" if changed else " already"))
+
+
+def _require_version(text: str) -> ModelReference:
+    reference = parse_reference(text)
+    if reference.version is None:
+        raise UsageError.for_other_reference(text, "a version of a model", f"{reference.model}:7")
+    return reference
+
+
+def _print_decision(decision: Promotion) -> None:
+    verdict = "accepted" if decision.accepted else "refused"
+    click.echo(f"  → @{decision.alias}  {verdict}" + (f": {decision.reason}" if decision.reason else ""))
+    print_gates(decision.verdicts)
+
+
+def print_gates(verdicts: tuple[GateVerdict, ...]) -> None:
+    """Print how each gate judged."""
+    width = max((len(verdict.gate) for verdict in verdicts), default=0)
+    for verdict in verdicts:
+        note = f"  ({verdict.note})" if verdict.note else ""
+        passed = "passed" if verdict.passed else "failed"
+        click.echo(f"    {verdict.gate:<{width}}  {format_number(verdict.observed):>10}  {passed}{note}")
+
+
+def _details_to_json(found: VersionDetails) -> dict[str, Any]:
+    return {
+        **asdict(found.row),
+        "aliases": list(found.aliases),
+        "metrics": found.metrics,
+        "decisions": [
+            {
+                "alias": decision.alias,
+                "accepted": decision.accepted,
+                "reason": decision.reason,
+                "gates": [asdict(verdict) for verdict in decision.verdicts],
+            }
+            for decision in found.decisions
+        ],
+    }

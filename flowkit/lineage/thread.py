@@ -1,0 +1,207 @@
+"""The thread that owns the only writing connection: changes go in by a queue and are committed in batches.
+
+A batch ends when the queue is empty, or 50 ms after it began, so that a lone change is durable at once and a flood
+shares its fsyncs. Changes are written in order; after a failure nothing more is, so that the database always holds a
+prefix of what was queued.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from flowkit.errors import LineageError
+from flowkit.lineage.connection import begin, commit, connect_for_writing, reporting, rolling_back
+
+T = TypeVar("T")
+
+BATCH_SECONDS = 0.05
+
+Change = Callable[[], None]
+
+
+class _Request(Generic[T]):
+    """Something to be done between batches, whose caller waits for the answer."""
+
+    def __init__(self, action: Callable[[], T]) -> None:
+        self._action = action
+        self._done = threading.Event()
+        self._answer: T
+        self._error: BaseException | None = None
+
+    def serve(self) -> None:
+        try:
+            self._answer = self._action()
+        except BaseException as error:  # noqa: BLE001  (raised again in the caller's thread)
+            self._error = error
+        self._done.set()
+
+    def refuse(self, error: BaseException) -> None:
+        self._error = error
+        self._done.set()
+
+    def wait(self) -> T:
+        self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self._answer
+
+
+_Item = Change | _Request[Any] | None
+
+
+class WriterThread:
+    """Serves changes and requests, one after another, until it is closed.
+
+    Args:
+        path: The database.
+        timeout: Seconds to wait for other processes' locks.
+        forget: Called when ids that were looked up may no longer hold: after a rollback, or another process's commit.
+
+    Raises:
+        LineageError: The database cannot be opened for writing.
+    """
+
+    def __init__(self, path: Path, timeout: float, forget: Callable[[], None]) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._forget = forget
+        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._door = threading.Lock()
+        self._closed = False
+        self._failure: BaseException | None = None
+        self._told = False
+        self._notices: list[Change] = []
+        self._data_version: int | None = None
+        self.connection: sqlite3.Connection = connect_for_writing(path, timeout)
+        self._thread = threading.Thread(target=self._serve, name="flowkit-lineage", daemon=True)
+        self._thread.start()
+
+    def put(self, change: Change) -> None:
+        """Queue a change and return at once.
+
+        Raises:
+            LineageError: An earlier change could not be written.
+        """
+        self._enter(change)
+
+    def transact(self, change: Callable[[], T]) -> T:
+        """Run a change in a transaction of its own, after all that was queued before, and return what it returns.
+
+        Raises:
+            LineageError: It, or an earlier change, could not be written; or what `change` raised.
+        """
+        return self._ask(lambda: self._commit(change))
+
+    def flush(self) -> None:
+        """Wait until all that was queued is durable.
+
+        Raises:
+            LineageError: Something could not be written.
+        """
+        self._ask(lambda: None)
+
+    def notify(self, notice: Change) -> None:
+        """Have something called once the batch that is being written is durable. For changes, in this thread."""
+        self._notices.append(notice)
+
+    def close(self) -> None:
+        """Write what is queued, end the thread and close the connection."""
+        with self._door:
+            first, self._closed = not self._closed, True
+            if first:
+                self._queue.put(None)
+        if first:
+            self._thread.join()
+            self.connection.close()
+
+    def raise_untold(self) -> None:
+        """Raise the failure of which no caller has learnt yet, if there is one."""
+        if self._failure is not None and not self._told:
+            self._tell(self._failure)
+
+    def _enter(self, item: _Item) -> None:
+        if self._failure is not None:
+            self._tell(self._failure)
+        with self._door:
+            if self._closed:
+                raise LineageError.for_closed(self._path)
+            self._queue.put(item)
+
+    def _ask(self, action: Callable[[], T]) -> T:
+        request = _Request(action)
+        self._enter(request)
+        try:
+            return request.wait()
+        finally:
+            self._told = self._told or self._failure is not None
+
+    def _tell(self, failure: BaseException) -> None:
+        self._told = True
+        raise failure
+
+    def _serve(self) -> None:
+        while True:
+            item = self._queue.get()
+            if item is not None and not isinstance(item, _Request):
+                item = self._serve_batch(item)
+            if item is None:
+                return
+            if self._failure is not None:
+                item.refuse(self._failure)
+            else:
+                item.serve()
+
+    def _serve_batch(self, first: Change) -> _Request[Any] | None:
+        """Commit a batch, and return what ended it: the next request, the end, or a request that does nothing."""
+        ends: list[_Request[Any] | None] = []
+        try:
+            if self._failure is None:
+                self._commit(lambda: ends.append(self._apply(first)))
+                self._give_notices()
+        except BaseException as error:  # noqa: BLE001  (kept, and raised in the thread of every later caller)
+            self._failure = error
+        return ends[0] if ends else _Request(lambda: None)
+
+    def _apply(self, first: Change) -> _Request[Any] | None:
+        deadline = time.monotonic() + BATCH_SECONDS
+        first()
+        while time.monotonic() < deadline:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if item is None or isinstance(item, _Request):
+                return item
+            item()
+        return _Request(lambda: None)
+
+    def _commit(self, change: Callable[[], T]) -> T:
+        self._notices.clear()
+        with reporting(self._path, self._timeout):
+            begin(self.connection, self._path, self._timeout)
+            try:
+                with rolling_back(self.connection):
+                    self._forget_where_others_wrote()
+                    answer = change()
+                    commit(self.connection, self._path, self._timeout)
+            except BaseException:
+                self._forget()
+                raise
+        return answer
+
+    def _forget_where_others_wrote(self) -> None:
+        version = self.connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._data_version:
+            self._forget()
+            self._data_version = version
+
+    def _give_notices(self) -> None:
+        notices, self._notices = self._notices, []
+        for notice in notices:
+            notice()

@@ -1,0 +1,1 @@
+"""The steps of the `digits` pipeline, one module a stage: data, features, models, reports."""
