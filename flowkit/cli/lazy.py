@@ -28,7 +28,14 @@ class Entry:
 
 
 class SuggestingGroup(click.Group):
-    """A group that answers an unknown command with the nearest one."""
+    """A group that answers an unknown command with the nearest one, and no command with its help."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Print the help and leave where there is no argument at all."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -64,6 +64,7 @@ cli = LazyGroup(
 
 def main() -> NoReturn:
     """Run the command line of this process, and leave with the documented exit code."""
+    _stop_on_terminate()
     sys.exit(run_command(sys.argv[1:]))
 
 
@@ -75,9 +76,7 @@ def run_command(arguments: list[str]) -> int:
     """
     as_json = "--json" in arguments
     try:
-        if os.name == "nt":
-            raise UsageError.for_unsupported_system("Windows")
-        _stop_on_terminate()
+        refuse_unsupported(os.name)
         code = cli.main(arguments, prog_name="flowkit", standalone_mode=False)
     except FlowkitError as error:
         return report_error(error, as_json)
@@ -92,13 +91,21 @@ def run_command(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def refuse_unsupported(name: str) -> None:
+    """Refuse an operating system, by what `os.name` calls it.
+
+    Raises:
+        UsageError: flowkit does not run on it.
+    """
+    if name == "nt":
+        raise UsageError.for_unsupported_system("Windows")
+
+
 def _stop_on_terminate() -> None:
     """Let SIGTERM end a command as Ctrl-C does, so that a run is recorded as cancelled and leaves no process behind."""
     import signal
-    import threading
 
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _leave_broken_pipe() -> int:

@@ -14,6 +14,7 @@ from flowkit.codecs.tables_chunks import TableReader
 from flowkit.codecs.tables_manifest import describe_dtype
 from flowkit.codecs.tables_pandas import build_frame, is_default_index
 from flowkit.codecs.tables_pandas_arrays import decode_array
+from flowkit.codecs.tables_polars import without_columns
 from flowkit.codecs.tables_scalars import describe_scalar, zone_name
 from flowkit.errors import CodecError
 
@@ -48,8 +49,8 @@ def polars_from_any(manifest: Entry, reader: TableReader) -> pl.DataFrame:
         if names.count(column["label"]) > 1:
             raise CodecError.for_column_labels(describe_scalar(column["label"]), "polars.DataFrame")
     table = arrow_from_any(manifest, reader, "polars.DataFrame")
-    if not table.num_columns and manifest["rows"]:
-        return pl.DataFrame(height=manifest["rows"])
+    if not table.num_columns:
+        return without_columns(manifest["rows"])
     frame = pl.from_arrow(table)
     return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
 

@@ -13,11 +13,13 @@ from flowkit.codecs.hints import type_name
 from flowkit.codecs.tables_arrow import Entry, decode_arrow, encode_arrow
 from flowkit.codecs.tables_chunks import TableReader, TableWriter
 from flowkit.codecs.tables_elements import decode_elements, encode_elements
+from flowkit.errors import CodecError
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+_MOST_DIGITS = 38
 AS_TEXT = ("Categorical", "Enum", "Int128", "UInt128")
 
 
@@ -31,9 +33,16 @@ def decode_polars_frame(manifest: Entry, reader: TableReader) -> pl.DataFrame:
     """Read a polars DataFrame over the stored bytes."""
     import polars as pl
 
-    if not manifest["columns"] and manifest["rows"]:
-        return pl.DataFrame(height=manifest["rows"])
+    if not manifest["columns"]:
+        return without_columns(manifest["rows"])
     return pl.DataFrame([_decode_column(column, reader) for column in manifest["columns"]])
+
+
+def without_columns(rows: int) -> pl.DataFrame:
+    """Return a frame of rows without columns, where this polars can have one."""
+    import polars as pl
+
+    return pl.repeat(0, rows, dtype=pl.Int8, eager=True).to_frame("c").drop("c")
 
 
 def encode_polars_series(series: pl.Series, writer: TableWriter) -> Entry:
@@ -49,6 +58,7 @@ def decode_polars_series(manifest: Entry, reader: TableReader) -> pl.Series:
 
 def _encode_column(series: pl.Series, writer: TableWriter) -> Entry:
     import polars as pl
+    import pyarrow as pa
 
     writer.column = repr(series.name)
     if series.dtype == pl.Object:
@@ -56,7 +66,11 @@ def _encode_column(series: pl.Series, writer: TableWriter) -> Entry:
         names = sorted({type_name(item) for item in items})
         leaf = writer.write(encode_elements(items, writer))
         return {"label": series.name, "as": "polars-objects", "types": names, "data": leaf}
-    data = encode_arrow(_stored_arrow(series), writer)
+    try:
+        stored = _stored_arrow(series)
+    except (pl.exceptions.PolarsError, pa.ArrowInvalid) as error:
+        raise CodecError.for_table_column(writer.column, str(series.dtype), str(error)) from error
+    data = encode_arrow(stored, writer)
     return {"label": series.name, "as": "polars", "dtype": pack_dtype(series.dtype), "data": data}
 
 
@@ -98,7 +112,7 @@ def _stored_arrow(series: pl.Series) -> pa.ChunkedArray:
 
 def pack_dtype(dtype: Any) -> list[Any]:
     """Return a polars dtype as JSON: its name and what it is made of."""
-    name = type(dtype).__name__
+    name = dtype.base_type().__name__
     return [name, *_PACK.get(name, lambda _: [])(dtype)]
 
 
@@ -129,7 +143,7 @@ def _unpack_categorical(pl: Any, parts: list[Any]) -> Any:
 _PACK: dict[str, Callable[[Any], list[Any]]] = {
     "Datetime": lambda dtype: [dtype.time_unit, dtype.time_zone],
     "Duration": lambda dtype: [dtype.time_unit],
-    "Decimal": lambda dtype: [dtype.precision, dtype.scale],
+    "Decimal": lambda dtype: [dtype.precision or _MOST_DIGITS, dtype.scale],
     "List": lambda dtype: [pack_dtype(dtype.inner)],
     "Array": lambda dtype: [pack_dtype(dtype.inner), dtype.size],
     "Struct": lambda dtype: [[field.name, pack_dtype(field.dtype)] for field in dtype.fields],

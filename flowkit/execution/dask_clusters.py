@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import logging
 import os
@@ -226,8 +227,9 @@ class LocalCluster:
 
     def _connect(self) -> None:
         import dask
-        import distributed
 
+        # Untyped, so that mypy does not ask for types which Dask has not.
+        distributed: Any = importlib.import_module("distributed")
         self._folder = make_work_base()
         with dask.config.set(_QUIET):
             self._cluster = distributed.SpecCluster(
@@ -351,8 +353,7 @@ class ExternalCluster:
         client.close(timeout=2)
 
     def _connect(self) -> None:
-        import distributed
-
+        distributed: Any = importlib.import_module("distributed")
         try:
             self._client = distributed.Client(self._scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
@@ -451,7 +452,7 @@ class ExternalCluster:
 
 def hasten(client: Any) -> None:
     """Let a client send at once: it gathers messages for 10 ms otherwise, longer than a packet of quick nodes takes."""
-    stream = getattr(client, "scheduler_comm", None)
+    stream: Any = getattr(client, "scheduler_comm", None)
     if hasattr(stream, "interval"):
         stream.interval = _SEND_SECONDS
 

@@ -71,6 +71,8 @@ def is_project_code(context: Context, value: Any) -> bool:
             value = value.fget
         elif isinstance(value, FunctionType) and context.owner_of_function(value) is Owner.PROJECT:
             return True
+        elif isinstance(value, FunctionType) and _is_single_dispatch(value):
+            return any(_is_followed(context, found) for found in value.registry.values())  # type: ignore[attr-defined]
         elif isinstance(value, (FunctionType, _LRU_CACHE)) and "__wrapped__" in value.__dict__:
             value = value.__dict__["__wrapped__"]
         elif isinstance(value, type):
@@ -80,6 +82,10 @@ def is_project_code(context: Context, value: Any) -> bool:
         else:
             return context.owner_of_class(type(value)) is Owner.PROJECT
     return True
+
+
+def _is_followed(context: Context, value: object) -> bool:
+    return isinstance(value, FunctionType) and context.owner_of_function(value) is Owner.PROJECT
 
 
 def encode_wrapper(encoder: ValueEncoder, value: Any) -> Tokens | None:
@@ -99,7 +105,7 @@ def encode_wrapper(encoder: ValueEncoder, value: Any) -> Tokens | None:
     if kind is _LRU_CACHE:
         return join(b"Z", [encoder.tokens(value.__wrapped__), encoder.pairs(b"d", value.cache_parameters().items())])
     if isinstance(value, _DESCRIPTORS):
-        return [encoder.context.foreign(value.__objclass__.__module__, value.__qualname__)]
+        return join(b"V", [[text(b"s", value.__name__)], encoder.tokens(value.__objclass__)])
     if kind is types.MethodWrapperType:
         return join(b"W", [[text(b"s", value.__name__)], encoder.tokens(value.__self__)])
     if kind is types.CellType:

@@ -24,8 +24,11 @@ from flowkit.fingerprint.syntax import canonical_syntax
 from flowkit.fingerprint.tokens import Body, Tokens, mark, text, values_in
 from flowkit.fingerprint.values import ValueEncoder, join, show_value
 
+# Of the names that Python and libraries give to a class, these say nothing that does not count elsewhere.
 _SKIPPED = frozenset({"_abc_impl", "__abstractmethods__", "__dict__", "__weakref__", "__doc__", "__annotations__"})
+_SKIPPED |= {"__module__", "__qualname__", "__firstlineno__", "__static_attributes__"}
 _COUNTING = frozenset({"__slots__", "__match_args__", "__hash__"})
+_DATA = frozenset({bool, int, float, complex, str, bytes, type(None)})
 _FUNCTION_LIKE = (FunctionType, staticmethod, classmethod, property, functools.cached_property)
 _ORDERINGS = ("__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__")
 _GENERATED = frozenset(
@@ -63,15 +66,21 @@ def _members(context: Context, kind: type) -> Iterator[tuple[str, Any]]:
     is_enum = isinstance(kind, enum.EnumMeta)
     members = _enum_values(kind) if isinstance(kind, enum.EnumMeta) else {}
     for name, value in sorted(kind.__dict__.items()):
-        if name in _SKIPPED or (is_enum and (name in members or _is_sunder(name))):
+        if name in _SKIPPED or name in members:
             continue
-        is_dunder = name.startswith("__") and name.endswith("__")
         is_code = isinstance(value, _FUNCTION_LIKE) or is_project_code(context, value)
-        if is_dunder and not is_code and name not in _COUNTING:
+        if _is_dunder(name) and not is_code and name not in _COUNTING and type(value) not in _DATA:
+            continue
+        if is_enum and _is_sunder(name) and not is_project_code(context, value):
+            # The enum's own tables of its members.
             continue
         if name in _GENERATED and _is_generated(value):
             continue
         yield name, value
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
 
 
 def _is_sunder(name: str) -> bool:

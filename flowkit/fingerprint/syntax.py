@@ -36,7 +36,7 @@ def canonical_syntax(root: ast.AST, own_decorator: OwnDecorator, docstrings: boo
     while waiting:
         item = waiting.pop()
         if isinstance(item, ast.AST):
-            kind = type(item)
+            kind: Any = type(item)
             written.append(_header(kind))
             if isinstance(item, _SCOPES):
                 waiting.append(_Leave(in_function))
@@ -69,12 +69,12 @@ class _Leave:
 
 
 @cache
-def _header(kind: type[ast.AST]) -> bytes:
+def _header(kind: Any) -> bytes:
     return frame_text(b"(", kind.__name__)
 
 
 @cache
-def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+def _fields(kind: Any) -> tuple[str, ...]:
     return tuple(name for name in kind._fields if name not in _IGNORED)
 
 
@@ -82,7 +82,8 @@ def _scope_fields(node: ast.AST, is_root: bool, own_decorator: OwnDecorator) -> 
     if is_root and isinstance(node, _FUNCTIONS):
         return _root_function_fields(node, own_decorator)
     found: list[Any] = []
-    for name in _fields(type(node)):
+    kind: Any = type(node)
+    for name in _fields(kind):
         value: Any = getattr(node, name, None)
         if name == "decorator_list":
             value = [decorator for decorator in value if not own_decorator(decorator)]

@@ -11,6 +11,7 @@ from flowkit.errors import NotRecordedError
 from flowkit.lineage.reader import Reader, Row
 from flowkit.lineage.rows import ArtifactRow
 from flowkit.lineage.texts import to_bytes, to_prefix, to_unsigned
+from flowkit.lineage.views import VIEWS
 from flowkit.records import Artifact, BlobFile, Digest, Output, Stamp
 from flowkit.store.names import blob_name
 
@@ -36,10 +37,7 @@ _BY_PREFIX = """
     WHERE substr(digest, 1, 12) BETWEEN substr(?1, 1, 12) AND substr(?2, 1, 12) AND digest BETWEEN ?1 AND ?2
     LIMIT 10"""
 
-_LATEST = """
-    SELECT v.*
-    FROM (SELECT digest FROM artifact ORDER BY id DESC LIMIT ?) AS a
-    JOIN artifacts AS v ON v.artifact = lower(hex(a.digest))"""
+_LATEST = f"{VIEWS['artifacts']} ORDER BY a.id DESC LIMIT ?"
 
 _FILES = """
     SELECT l.artifact, b.digest, w.text, b.size, b.mtime_ns, b.ctime_ns, b.inode

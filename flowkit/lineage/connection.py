@@ -42,6 +42,7 @@ def connect_for_writing(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Co
                 with rolling_back(connection):
                     migrate(connection, path)
                     commit(connection, path, timeout)
+            _prove_writable(connection, path, timeout)
         except BaseException:
             connection.close()
             raise
@@ -159,9 +160,14 @@ def _configure_writer(connection: sqlite3.Connection, path: Path, timeout: float
     connection.execute("PRAGMA foreign_keys = ON")
     # A cache that overflows in a transaction would want the exclusive lock early, while readers are at work.
     connection.execute("PRAGMA cache_spill = OFF")
-    # A file that cannot be written opens all the same; only the write lock tells.
+
+
+def _prove_writable(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
+    """Raise now what the first record would raise: a file that may not be written opens all the same."""
     begin(connection, path, timeout)
-    connection.execute("ROLLBACK")
+    with rolling_back(connection):
+        connection.execute("DELETE FROM word WHERE 0")
+        connection.execute("ROLLBACK")
 
 
 def _retry(connection: sqlite3.Connection, statement: str, path: Path, timeout: float) -> None:

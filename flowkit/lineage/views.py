@@ -13,7 +13,8 @@ def _time(column: str) -> str:
 
 
 def _hex(column: str) -> str:
-    return f"lower(hex({column}))"
+    # hex() of NULL would be an empty text.
+    return f"nullif(lower(hex({column})), '')"
 
 
 _NODE = """

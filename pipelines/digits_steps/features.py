@@ -79,7 +79,9 @@ def measure_zones(scans: Scans, size: int = 2) -> Zones:
     """Average squares of `size` by `size` pixels; `size` divides 8."""
     across = SIDE // size
     squares = to_images(scans).reshape(-1, across, size, across, size).mean(axis=(2, 4))
-    return _block(scans, {f"zone_{row}_{column}": squares[:, row, column] for row, column in np.ndindex(across, across)})
+    return _block(
+        scans, {f"zone_{row}_{column}": squares[:, row, column] for row, column in np.ndindex(across, across)}
+    )
 
 
 @fk.step

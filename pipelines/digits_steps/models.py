@@ -52,8 +52,8 @@ class CalibratedModel:
 
     def predict(self, rows: pd.DataFrame) -> NDArray[np.int64]:
         """Return the most probable digit of each row."""
-        classes: NDArray[np.int64] = self.model.classes_
-        return classes[self.predict_proba(rows).argmax(axis=1)]
+        guess: NDArray[np.int64] = self.model.classes_[self.predict_proba(rows).argmax(axis=1)]
+        return guess
 
 
 @fk.step(tags=("training",), timeout="5m")
@@ -71,8 +71,8 @@ def train_neighbours(rows: Examples, neighbours: int) -> Pipeline:
 @fk.step(tags=("training",), timeout="5m")
 def train_kernel(rows: Examples, width: float, seed: int = 0) -> Pipeline:
     """Fit a logistic regression on an approximated Gaussian kernel; a larger `width` bends more."""
-    kernel = Nystroem(gamma=width, n_components=min(200, len(rows)), random_state=seed)
-    return fit(rows, StandardScaler(), kernel, LogisticRegression(C=100.0, max_iter=2000))
+    kernel = Nystroem(gamma=width, n_components=min(150, len(rows)), random_state=seed)
+    return fit(rows, StandardScaler(), kernel, LogisticRegression(C=10.0, max_iter=2000))
 
 
 @fk.step(tags=("training",), timeout="5m")

@@ -80,9 +80,7 @@ def count_confusions(model: CalibratedModel, rows: Examples) -> Confusions:
 @fk.step
 def list_mistakes(model: CalibratedModel, rows: Examples) -> Mistakes:
     """List the scans that are read wrongly, those first of which the model is surest."""
-    read = rows[["scan", "digit"]].assign(
-        read_as=model.predict(rows), confidence=model.predict_proba(rows).max(axis=1)
-    )
+    read = rows[["scan", "digit"]].assign(read_as=model.predict(rows), confidence=model.predict_proba(rows).max(axis=1))
     wrong = read[read["digit"] != read["read_as"]]
     return wrong.sort_values(["confidence", "scan"], ascending=[False, True], ignore_index=True)
 
@@ -123,9 +121,7 @@ def bin_by_confidence(model: CalibratedModel, rows: pd.DataFrame, bins: int) -> 
     number = np.minimum((confidence * bins).astype(int), bins - 1)
     table = pd.DataFrame({"bin": number, "confidence": confidence, "accuracy": right.astype(float)})
     grouped = table.groupby("bin", as_index=False)
-    # A mean of numbers at 1 can exceed 1 by rounding.
-    means = grouped.mean().clip(upper={"confidence": 1.0, "accuracy": 1.0})
-    return means.assign(scans=grouped.size()["size"])[["bin", "scans", "confidence", "accuracy"]]
+    return grouped.mean().assign(scans=grouped.size()["size"])[["bin", "scans", "confidence", "accuracy"]]
 
 
 def calibration_error(reliability: pd.DataFrame) -> float:

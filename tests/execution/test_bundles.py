@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -85,7 +84,7 @@ def test_a_changed_bundle_is_refused(open_workshop: Open) -> None:
 
 
 def test_bundled_modules_are_really_imported_under_their_own_paths(open_workshop: Open) -> None:
-    """The bundle's text runs although the file on disk changed; `__file__`, pickling and tracebacks are the project's."""
+    """The bundle's text runs although the file on disk changed; `__file__`, pickling and traces are the project's."""
     shop = open_workshop(
         """
         class Row:

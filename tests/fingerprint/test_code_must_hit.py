@@ -343,7 +343,22 @@ def test_what_is_not_reached_in_other_files_does_not_count(case, tmp_path):
 def test_a_step_keeps_its_fingerprint_when_it_moves_to_another_module(tmp_path):
     """The names of modules do not count, so a notebook's steps keep their results in a module."""
     text = steps_file(
-        "import functools\n" + HELPER + "\nclass A:\n    def go(self):\n        return 1", "return helper(A().go())"
+        """
+        import functools
+        from dataclasses import dataclass
+        def helper(x, y=2):
+            return x + y
+        class A:
+            __slots__ = ("n",)
+            def go(self):
+                class Inner:
+                    m = 1
+                return Inner.m
+        @dataclass(slots=True)
+        class B:
+            n: int = 1
+        """,
+        "return helper(A().go(), B())",
     )
     here = fingerprint(tmp_path / "here", {"steps.py": text})
     there = fingerprint(tmp_path / "there", {"pkg/moved.py": text}, module="pkg.moved")
@@ -391,6 +406,9 @@ RICH = steps_file(
     from pydantic import BaseModel
     from sklearn.linear_model import Ridge
     from typing import NamedTuple
+    import polars as pl, pyarrow as pa
+    POLARS = pl.DataFrame({"a": [1, 2], "b": ["x", None]})
+    ARROW = pa.table({"a": [1, 2], "b": ["x", None]})
     KEYS = ["b", "a", "c"]
     NAMES = {"x", "y", "zz", frozenset({1, 2})}
     TABLE = pd.DataFrame({"a": [1, 2], "b": ["x", None]}, index=pd.Index(["p", "q"], name="i"))
@@ -412,7 +430,7 @@ RICH = steps_file(
     def helper(x, *, scale=2.0):
         def inner(y):
             return [z for z in (x, y) if z not in NAMES]
-        return inner(x), TABLE, MODEL, ORDERED, COUNTS, SMALL, Colour.RED, Point(), BOX, Model
+        return inner(x), TABLE, MODEL, ORDERED, COUNTS, POLARS, ARROW, SMALL, Colour.RED, Point(), BOX, Model
     """
 )
 

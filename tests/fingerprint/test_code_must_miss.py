@@ -675,6 +675,48 @@ ONE_FILE = {
         """,
         "return helper(x)",
     ),
+    "30 Enum fallback": (
+        """
+        import enum
+        class E(enum.Enum):
+            A = 1
+            @classmethod
+            def _missing_(cls, value):
+                return <<cls.A||None>>
+        """,
+        "return E(x)",
+    ),
+    "23 data under a dunder name": (
+        """
+        class A:
+            __scale__ = <<1||2>>
+        """,
+        "return A.__scale__",
+    ),
+    "polars table": (
+        """
+        import polars as pl
+        T = pl.DataFrame({"a": [1, <<2||3>>], "b": ["x", None]})
+        """,
+        "return T",
+    ),
+    "arrow table": (
+        """
+        import pyarrow as pa
+        T = pa.table({"a": [1, <<2||3>>], "b": ["x", None]})
+        """,
+        "return T",
+    ),
+    "implementation registered with a library's function": (
+        """
+        import json, pkgutil, functools
+        pkgutil.fk_dispatch = functools.singledispatch(json.dumps)
+        @pkgutil.fk_dispatch.register
+        def low(x: float):
+            return <<1||2>>
+        """,
+        "return pkgutil.fk_dispatch(x)",
+    ),
     "unbound name that appears": (
         "<<||helper = 1>>",
         "return helper",

@@ -50,7 +50,7 @@ def describe_content(store: Store, artifact: Artifact) -> Content:
     if artifact.format in ("json", "path"):
         value = json.loads(str(payload, "utf-8", "surrogatepass"))
         return Content((_cut(json.dumps(value, ensure_ascii=False, indent=2)),), value=value)
-    if artifact.format == "text":
+    if artifact.format == "str":
         text = _cut(str(payload, "utf-8", "replace"))
         return Content((text,), value=text)
     if artifact.format == "npy":

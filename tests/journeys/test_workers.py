@@ -1,0 +1,180 @@
+"""Runs on real workers: step hosts that die, and an external cluster that lives through an edit."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.project import OrdersProject
+
+pytestmark = pytest.mark.cluster
+
+DYING = '''
+"""Steps that end in every way but well, beside one that does not."""
+
+import ctypes
+import os
+import sys
+import time
+
+import flowkit as fk
+
+
+@fk.step
+def fine(number: int) -> int:
+    return number + 1
+
+
+@fk.step
+def segfaults() -> int:
+    ctypes.string_at(0)
+    return 1
+
+
+@fk.step
+def leaves() -> int:
+    os._exit(3)
+
+
+@fk.step
+def exits() -> int:
+    sys.exit(4)
+
+
+@fk.step(timeout="500ms")
+def endless() -> int:
+    while True:
+        pass
+
+
+@fk.step
+def needs(number: int) -> int:
+    return number
+
+
+@fk.pipeline
+def dying() -> None:
+    needs(segfaults())
+    leaves()
+    exits()
+    endless()
+    fine.named("last")(fine(1))
+'''
+
+
+def test_each_way_to_die_is_named_and_bystanders_are_unharmed(tmp_path: Path) -> None:
+    """A segfault, `os._exit`, `sys.exit` and a timeout each fail their own node by name; the others finish."""
+    project = OrdersProject.make(tmp_path / "dying")
+    (project.root / "pipelines" / "dying.py").write_text(DYING)
+
+    run = project.flowkit("run", "pipelines/dying.py", "--json", "--workers", "2")
+
+    assert run.code == 1, run.err
+    assert {name: node["outcome"] for name, node in run.nodes.items()} == {
+        "segfaults": "failed",
+        "needs": "blocked",
+        "leaves": "failed",
+        "exits": "failed",
+        "endless": "failed",
+        "fine": "executed",
+        "last": "executed",
+    }
+    said = {name: node["error"]["message"] for name, node in run.nodes.items() if node["error"]}
+    assert "SIGSEGV" in said["segfaults"]
+    assert "3" in said["leaves"]
+    assert "sys.exit(4)" in said["exits"]
+    assert "0.5" in said["endless"] or "500" in said["endless"]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """A scheduler and two workers, started with Dask's own command line, each in a folder of its own."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    port = address.rpartition(":")[2]
+    commands = [
+        ["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"],
+        ["worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny"],
+        ["worker", address, "--nthreads", "1", "--no-dashboard", "--nworkers", "1"],
+    ]
+    processes = []
+    for number, command in enumerate(commands):
+        folder = tmp_path / f"cluster{number}"
+        folder.mkdir()
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "dask", *command],
+                cwd=folder,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        )
+    try:
+        yield address
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+        for process in processes:
+            process.wait(10)
+
+
+def test_an_external_cluster_runs_the_code_of_each_run(tmp_path: Path, cluster: str) -> None:
+    """Workers in other folders run the pipeline; after an edit of a helper the same workers run the new code."""
+    project = OrdersProject.make(tmp_path / "orders")
+
+    first = project.flowkit("run", "pipelines/orders.py", "--json", "--scheduler", cluster)
+    assert first.code == 0, first.err
+    assert len(first.named("executed")) == 4
+    project.edit("cleaning.py", "RATE = 2", "RATE = 10")
+    second = project.flowkit("run", "pipelines/orders.py", "--json", "--scheduler", cluster)
+
+    assert second.code == 0, second.err
+    assert second.named("executed") == ["count"]
+    shown = project.flowkit("artifact", "export", "last:count", str(tmp_path / "count.json"))
+    assert shown.code == 0, shown.err
+    assert (tmp_path / "count.json").read_text() == "30"
+
+
+def test_ctrl_c_stops_the_run_and_what_finished_is_kept(tmp_path: Path) -> None:
+    """The run ends within seconds as cancelled with exit code 130; its finished nodes are reused by the next."""
+    import os
+    import signal
+
+    project = OrdersProject.make(tmp_path / "slow")
+    project.edit("pipelines/orders.py", "return sum(numbers)", "import time; time.sleep(60); return sum(numbers)")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flowkit", "run", "pipelines/orders.py", "--workers", "1"],
+        cwd=project.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("amounts"):
+            break
+    time.sleep(0.5)
+
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.wait(20)
+
+    assert time.monotonic() - began < 5
+    assert process.returncode == 130
+    runs = project.flowkit("runs", "--json").json["runs"]
+    assert runs[0]["status"] == "cancelled"
+    project.edit("pipelines/orders.py", "time.sleep(60)", "time.sleep(0)")
+    again = project.run()
+    assert set(again.named("reused")) >= {"read", "amounts"}

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from flowkit.errors import LineageError
+from flowkit.lineage.entries import Entries
+from flowkit.lineage.liveness import DriverLock, identify_driver, is_driven
+from flowkit.lineage.reader import Reader
+from flowkit.records import RunStatus
+from tests.lineage.processes import finish, kill, start
+from tests.lineage.samples import make_execution, make_run, open_writer
+
+
+def query(database: Path, text: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(database, timeout=60)
+    try:
+        return connection.execute(text).fetchall()
+    finally:
+        connection.close()
+
+
+def test_eight_processes_write_at_once_and_none_is_told_locked(database: Path) -> None:
+    """Read-and-write transactions of 8 drivers lose no step and raise nothing; one row is published for each key."""
+    with open_writer(database) as writer:
+        writer.write(lambda connection: connection.execute("CREATE TABLE counter AS SELECT 0 AS seconds"))
+
+    finish([start("increment", database, f"run-{index}", 15) for index in range(8)])
+
+    assert query(database, "SELECT seconds FROM counter") == [(120,)]
+    assert query(database, "SELECT count(*), count(DISTINCT entry_key) FROM entry") == [(15, 15)]
+    assert query(database, "SELECT count(*) FROM nodes WHERE outcome = 'executed'") == [(120,)]
+    assert query(database, "SELECT status, count(*) FROM runs GROUP BY status") == [("succeeded", 8)]
+    with Reader(database) as reader:
+        assert len(Entries(reader).find_entries([make_execution(C=index).cache_key for index in range(15)])) == 15
+
+
+def test_processes_that_create_the_database_at_once_make_one(database: Path) -> None:
+    """The migrations run in one of them, under the write lock."""
+    finish([start("increment", database, f"run-{index}", 0) for index in range(4)])
+
+    assert query(database, "SELECT count(*) FROM _sqlite_migrations") == [(2,)]
+    assert query(database, "SELECT count(*) FROM runs") == [(4,)]
+
+
+def test_a_killed_writer_loses_nothing_that_was_durable(database: Path) -> None:
+    """SIGKILL at any moment: the database is sound, and holds all that a flush had promised, as whole rows."""
+    chance = random.Random(7)
+    for attempt in range(8):
+        process = start("flood", database, f"run-{attempt}")
+        assert process.stdout is not None
+        promised = int(process.stdout.readline())
+        time.sleep(chance.uniform(0, 0.12))
+        kill(process)
+        promised = max([promised, *map(int, process.stdout.read().split())])
+
+        with open_writer(database) as writer:
+            assert writer.mark_crashed_runs() == (f"run-{attempt}",)
+        assert query(database, "PRAGMA integrity_check") == [("ok",)]
+        assert query(database, "PRAGMA foreign_key_check") == []
+        (count,) = query(database, f"SELECT count(*) FROM nodes WHERE run = 'run-{attempt}'")[0]
+        assert isinstance(count, int)
+        assert count > promised
+        with Reader(database) as reader:
+            keys = [make_execution(C=f"run-{attempt} {index}").cache_key for index in range(count)]
+            found = Entries(reader).find_entries(keys)
+        assert len(found) == count
+        assert all(len(entry.outputs[0].artifact.files) == 1 for entry in found.values())
+
+
+def test_a_reader_sees_through_what_a_killed_writer_left(database: Path) -> None:
+    """A transaction cut off in the middle is rolled back by whoever opens the database next, a reader too."""
+    process = start("flood", database, "run-1")
+    assert process.stdout is not None
+    process.stdout.readline()
+    kill(process)
+
+    with Reader(database) as reader:
+        assert reader.select("SELECT status FROM runs") == [("running",)]
+
+
+def test_a_run_whose_driver_died_becomes_crashed_and_a_living_one_does_not(database: Path) -> None:
+    """The next command marks the dead driver's run, and leaves one that another process drives alone."""
+    dead, living = start("drive", database, "dead"), start("drive", database, "living")
+    for process in (dead, living):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "driving\n"
+    kill(dead)
+
+    with open_writer(database) as writer:
+        writer.begin_run(make_run("own"))
+        writer.flush()
+        assert writer.mark_crashed_runs() == ("dead",)
+        assert writer.mark_crashed_runs() == ()
+        finish_by_word(living)
+        statuses = "SELECT run, status, seconds IS NULL FROM runs ORDER BY run"
+        assert query(database, statuses) == [("dead", "crashed", 1), ("living", "succeeded", 0), ("own", "running", 1)]
+        writer.finish_run("own", RunStatus.SUCCEEDED, 0, time.time())
+
+
+def finish_by_word(process: object) -> None:
+    out, error = process.communicate("end\n", timeout=60)  # type: ignore[attr-defined]
+    assert process.returncode == 0, out + error  # type: ignore[attr-defined]
+
+
+def test_a_driver_that_ends_without_finishing_its_run_left_it(database: Path) -> None:
+    """A driver that closes its store in the middle of a run, as after an error, lets its lock go."""
+    with open_writer(database) as writer:
+        writer.begin_run(make_run("left"))
+
+    with open_writer(database) as writer:
+        assert writer.mark_crashed_runs() == ("left",)
+
+
+def test_one_run_has_one_driver(database: Path, tmp_path: Path) -> None:
+    """The lock of a run cannot be taken twice, and it is told by the lock alone whether the run is driven."""
+    lock = DriverLock.acquire(tmp_path, "run-1")
+    assert is_driven(tmp_path, "run-1", "")
+
+    with pytest.raises(LineageError, match="driven by another"):
+        DriverLock.acquire(tmp_path, "run-1")
+
+    lock.release()
+    lock.release()
+    assert not is_driven(tmp_path, "run-1", "")
+    DriverLock.acquire(tmp_path, "run-1").release()
+
+
+def test_without_a_lock_file_the_process_itself_is_asked(tmp_path: Path) -> None:
+    """A process id alone proves nothing: start time and boot must be the same."""
+    mine = identify_driver()
+    pid, start, rest = mine.split(":", 2)
+
+    assert is_driven(tmp_path, "run-1", mine)
+    assert not is_driven(tmp_path, "run-1", f"{pid}:{int(start) + 1}:{rest}")
+    assert not is_driven(tmp_path, "run-1", f"{pid}:{start}:another-boot@host")
+    assert not is_driven(tmp_path, "run-1", "")
+
+
+@pytest.mark.parametrize("run", ["../evil", "", ".", "a/b", "a\0b", "x" * 200])
+def test_a_runs_name_cannot_lead_out_of_the_store(run: str, tmp_path: Path) -> None:
+    """Run ids become folder names, so only safe ones are taken."""
+    with pytest.raises(Exception, match="cannot be|not a safe|name"):
+        DriverLock.acquire(tmp_path / "runs", run)
+
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from flowkit.lineage.entries import Entries
+from flowkit.lineage.reader import Reader
+from flowkit.records import NodeRecord, Outcome
+from tests.lineage.samples import STARTED, make_code, make_execution, make_inline, make_node, make_run, open_writer
+
+NODES = 10_000
+
+
+def test_ten_thousand_nodes_are_small_and_found_fast(database: Path) -> None:
+    """A run of 10,000 executed nodes takes at most 5 MB, and 60 bytes a node when all are reused; lookups are cheap."""
+    value, code, records = make_inline("start"), make_code(), []
+    for index in range(NODES):
+        made = make_inline(str(index * 7919))
+        execution = make_execution("square", 0.5, [("x", value)], [made], code)
+        records.append(make_node(execution, node=f"square#{index}", started=STARTED + index / 100))
+        value = made
+    keys = [record.execution.cache_key for record in records if record.execution is not None]
+    with open_writer(database) as writer, Reader(database) as reader:
+        writer.begin_run(make_run())
+        started = time.perf_counter()
+        for record in records:
+            writer.record(record)
+        writer.flush()
+        recording = time.perf_counter() - started
+        size = database.stat().st_size
+        started = time.perf_counter()
+        found = Entries(reader).find_entries(keys)
+        lookup = time.perf_counter() - started
+        writer.begin_run(make_run("run-2"))
+        for record, key in zip(records, keys, strict=True):
+            writer.record(NodeRecord("run-2", record.node, "square", None, Outcome.REUSED, entry=found[key].id))
+        writer.flush()
+    growth = database.stat().st_size - size
+
+    print(f"{size / 1e6:.2f} MB; {growth / NODES:.0f} bytes a reused node")
+    print(f"recorded in {recording / NODES * 1e6:.0f} µs a node, found in {lookup / NODES * 1e6:.1f} µs a key")
+    assert len(found) == NODES
+    assert size <= 5_000_000
+    assert growth <= 60 * NODES
+    # Generous: other work shares the machine. The figures themselves are printed.
+    assert lookup / NODES < 100e-6
