@@ -26,10 +26,12 @@ def write_functions(folder: Path, count: int, modules: int = 8) -> None:
     """Write a package `many` of `count` functions over several modules, each reaching earlier ones, and a step.
 
     The functions have constants, defaults, branches, comprehensions and calls within and across modules, as a
-    project's helpers have. The step `many.step:top` reaches all of them.
+    project's helpers have. The step `many.step:top` reaches all of them. What is there already stays.
     """
     package = folder / "many"
-    package.mkdir(exist_ok=True)
+    if package.exists():
+        return
+    package.mkdir()
     (package / "__init__.py").write_text("")
     per_module = count // modules
     for module in range(modules):

@@ -28,7 +28,6 @@ SETTINGS: dict[str, list[float]] = {
 def digits(
     seed: int = 0,
     train_share: float = 0.6,
-    zone: int = 2,
     darkness: float = 0.3,
     bins: int = 10,
     min_accuracy: float = 0.95,
@@ -41,7 +40,6 @@ def digits(
     Args:
         seed: Of what is drawn: the parts, the kernel's sample, the trees.
         train_share: Share of the scans that teaches; below 0.8.
-        zone: Side of a zone in pixels; divides 8.
         darkness: From where on a pixel counts as ink that encloses paper, 0 to 1.
         bins: Ranges of confidence in the report.
         min_accuracy: Share of scans that must be read right.
@@ -53,7 +51,7 @@ def digits(
     examples = features.join_features(
         scans,
         features.measure_projections(scans),
-        features.measure_zones(scans, size=zone),
+        features.measure_zones(scans),
         features.measure_symmetry(scans),
         features.measure_edges(scans),
         features.measure_holes(scans, darkness=darkness),

@@ -1,13 +1,30 @@
 """The trivial functions as steps, and pipelines of them. Imports flowkit alone."""
 
-import trivial
-
 import flowkit as fk
 
-give_zero = fk.step(trivial.give_zero)
-add_one = fk.step(trivial.add_one)
-square = fk.step(trivial.square)
-total = fk.step(trivial.total)
+
+@fk.step
+def give_zero() -> int:
+    """Return 0."""
+    return 0
+
+
+@fk.step
+def add_one(number: int) -> int:
+    """Return the next number."""
+    return number + 1
+
+
+@fk.step
+def square(number: int) -> int:
+    """Return the square of a number."""
+    return number * number
+
+
+@fk.step
+def total(numbers: list[int]) -> int:
+    """Return the sum of numbers."""
+    return sum(numbers)
 
 
 @fk.pipeline

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from flowkit.config import Settings, load_settings
 from flowkit.lineage.reader import Reader
-from flowkit.lineage.writer import LineageWriter
 from flowkit.project import Project
 from flowkit.store.folder import StoreFolder
 
@@ -40,10 +39,3 @@ def open_store(env: str | None, store: Path | None) -> Iterator[StoreView]:
     folder = StoreFolder.open(settings.store)
     with Reader(folder.database) as reader:
         yield StoreView(project, settings, folder, reader)
-
-
-@contextmanager
-def open_registry(view: StoreView) -> Iterator[LineageWriter]:
-    """Yield a writer on a store that is there already, for what a person changes by hand."""
-    with LineageWriter(view.folder.database, present=view.folder.holds) as writer:
-        yield writer

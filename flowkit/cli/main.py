@@ -83,6 +83,7 @@ def run_command(arguments: list[str]) -> int:
     except click.ClickException as error:
         return report_click(error, as_json)
     except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
         return INTERRUPTED
     except BrokenPipeError:
         return _leave_broken_pipe()
@@ -109,7 +110,7 @@ def _stop_on_terminate() -> None:
 
 
 def _leave_broken_pipe() -> int:
-    # What reads the output has gone, as `head` does. Python would complain once more when it flushes at its end.
+    """Leave a command whose reader has gone, as `head` does; Python would complain once more when it flushes."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 

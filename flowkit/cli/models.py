@@ -10,12 +10,13 @@ import click
 
 from flowkit.cli import options
 from flowkit.cli.lazy import SuggestingGroup
-from flowkit.cli.looking import open_registry, open_store
+from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.render.formats import format_moment, format_number, short
 from flowkit.cli.render.output import print_json, print_table
 from flowkit.engine.provenance import current_user
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import UsageError
+from flowkit.lineage.writer import LineageWriter
 from flowkit.records import GateVerdict, Promotion
 from flowkit.registry.byhand import promote_by_hand, retire, rollback
 from flowkit.registry.models import VersionDetails, list_aliases, list_models, resolve, show_version
@@ -101,7 +102,7 @@ def promote(version: str, alias: str, why: str, env: str | None, store: Path | N
     reference = _require_version(version)
     with open_store(env, store) as view:
         row = resolve(view.reader, reference)
-        with open_registry(view) as writer:
+        with _open_writer(view) as writer:
             decision = promote_by_hand(writer, row.model, row.version, who=current_user(), why=why, alias=alias)
     if as_json:
         promoted = {"model": row.model, "version": row.version, "alias": alias, "moved": not decision.reused}
@@ -127,7 +128,7 @@ def rollback_(alias: str, to: int | None, why: str, env: str | None, store: Path
     if reference.version is not None:
         raise UsageError.for_other_reference(alias, "an alias", f"{reference.model}@{CHAMPION}")
     name = reference.alias or CHAMPION
-    with open_store(env, store) as view, open_registry(view) as writer:
+    with open_store(env, store) as view, _open_writer(view) as writer:
         done = rollback(writer, reference.model, who=current_user(), why=why, alias=name, to=to)
     if as_json:
         moved = {"model": done.model, "alias": done.alias, "version": done.version, "earlier": done.earlier}
@@ -146,13 +147,17 @@ def retire_(version: str, why: str, env: str | None, store: Path | None, as_json
     VERSION is taxi:3. One that an alias points to is not retired: roll back first.
     """
     reference = _require_version(version)
-    with open_store(env, store) as view, open_registry(view) as writer:
+    with open_store(env, store) as view, _open_writer(view) as writer:
         changed = retire(writer, reference.model, reference.version or 0, who=current_user(), why=why)
     if as_json:
         retired = {"model": reference.model, "version": reference.version, "state": "retired", "changed": changed}
         print_json({"format": JSON_FORMAT, "models": [retired]})
         return
     click.echo(f"{reference} is retired" + ("" if changed else " already"))
+
+
+def _open_writer(view: StoreView) -> LineageWriter:
+    return LineageWriter(view.folder.database, present=view.folder.holds)
 
 
 def _require_version(text: str) -> ModelReference:
@@ -165,11 +170,10 @@ def _require_version(text: str) -> ModelReference:
 def _print_decision(decision: Promotion) -> None:
     verdict = "accepted" if decision.accepted else "refused"
     click.echo(f"  → @{decision.alias}  {verdict}" + (f": {decision.reason}" if decision.reason else ""))
-    print_gates(decision.verdicts)
+    _print_gates(decision.verdicts)
 
 
-def print_gates(verdicts: tuple[GateVerdict, ...]) -> None:
-    """Print how each gate judged."""
+def _print_gates(verdicts: tuple[GateVerdict, ...]) -> None:
     width = max((len(verdict.gate) for verdict in verdicts), default=0)
     for verdict in verdicts:
         note = f"  ({verdict.note})" if verdict.note else ""

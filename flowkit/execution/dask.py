@@ -100,7 +100,10 @@ class DaskExecutor:
 
     def close(self) -> None:
         """End the local cluster with its step hosts; leave an external one, but for this session's hosts."""
+        left = self._tower.find(None)
         self._tower.forget()
+        for worker, tokens in left.items():
+            self._cluster.cancel(worker, tokens)
         self._cluster.close()
 
 
@@ -118,12 +121,12 @@ class _Tower:
         with self._lock:
             self._flights[envelope.packet] = _Flight(envelope, worker, {slip.token: slip for slip in envelope.slips})
 
-    def find(self, nodes: frozenset[str]) -> dict[str, list[str]]:
-        """Return the open attempts of these nodes, as tokens by worker."""
+    def find(self, nodes: frozenset[str] | None) -> dict[str, list[str]]:
+        """Return the open attempts of these nodes, of all if None, as tokens by worker."""
         found: dict[str, list[str]] = {}
         with self._lock:
             for flight in self._flights.values():
-                tokens = [token for token, slip in flight.open.items() if slip.node in nodes]
+                tokens = [token for token, slip in flight.open.items() if nodes is None or slip.node in nodes]
                 if tokens:
                     found.setdefault(flight.worker, []).extend(tokens)
         return found

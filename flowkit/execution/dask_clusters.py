@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import ipaddress
 import logging
 import os
@@ -227,12 +226,11 @@ class LocalCluster:
 
     def _connect(self) -> None:
         import dask
+        import distributed
 
-        # Untyped, so that mypy does not ask for types which Dask has not.
-        distributed: Any = importlib.import_module("distributed")
         self._folder = make_work_base()
         with dask.config.set(_QUIET):
-            self._cluster = distributed.SpecCluster(
+            self._cluster = distributed.SpecCluster(  # type: ignore[no-untyped-call]
                 scheduler={
                     "cls": _without_http(distributed.Scheduler),
                     "options": {"protocol": "inproc://", "port": 0, "dashboard": False},
@@ -240,7 +238,9 @@ class LocalCluster:
                 workers={0: {"cls": _without_http(distributed.Worker), "options": self._worker_options()}},
                 silence_logs=logging.CRITICAL,
             )
-            self._client = distributed.Client(self._cluster, set_as_default=False)
+            self._client = distributed.Client(  # type: ignore[no-untyped-call]
+                self._cluster, set_as_default=False
+            )
         hasten(self._client)
         self._address = next(iter(self._cluster.workers.values())).address
 
@@ -335,6 +335,9 @@ class ExternalCluster:
 
     def cancel(self, worker: str, tokens: Sequence[str]) -> None:
         """Kill or hand back attempts on a worker."""
+        if self._client is None or self._client.status != "running":
+            # Without a scheduler no worker can be reached, and `_watch` has told so or will.
+            return
         self._client.run(cancel_attempts, list(tokens), workers=[worker], wait=False, on_error="ignore")
 
     def close(self) -> None:
@@ -353,9 +356,12 @@ class ExternalCluster:
         client.close(timeout=2)
 
     def _connect(self) -> None:
-        distributed: Any = importlib.import_module("distributed")
+        import distributed
+
         try:
-            self._client = distributed.Client(self._scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
+            self._client = distributed.Client(  # type: ignore[no-untyped-call]
+                self._scheduler, timeout=_CONNECT_SECONDS, set_as_default=False
+            )
         except (OSError, TimeoutError, ValueError) as error:
             raise WorkerError.for_unreachable(self._scheduler, f"{type(error).__name__}: {error}") from error
         hasten(self._client)

@@ -21,6 +21,7 @@ from blake3 import blake3
 from flowkit.errors import FlowkitError, WorkerError
 from flowkit.execution.base import ExecutorEvent, HostSettings
 from flowkit.execution.envelope import Envelope
+from flowkit.execution.host_process import THREAD_VARIABLES
 from flowkit.execution.supervisor import Supervisor
 from flowkit.store.folder import StoreFolder
 from flowkit.store.probe import read_probe
@@ -113,8 +114,16 @@ def supervisor_of(address: str, slots: int) -> Supervisor:
     with _LOCK:
         found = _SUPERVISORS.get(address)
         if found is None:
-            found = _SUPERVISORS[address] = Supervisor(slots, address)
+            found = _SUPERVISORS[address] = Supervisor(slots, address, _imposed_by_nanny())
         return found
+
+
+def _imposed_by_nanny() -> dict[str, str]:
+    """Return the variables that Dask's nanny sets for workers, one BLAS thread among them: a step has its own share."""
+    import dask
+
+    imposed = dask.config.get("distributed.nanny.pre-spawn-environ", {})
+    return {name: str(value) for name, value in imposed.items() if name in THREAD_VARIABLES}
 
 
 class _LiveSender:

@@ -59,17 +59,17 @@ class Spawner:
         Raises:
             WorkerError: It cannot be started.
         """
-        answer: SimpleQueue[subprocess.Popen[bytes] | OSError] = SimpleQueue()
+        answer: SimpleQueue[subprocess.Popen[bytes] | Exception] = SimpleQueue()
 
         def order() -> None:
             try:
                 answer.put(subprocess.Popen(list(arguments), **options))  # noqa: S603  (our own interpreter)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001  (raised in the thread that asked)
                 answer.put(error)
 
         self._orders.put(order)
         started = answer.get()
-        if isinstance(started, OSError):
+        if isinstance(started, Exception):
             raise WorkerError.for_failed_start(str(started)) from started
         return started
 
@@ -249,10 +249,16 @@ class HostProcess:
         remove_work_base(self._work)
 
 
-def host_environment(slots: int) -> dict[str, str]:
-    """Return this process's environment variables with each host's share of the processors."""
+def host_environment(slots: int, imposed: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment variables with each host's share of the processors.
+
+    Args:
+        slots: How many hosts share them.
+        imposed: Variables that somebody other than the user has set for this process, and that are not for steps.
+    """
     share = str(max(1, (os.cpu_count() or 1) // slots))
-    return {**dict.fromkeys(THREAD_VARIABLES, share), **os.environ}
+    own = {name: value for name, value in os.environ.items() if imposed.get(name) != value}
+    return {**dict.fromkeys(THREAD_VARIABLES, share), **own}
 
 
 def _open_process(pid: int) -> int | None:

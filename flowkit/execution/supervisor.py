@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +31,12 @@ class Supervisor:
     Args:
         slots: How many hosts there are at most.
         worker: This worker's name, for results.
+        imposed: Environment variables that this process was given and that are not for steps.
     """
 
-    def __init__(self, slots: int, worker: str) -> None:
+    def __init__(self, slots: int, worker: str, imposed: Mapping[str, str] | None = None) -> None:
         self.worker = worker
+        self._imposed = dict(imposed or {})
         self._slots = [_Slot() for _ in range(slots)]
         self._spawner = Spawner()
         self._lock = threading.Condition()
@@ -157,14 +159,14 @@ class Supervisor:
             slot.host = None
             host.close()
         if slot.host is None:
-            environment = host_environment(len(self._slots))
+            environment = host_environment(len(self._slots), self._imposed)
             slot.host = HostProcess(settings, self.worker, self._spawner, environment)
         return slot.host
 
     def _fits(self, host: HostProcess | None, settings: HostSettings) -> bool:
         if host is None or host.settings != settings or host.is_dead():
             return False
-        return host.environment == host_environment(len(self._slots))
+        return host.environment == host_environment(len(self._slots), self._imposed)
 
 
 def _return_all(envelope: Envelope, report: Report) -> None:

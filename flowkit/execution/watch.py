@@ -78,6 +78,10 @@ class PacketWatch:
 
     def run(self) -> bool:
         """See the packet through, and say whether the host still lives."""
+        if self._cancelled:
+            # Nothing has begun yet, so no host needs to be killed for it.
+            self._return_last(len(self._pending))
+            return True
         issued = self._host.send_packet(self._envelope.payload, len(self._envelope.slips))
         self._return_last(len(self._envelope.slips) - issued)
         while not self._done and not self._host.is_dead():

@@ -31,6 +31,7 @@ _COUNTING = frozenset({"__slots__", "__match_args__", "__hash__"})
 _DATA = frozenset({bool, int, float, complex, str, bytes, type(None)})
 _FUNCTION_LIKE = (FunctionType, staticmethod, classmethod, property, functools.cached_property)
 _ORDERINGS = ("__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__")
+_PROTOCOL = frozenset({"__init__", "__subclasshook__"})
 _GENERATED = frozenset(
     {*_ORDERINGS, "__init__", "__repr__", "__setattr__", "__delattr__", "__replace__", "__getstate__", "__setstate__"}
 )
@@ -74,7 +75,10 @@ def _members(context: Context, kind: type) -> Iterator[tuple[str, Any]]:
         if is_enum and _is_sunder(name) and not is_project_code(context, value):
             # The enum's own tables of its members.
             continue
-        if name in _GENERATED and _is_generated(value):
+        if name in _GENERATED and "__dataclass_fields__" in kind.__dict__ and _is_generated(value):
+            continue
+        if name in _PROTOCOL and isinstance(value, FunctionType) and value.__module__ == "typing":
+            # Put there by `typing.Protocol`, and replaced when the class is first used.
             continue
         yield name, value
 
@@ -91,8 +95,7 @@ def _is_generated(value: Any) -> bool:
     """Whether a method was generated from the fields of its class, which count themselves."""
     while isinstance(value, FunctionType) and "__wrapped__" in value.__dict__:
         value = value.__dict__["__wrapped__"]
-    file = value.__code__.co_filename if isinstance(value, FunctionType) else ""
-    return file == "<string>" or file.startswith("<attrs generated")
+    return isinstance(value, FunctionType) and value.__code__.co_filename == "<string>"
 
 
 def _fields(encoder: ValueEncoder, kind: type, name: str) -> Tokens:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from pathlib import Path
 
 
@@ -16,7 +15,7 @@ def find_lock_holders(path: Path) -> list[str]:
         return []
     found = {_holder(line, inodes) for line in lines} - {os.getpid()}
     holders = sorted(pid for pid in found if pid is not None)
-    return [f"pid {pid} on {platform.node()}{_command(pid)}" for pid in holders]
+    return [f"pid {pid} on {os.uname().nodename}{_command(pid)}" for pid in holders]
 
 
 def _holder(line: str, inodes: set[int]) -> int | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import platform
 from pathlib import Path
 from typing import Self
 
@@ -74,7 +73,7 @@ def is_driven(runs: Path, run: str, driver: str) -> bool:
 def identify_driver(pid: int | None = None) -> str:
     """Return who a process is, beyond doubt: `pid:start time:boot id@host`; an id alone is given again and again."""
     pid = os.getpid() if pid is None else pid
-    return f"{pid}:{_start_time(pid)}:{_boot()}@{platform.node()}"
+    return f"{pid}:{_start_time(pid)}:{_boot()}@{os.uname().nodename}"
 
 
 def _lock_path(runs: Path, run: str) -> Path:

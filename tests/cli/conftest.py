@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,13 +160,10 @@ class Answer:
         return json.loads(self.out)
 
 
-@pytest.fixture
-def ask(
-    recorded_project: Recorded, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Answer]:
-    """Call a command that looks back, in this process, in the recorded project."""
-    monkeypatch.chdir(recorded_project.root)
+Tell = Callable[..., Answer]
 
+
+def _caller(capsys: pytest.CaptureFixture[str]) -> Tell:
     def call(*arguments: str) -> Answer:
         capsys.readouterr()
         code = run_command(list(arguments))
@@ -174,3 +171,20 @@ def ask(
         return Answer(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def ask(recorded_project: Recorded, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tell:
+    """Call a command that looks back, in this process, in the recorded project."""
+    monkeypatch.chdir(recorded_project.root)
+    return _caller(capsys)
+
+
+@pytest.fixture
+def tell(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Tell]:
+    """Call any command in this process, in a new project; what it imported of that project is forgotten afterwards."""
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield _caller(capsys)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pipelines"]:
+        del sys.modules[name]

@@ -33,7 +33,7 @@ def test_runs_lists_the_latest_first(ask: Ask, recorded_project: Recorded) -> No
     assert len(text.out.splitlines()) == 2
 
 
-def test_a_run_whose_driver_died_is_shown_as_crashed(recorded_project: Recorded, tmp_path: Path) -> None:
+def test_a_run_whose_driver_died_is_shown_as_crashed(ask: Ask, recorded_project: Recorded, tmp_path: Path) -> None:
     """A run that is recorded as running and that nobody drives any more is crashed."""
     shutil.copytree(recorded_project.root / ".flowkit", tmp_path / "store")
     with sqlite3.connect(tmp_path / "store/lineage.db") as connection:
@@ -41,7 +41,7 @@ def test_a_run_whose_driver_died_is_shown_as_crashed(recorded_project: Recorded,
             "UPDATE run SET status = (SELECT id FROM word WHERE text = 'running'), ended = NULL WHERE run = ?",
             (recorded_project.good,),
         )
-    rows = json.loads(spawn(recorded_project.root, "runs", "--json", "--store", str(tmp_path / "store")).stdout)["runs"]
+    rows = ask("runs", "--json", "--store", str(tmp_path / "store")).json()["runs"]
     assert {row["run"]: row["status"] for row in rows}[recorded_project.good] == "crashed"
 
 
@@ -162,14 +162,13 @@ def test_what_cannot_be_exported(ask: Ask, tmp_path: Path, what: str, file: str,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_models_and_audit(recorded_project: Recorded, tmp_path: Path) -> None:
+def test_models_and_audit(ask: Ask, recorded_project: Recorded, tmp_path: Path) -> None:
     """Versions are listed, shown with their gates, moved by hand, and every move is in a log that verifies."""
     store = tmp_path / "store"
     shutil.copytree(recorded_project.root / ".flowkit", store)
 
     def tell(*arguments: str) -> Answer:
-        done = spawn(recorded_project.root, *arguments, "--store", str(store))
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return ask(*arguments, "--store", str(store))
 
     rows = tell("models", "list", "--json").json()["models"]
     assert [(row["version"], row["state"], row["aliases"]) for row in rows] == [
@@ -189,6 +188,8 @@ def test_models_and_audit(recorded_project: Recorded, tmp_path: Path) -> None:
     assert audit[2]["detail"] == "a test"
     assert tell("audit", "verify").code == 0
     with sqlite3.connect(store / "lineage.db") as connection:
+        for (trigger,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {trigger}")
         connection.execute("UPDATE audit_record SET who = 'nobody' WHERE sequence = 2")
     broken = tell("audit", "verify", "--json")
     assert broken.code == 4

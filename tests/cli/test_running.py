@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import MAIN, ROOT, Recorded, edit, spawn
+from tests.cli.conftest import MAIN, ROOT, Recorded, Tell, edit, spawn
 
 INLINE = "--inline"
 
@@ -106,36 +106,50 @@ def test_from_another_folder_the_command_says_where_to(project: Path, tmp_path_f
     assert not (elsewhere / ".flowkit").exists()
 
 
-def test_a_refused_promotion(project: Path) -> None:
+def test_a_refused_promotion(tell: Tell) -> None:
     """A refusal leaves exit code 0, and 3 where promotion was required; it says which gate, and by how much."""
-    refused = spawn(project, "run", "small", INLINE, "-p", "least=2")
-    assert refused.returncode == 0
-    assert "refused: accuracy >= 2.0 is not met" in refused.stdout
-    assert spawn(project, "run", "small", INLINE, "-p", "least=2", "--require-promotion").returncode == 3
+    refused = tell("run", "small", INLINE, "-p", "least=2")
+    assert refused.code == 0
+    assert "refused: accuracy >= 2.0 is not met" in refused.out
+    assert tell("run", "small", INLINE, "-p", "least=2", "--require-promotion").code == 3
 
 
-def test_select_and_force(project: Path) -> None:
-    """`--select` runs what is wanted and what it needs, and leaves the rest out; `--force` runs what could be reused."""
-    chosen = json.loads(spawn(project, "run", "small", INLINE, "--select", "check", "--json").stdout)
+def test_select_and_force(tell: Tell) -> None:
+    """`--select` runs what is wanted and what it needs; `--force` runs what could be reused."""
+    chosen = tell("run", "small", INLINE, "--select", "check", "--json").json()
     assert [node["node"] for node in chosen["nodes"]] == ["load", "check"]
-    forced = json.loads(
-        spawn(project, "run", "small", INLINE, "--select", "check", "--force", "tag:io", "--json").stdout
-    )
+    forced = tell("run", "small", INLINE, "--select", "check", "--force", "tag:io", "--json").json()
     assert {node["node"]: node["reason"] for node in forced["nodes"]} == {"load": "forced", "check": None}
-    unknown = spawn(project, "run", "small", "--select", "chek")
-    assert (unknown.returncode, "did you mean 'check'?" in unknown.stderr) == (2, True)
+    unknown = tell("run", "small", "--select", "chek")
+    assert (unknown.code, "did you mean 'check'?" in unknown.err) == (2, True)
 
 
-def test_environment_and_configured_parameters(project: Path) -> None:
+def test_environment_and_configured_parameters(project: Path, tell: Tell) -> None:
     """`--env` lays a section over the configuration; a rerun repeats it, with its parameters."""
     (project / "pyproject.toml").write_text(
         "[tool.flowkit.params]\nn = 3\n[tool.flowkit.env.prod]\nparams = { n = 4 }\nstore = 'prod-store'\n"
     )
-    run = json.loads(spawn(project, "run", "small", INLINE, "--env", "prod", "--json", "-p", "least=0").stdout)
+    run = tell("run", "small", INLINE, "--env", "prod", "--json", "-p", "least=0").json()
     assert (run["env"], run["parameters"]["n"]) == ("prod", 4)
     assert (project / "prod-store/lineage.db").exists()
-    again = json.loads(spawn(project, "rerun", "--env", "prod", "--json").stdout)
+    again = tell("rerun", "--env", "prod", "--json").json()
     assert (again["env"], again["parameters"]) == ("prod", run["parameters"])
+
+
+def test_a_run_outlives_its_reader(project: Path) -> None:
+    """A run whose output nobody reads any more goes on to its end, with its own exit code."""
+    command = f'{sys.executable} -c "{MAIN}" run small --inline -v -p n=20 | true; echo ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "1\n"
+    assert "Step 'check' raised" in done.stderr
+    assert "BrokenPipe" not in done.stderr
+    assert json.loads(spawn(project, "runs", "--json").stdout)["runs"][0]["status"] == "failed"
 
 
 def test_quiet_and_verbose(recorded_project: Recorded, tmp_path: Path) -> None:
@@ -150,18 +164,17 @@ def test_quiet_and_verbose(recorded_project: Recorded, tmp_path: Path) -> None:
     assert "load" not in calm.stdout
 
 
-def test_show(recorded_project: Recorded) -> None:
+def test_show(tell: Tell) -> None:
     """`show` draws the same graph in four ways, without running or storing anything."""
-    root = recorded_project.root
-    tree = spawn(root, "show", "small").stdout
+    tree = tell("show", "small").out
     assert tree.splitlines()[0] == "promote"
     assert "scale[0…2]" in tree
-    mermaid = spawn(root, "show", "small", "--format", "mermaid").stdout
+    mermaid = tell("show", "small", "--format", "mermaid").out
     assert mermaid.startswith("flowchart TD\n")
     assert mermaid.count("-->") == 11
-    dot = spawn(root, "show", "small", "--format", "dot").stdout
+    dot = tell("show", "small", "--format", "dot").out
     assert '"load" -> "scale[1]";' in dot
-    drawn = json.loads(spawn(root, "show", "small", "--json").stdout)
+    drawn = tell("show", "small", "--json").json()
     assert len(drawn["nodes"]) == 8
     assert {"producer": "load", "output": "return", "consumer": "check", "parameter": "rows"} in drawn["edges"]
 
@@ -180,30 +193,30 @@ def test_show(recorded_project: Recorded) -> None:
         ("def check(rows: list[int]) -> int:", "def check(rows: list[int]):", "no annotation for the return value"),
     ],
 )
-def test_what_does_not_check_runs_nothing(project: Path, before: str, after: str, message: str) -> None:
+def test_what_does_not_check_runs_nothing(tell: Tell, project: Path, before: str, after: str, message: str) -> None:
     """A pipeline that does not check is refused with exit code 2 before anything runs, without flowkit's frames."""
     edit(project / "pipelines/small.py", before, after)
-    done = spawn(project, "run", "small", INLINE)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "flowkit/" not in done.stderr
+    done = tell("run", "small", INLINE)
+    assert done.code == 2
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert "flowkit/" not in done.err
     assert not (project / ".flowkit/lineage.db").exists()
 
 
-def test_a_missing_input_fails_its_node(project: Path) -> None:
+def test_a_missing_input_fails_its_node(tell: Tell, project: Path) -> None:
     """A file that is not there fails the node that reads it, with exit code 1, its path, and a recorded run."""
-    done = spawn(project, "run", "small", INLINE, "-p", "file=no/such.csv")
-    assert done.returncode == 1
-    assert f"{project}/no/such.csv" in done.stderr
-    assert json.loads(spawn(project, "runs", "--json").stdout)["runs"][0]["status"] == "failed"
+    done = tell("run", "small", INLINE, "-p", "file=no/such.csv")
+    assert done.code == 1
+    assert f"{project}/no/such.csv" in done.err
+    assert tell("runs", "--json").json()["runs"][0]["status"] == "failed"
 
 
-def test_an_unwritable_store(project: Path) -> None:
+def test_an_unwritable_store(tell: Tell) -> None:
     """A store that cannot be made is exit code 4, as JSON too."""
-    done = spawn(project, "run", "small", "--store", "/proc/flowkit", "--json")
-    assert done.returncode == 4
-    assert json.loads(done.stdout)["error"]["type"] == "StoreError"
+    done = tell("run", "small", "--store", "/proc/flowkit", "--json")
+    assert done.code == 4
+    assert done.json()["error"]["type"] == "StoreError"
 
 
 def _on_terminal(folder: Path, *arguments: str, columns: int = 100, **variables: str) -> str:

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from flowkit.execution.base import Executor, NodeEnded, NodeStarted, PacketEnded
+from flowkit.errors import WorkerError
+from flowkit.execution.base import Executor, ExecutorFailed, NodeEnded, NodeStarted, PacketEnded
 from flowkit.execution.dask import DaskExecutor
 from flowkit.execution.inline import InlineExecutor
 from flowkit.execution.packets import WAITS
@@ -96,7 +98,15 @@ def _start(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
 
 @pytest.fixture(scope="module")
 def external(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExternalDask]:
-    folder = tmp_path_factory.mktemp("cluster")
+    """Give a scheduler with two workers, for all tests of this module."""
+    with _scheduler(tmp_path_factory.mktemp("cluster")) as cluster:
+        for number in range(2):
+            cluster.add_worker(number)
+        yield cluster
+
+
+@contextmanager
+def _scheduler(folder: Path) -> Iterator[ExternalDask]:
     file = folder / "scheduler.json"
     command = ["-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
     scheduler = _start([*command, "--scheduler-file", str(file)], folder)
@@ -105,12 +115,12 @@ def external(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExternalDask]
         assert time.monotonic() < end, (folder / "log").read_text()
         time.sleep(0.05)
     cluster = ExternalDask(json.loads(file.read_text())["address"], [scheduler], folder)
-    for number in range(2):
-        cluster.add_worker(number)
-    yield cluster
-    for process in reversed(cluster.processes):
-        process.kill()
-        process.wait()
+    try:
+        yield cluster
+    finally:
+        for process in reversed(cluster.processes):
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture(params=["inline", "local", "external"])
@@ -292,10 +302,11 @@ def test_a_lost_worker_loses_only_what_ran_on_it(open_workshop: Open, external: 
             packets[packet.id] = worker
             executor.submit(packet, worker)
         heard = []
-        while len(started(heard)) < 3:
+        while sum(node.startswith("nap@") for node in started(heard)) < 3:
             heard += executor.events(1)
         victim.kill()
-        heard += events_until_end(executor, set(packets))
+        over = {event.packet for event in heard if isinstance(event, PacketEnded)}
+        heard += events_until_end(executor, set(packets) - over)
     finally:
         executor.close()
 
@@ -306,3 +317,55 @@ def test_a_lost_worker_loses_only_what_ran_on_it(open_workshop: Open, external: 
     assert f"one@{lost}" in returned(heard)
     assert all(ended[f"nap@{worker}"].outcome is Outcome.EXECUTED for worker in workers if worker != lost)
     assert len([event for event in heard if isinstance(event, NodeEnded)]) == len(ended)
+
+
+def test_no_worker_and_a_lost_scheduler_are_told(
+    open_workshop: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster without workers is an error that names the need; one that goes away ends the run, by its address."""
+    shop = open_workshop(STEPS)
+    flow = shop.load()
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    with _scheduler(folder) as cluster:
+        with monkeypatch.context() as patched:
+            patched.setattr("flowkit.execution.dask_clusters._WORKER_SECONDS", 0.3)
+            executor = DaskExecutor(scheduler=cluster.address)
+            executor.start(shop.settings())
+            with pytest.raises(WorkerError, match=r"No worker was there within 0\.3 s"):
+                executor.slots()
+            executor.close()
+        cluster.add_worker(0)
+        executor = DaskExecutor(scheduler=cluster.address)
+        executor.start(shop.settings())
+        executor.submit(shop.packet(shop.order(flow.nap, seconds=30.0)), next(iter(executor.slots().workers)))
+        heard = executor.events(5)
+        cluster.processes[0].kill()
+        end = time.monotonic() + 15
+        while not any(isinstance(event, ExecutorFailed) for event in heard):
+            assert time.monotonic() < end, heard
+            heard += executor.events(1)
+        clock = time.monotonic()
+        executor.close()
+        took = time.monotonic() - clock
+
+    failed = next(event.error for event in heard if isinstance(event, ExecutorFailed))
+    assert isinstance(failed, WorkerError)
+    assert cluster.address in failed.message
+    assert took < 5
+
+
+def test_the_hosts_that_were_warmed_are_the_ones_that_work(open_workshop: Open) -> None:
+    """What starting Dask does to this process does not throw the step hosts away that were started before it."""
+    shop = open_workshop("@fk.step\ndef pid() -> int:\n    return os.getpid()\n")
+    flow = shop.load()
+    executor = DaskExecutor(workers=1)
+    try:
+        executor.start(shop.settings())
+        tasks = Path(f"/proc/{os.getpid()}/task")
+        warmed = {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
+        made = results(run_all(executor, [shop.packet(shop.order(flow.pid))]))
+    finally:
+        executor.close()
+
+    assert shop.value(made["pid"], int) in warmed

@@ -313,7 +313,8 @@ def test_cancelling_reaches_a_packet_that_is_still_to_come(open_workshop: Open, 
     events = run(supervisor, shop, order)
 
     assert time.monotonic() - clock < 2
-    assert not [result for result in results(events).values() if result.outcome is Outcome.EXECUTED]
+    assert started(events) == []
+    assert returned(events) == {"nap": WITHDRAWN}
 
 
 def test_what_depends_on_a_failure_in_the_packet_is_handed_back(open_workshop: Open, supervisor: Supervisor) -> None:

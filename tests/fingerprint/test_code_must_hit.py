@@ -214,6 +214,29 @@ ONE_FILE = {
         """,
         "return A.n",
     ),
+    "a protocol used": (
+        """
+        from typing import Protocol
+        class P(Protocol):
+            def go(self) -> int: ...
+        class A(P):
+            def go(self):
+                return 1
+        <<||A()>>
+        """,
+        "return A().go()",
+    ),
+    "a protocol base used": (
+        """
+        from typing import Protocol
+        class P(Protocol):
+            def go(self) -> int: ...
+        class A(P):
+            pass
+        <<||isinstance(1, int); A()>>
+        """,
+        "return A",
+    ),
     "a lock and a logger": (
         """
         import threading, logging

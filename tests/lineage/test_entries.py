@@ -53,10 +53,10 @@ artifacts = st.one_of(
 
 
 @given(
-    outputs=st.lists(st.tuples(names, artifacts), max_size=4, unique_by=(lambda pair: pair[0], lambda pair: pair[1].digest)),
+    outputs=st.lists(st.tuples(names, artifacts), max_size=4, unique_by=(lambda pair: pair[0], lambda p: p[1].digest)),
     metrics=st.lists(st.tuples(names, st.floats()), max_size=3, unique_by=lambda pair: pair[0]),
-)  # fmt: skip
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+)
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 def test_an_entry_gives_back_what_was_recorded(
     outputs: list[tuple[str, Artifact]], metrics: list[tuple[str, float]], tmp_path_factory: object
 ) -> None:

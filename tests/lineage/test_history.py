@@ -144,7 +144,7 @@ def test_an_ambiguous_digest_lists_the_candidates(writer: LineageWriter, databas
     prefixes: dict[str, list[str]] = {}
     for artifact in made:
         prefixes.setdefault(artifact.digest[:4], []).append(artifact.digest)
-    prefix, digests = next((item for item in prefixes.items() if len(item[1]) > 1))
+    prefix, digests = next(item for item in prefixes.items() if len(item[1]) > 1)
     for start in range(0, len(made), 100):
         writer.record(make_node(make_execution(C=start, outputs=made[start : start + 100]), node=f"n{start}"))
     writer.flush()

@@ -24,6 +24,11 @@ def format_seconds(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
+def format_delay(seconds: float) -> str:
+    """Return when something follows: `at once`, `in 2.00 s`."""
+    return "at once" if seconds < 0.01 else f"in {format_seconds(seconds)}"
+
+
 def format_bytes(size: int | None) -> str:
     """Return a size in decimal units: `512 B`, `2.1 KB`, `80 MB`; empty for None."""
     if size is None:

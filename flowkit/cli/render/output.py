@@ -45,6 +45,17 @@ def _finite(value: Any) -> Any:
     return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+def say(text: str) -> None:
+    """Print a line; where its reader has gone, as `head` does, the rest of the output goes nowhere.
+
+    What goes on must not end for want of a reader: a run is worth more than its lines.
+    """
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def on_terminal(stream: IO[str] | None = None) -> bool:
     """Whether a person reads the stream (stdout by default) on a terminal that can do more than plain lines."""
     stream = sys.stdout if stream is None else stream

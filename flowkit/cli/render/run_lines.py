@@ -6,7 +6,8 @@ import time
 
 import click
 
-from flowkit.cli.render.formats import counted, format_seconds
+from flowkit.cli.render.formats import counted, format_delay, format_seconds
+from flowkit.cli.render.output import say
 from flowkit.engine.progress import Quiet
 from flowkit.engine.report import NodeReport, RunReport
 from flowkit.graph.graph import Graph
@@ -89,14 +90,14 @@ class PlainListener:
 
     def node_retried(self, node: str, attempt: int, failure: Failure, delay: float) -> None:
         """Say which attempt failed and when the next begins."""
-        click.echo(f"{node}  attempt {attempt} failed: {failure.message}  (again in {format_seconds(delay)})")
+        say(f"{node}  attempt {attempt} failed: {failure.message}  (again {format_delay(delay)})")
 
     def node_ended(self, node: NodeReport) -> None:
         """Print the node's line, unless too many like it were printed already."""
         self._ended += 1
         line = describe_node(node) + (f"  log {node.log}" if self._verbose and node.log else "")
         if node.outcome is Outcome.FAILED:
-            click.echo(line)
+            say(line)
         elif node.outcome is Outcome.REUSED:
             self._reused += 1
             self._say_within(line, self._reused <= MOST_REUSED)
@@ -126,7 +127,7 @@ class PlainListener:
     def _say(self, line: str) -> None:
         if not self._quiet:
             self._told = time.monotonic()
-            click.echo(line)
+            say(line)
 
 
 def _attempt(attempt: int) -> str:

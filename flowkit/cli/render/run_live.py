@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from flowkit.cli.render.formats import counted, format_seconds
+from flowkit.cli.render.formats import counted, format_delay, format_seconds
 from flowkit.cli.render.output import OUTCOME_STYLES, terminal_width
 from flowkit.cli.render.run_lines import describe_node
 from flowkit.engine.report import NodeReport, RunReport
@@ -57,7 +57,7 @@ class LiveListener:
     def node_retried(self, node: str, attempt: int, failure: Failure, delay: float) -> None:
         """Print the failed attempt above the view."""
         self._running.pop(node, None)
-        self._print(f"{node}  attempt {attempt} failed: {failure.message}  (again in {format_seconds(delay)})")
+        self._print(f"{node}  attempt {attempt} failed: {failure.message}  (again {format_delay(delay)})")
 
     def node_ended(self, node: NodeReport) -> None:
         """Count it, and show it among the last ones."""

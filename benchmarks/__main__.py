@@ -1,0 +1,55 @@
+"""The command: `python -m benchmarks [NAME…] [--rounds N] [--json] [--list]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from benchmarks.measure import Measured, ProgramError, measure
+from benchmarks.table import format_table, to_json
+from benchmarks.works import WORKS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what is asked for and print it; 1 where a program failed, whatever it took otherwise 0."""
+    options = _parse(arguments)
+    if options.list:
+        for work in WORKS.values():
+            print(f"{work.name:16} {work.about}")
+        return 0
+    results: list[Measured] = []
+    failed = False
+    for name in options.names or WORKS:
+        try:
+            results.append(measure(WORKS[name], options.rounds or WORKS[name].rounds, _tell))
+        except ProgramError as error:
+            failed = True
+            print(f"{name}: {error}", file=sys.stderr)
+    print(json.dumps(to_json(results), indent=1) if options.json else format_table(results))
+    return 1 if failed else 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure flowkit, as ratios in one run.")
+    # argparse would check the default of `nargs="*"` against `choices` too, so names are checked by hand.
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(WORKS)}; all by default")
+    parser.add_argument("--rounds", type=int, help="how often each variant is run, instead of the work's own number")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--list", action="store_true", help="say what there is to measure")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.names if name not in WORKS]
+    if unknown:
+        parser.error(f"no such work: {', '.join(unknown)}; there are {', '.join(WORKS)}")
+    if options.rounds is not None and options.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    return options
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

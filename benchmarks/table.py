@@ -1,0 +1,102 @@
+"""What was measured, as a table for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.measure import CPU, WALL, Limit, Measured
+
+JSON_FORMAT = 1
+_HEADER = ("work", "variant", "wall s", "cpu s", "ratio", "told")
+
+
+def format_table(results: Sequence[Measured]) -> str:
+    """Return a table of medians and ratios, and below it every target with what was reached."""
+    rows: list[tuple[str, ...]] = [_HEADER]
+    for measured in results:
+        rows += _rows(measured)
+    verdicts = [_verdict(measured, limit) for measured in results for limit in measured.work.limits]
+    return "\n".join([*_aligned(rows), "", *verdicts]) if verdicts else "\n".join(_aligned(rows))
+
+
+def to_json(results: Sequence[Measured]) -> dict[str, Any]:
+    """Return everything that was measured: samples, medians, ratios and targets."""
+    return {"format": JSON_FORMAT, "works": [_work_to_json(measured) for measured in results]}
+
+
+def _rows(measured: Measured) -> list[tuple[str, ...]]:
+    work = measured.work
+    rows: list[tuple[str, ...]] = []
+    for number, variant in enumerate(work.variants):
+        ratio = measured.ratio(variant.name, work.beside) if variant.name != work.beside else None
+        told = (
+            f"{name} {_number(measured.median(variant.name, name))}"
+            for name in measured.samples[variant.name]
+            if name not in (WALL, CPU)
+        )
+        rows.append(
+            (
+                work.name if number == 0 else "",
+                variant.name,
+                _number(measured.median(variant.name, WALL)),
+                _number(measured.median(variant.name, CPU)),
+                f"{ratio:.2f}x" if ratio is not None else "",
+                "  ".join(told),
+            )
+        )
+    return rows
+
+
+def _verdict(measured: Measured, limit: Limit) -> str:
+    reached = measured.judged(limit)
+    met = "met" if reached is not None and reached <= limit.most else "missed"
+    if limit.beside is not None:
+        return f"{met:7} {measured.work.name}: {limit.variant} {reached:.2f}x {limit.beside}, target {limit.most:g}x"
+    return f"{met:7} {measured.work.name}: {limit.variant} {limit.figure} {_number(reached)}, target {limit.most:g}"
+
+
+def _work_to_json(measured: Measured) -> dict[str, Any]:
+    work = measured.work
+    return {
+        "work": work.name,
+        "about": work.about,
+        "beside": work.beside,
+        "variants": [
+            {
+                "variant": variant.name,
+                "median": {figure: measured.median(variant.name, figure) for figure in measured.samples[variant.name]},
+                "ratio": measured.ratio(variant.name, work.beside),
+                "samples": measured.samples[variant.name],
+            }
+            for variant in work.variants
+        ],
+        "targets": [
+            {
+                "variant": limit.variant,
+                "figure": limit.figure,
+                "beside": limit.beside,
+                "most": limit.most,
+                "reached": measured.judged(limit),
+            }
+            for limit in work.limits
+        ],
+    }
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3f}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    numeric = {2, 3, 4}
+    return [
+        "  ".join(
+            cell.rjust(width) if column in numeric else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

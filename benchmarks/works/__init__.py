@@ -1,0 +1,10 @@
+"""What is measured, one module a kind of work, and all of it by name."""
+
+from benchmarks.measure import Work
+from benchmarks.works.fingerprint import FINGERPRINT
+from benchmarks.works.memory import MEMORY
+from benchmarks.works.reused import REUSED
+from benchmarks.works.shapes import SHAPES
+from benchmarks.works.start import HELP
+
+WORKS: dict[str, Work] = {work.name: work for work in (HELP, *SHAPES, REUSED, MEMORY, FINGERPRINT)}

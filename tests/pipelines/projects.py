@@ -1,0 +1,81 @@
+"""The example pipelines run as a person runs them: in stores of their own, and in a copy of the project."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import flowkit as fk
+from flowkit.authoring.pipeline import Pipeline
+from flowkit.engine.report import RunReport
+from flowkit.records import Outcome
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COMMAND = "import sys; from flowkit.cli.main import main; sys.argv[0] = 'flowkit'; main()"
+
+
+def run_inline(pipeline: Pipeline[Any, Any], store: Path, **parameters: Any) -> fk.Run:
+    """Run a pipeline in this process; values of the returned run are out of reach, its report is not."""
+    with fk.Session(inline=True, store=store) as session:
+        return session.run(pipeline, **parameters)
+
+
+def copy_store(store: Path, place: Path) -> Path:
+    """Return a copy of a store, to be changed freely."""
+    return Path(shutil.copytree(store, place / "store"))
+
+
+def copy_project(place: Path) -> Path:
+    """Return a copy of the examples as a project of its own, to be edited freely."""
+    root = place / "project"
+    shutil.copytree(ROOT / "pipelines", root / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "pyproject.toml").write_text("")
+    return root
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    """Replace a piece of a file that stands there exactly once."""
+    text = file.read_text()
+    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file.name}"
+    file.write_text(text.replace(old, new))
+
+
+def run_command(root: Path, target: str, store: Path, *options: str, hash_seed: int = 0) -> dict[str, Any]:
+    """Run a target with the `flowkit` command in a project and return what `--json` prints."""
+    arguments = [sys.executable, "-c", COMMAND, "run", target, "--store", str(store), "--json", *options]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(hash_seed)}
+    done = subprocess.run(arguments, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def nodes_that(report: RunReport, *outcomes: Outcome) -> set[str]:
+    """Return the names of the nodes that ended in one of these ways."""
+    return {node.node for node in report.nodes if node.outcome in outcomes}
+
+
+def executed(report: RunReport) -> set[str]:
+    """Return the names of the nodes that ran."""
+    return nodes_that(report, Outcome.EXECUTED)
+
+
+def executed_in(printed: dict[str, Any]) -> set[str]:
+    """Return the names of the nodes that ran, of what `run --json` printed."""
+    return {node["node"] for node in printed["nodes"] if node["outcome"] == "executed"}
+
+
+def digests_in(printed: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the digests that each node gave, of what `run --json` printed."""
+    return {node["node"]: [output["artifact"] for output in node["outputs"]] for node in printed["nodes"]}
+
+
+def failed_gates(report: RunReport) -> set[str]:
+    """Return the gates of a run's only promotion that did not let it pass."""
+    (promotion,) = report.promotions
+    return {verdict.gate for verdict in promotion.gates if not verdict.passed}
