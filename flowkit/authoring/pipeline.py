@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from flowkit.authoring.builder import GraphBuilder, building, current_builder
 from flowkit.authoring.handles import Pending
@@ -48,7 +48,7 @@ class Pipeline(Generic[P, R]):
         if builder is None:
             raise PipelineDefinitionError.for_call_outside(self.name)
         bound = bind_arguments("pipeline", self.name, self.parameters, args, kwargs)
-        return self._run_body(builder, bound)
+        return cast(R, self._run_body(builder, bound))
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name}>"

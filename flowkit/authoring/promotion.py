@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from flowkit.authoring.builder import GraphBuilder, calling_location, current_builder
 from flowkit.authoring.gates import Gate

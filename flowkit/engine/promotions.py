@@ -124,14 +124,11 @@ class Promotions:
             baseline_skipped="baseline" in metrics and baseline is None,
             seen=seen,
         )
-        decision = promote(
-            self._writer, candidate, run=run, node=node.name, who=current_user(), dry_run=self._dry_run
-        )
+        decision = promote(self._writer, candidate, run=run, node=node.name, who=current_user(), dry_run=self._dry_run)
         promotion = decision.promotion
         artifact = self._store.put(self._codecs.encode(promotion, Promotion))
-        return Decided(
-            _report(node, promotion), Output(RETURN, artifact), not decision.reused, _describe(promotion, decision.reused)
-        )
+        detail = _describe(promotion, decision.reused)
+        return Decided(_report(node, promotion), Output(RETURN, artifact), not decision.reused, detail)
 
 
 def _describe(promotion: Promotion, reused: bool) -> str:

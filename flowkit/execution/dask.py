@@ -24,7 +24,9 @@ from flowkit.execution.base import (
     PacketEnded,
     Slots,
 )
-from flowkit.execution.dask_clusters import Cluster, ExternalCluster, LocalCluster
+from flowkit.execution.dask_base import Cluster
+from flowkit.execution.dask_external import ExternalCluster
+from flowkit.execution.dask_local import LocalCluster
 from flowkit.execution.envelope import Envelope, NodeSlip, close_envelope
 from flowkit.execution.failure import record_failure
 from flowkit.execution.packets import NO_KEY, WITHDRAWN

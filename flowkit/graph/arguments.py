@@ -89,9 +89,8 @@ def _replace_sequence(value: list[Any] | tuple[Any, ...], replace: Callable[[Any
     items = [replace_leaves(item, replace, _item_hint(hint, index)) for index, item in enumerate(value)]
     if all(new is old for new, old in zip(items, value, strict=True)):
         return value
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)._make(items)
-    return type(value)(items)
+    make: Any = getattr(type(value), "_make", type(value))
+    return make(items)
 
 
 def _replace_fields(value: Any, replace: Callable[[Any, Any], Any]) -> Any:

@@ -109,7 +109,8 @@ class Recorder:
         self._write_observed(identity, execution)
         if entry is None or self._publish(entry, identity, execution.supersedes, standing):
             return identity, ()
-        return identity, self._differing(identity, standing)
+        # A rerun that set out to give something else, and came too late, tells nothing about its step.
+        return identity, self._differing(identity, standing) if execution.supersedes is None else ()
 
     def _find_standing(self, execution: Execution) -> Standing | None:
         row = self.connection.execute(
@@ -132,13 +133,13 @@ class Recorder:
         if standing is None:
             self.connection.execute("UPDATE entry SET execution = ? WHERE id = ?", (execution, entry))
             return True
-        if supersedes is None or supersedes != standing.generation:
+        if supersedes is None:
             return False
-        self.connection.execute(
+        replaced = self.connection.execute(
             "UPDATE entry SET execution = ?, generation = ? WHERE id = ? AND generation = ?",
             (execution, supersedes + 1, entry, supersedes),
         )
-        return True
+        return replaced.rowcount == 1
 
     def _differing(self, execution: int, standing: Standing | None) -> tuple[str, ...]:
         if standing is None:

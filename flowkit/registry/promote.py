@@ -9,8 +9,9 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import EllipsisType
+from typing import Any
 
 from flowkit.authoring.gates import Gate
 from flowkit.errors import GateError, PromotionError
@@ -179,29 +180,17 @@ def _record(
     at: float,
 ) -> int:
     """Write the decision and return the version's number."""
-    identities = Identities(connection)
     model = insert_model(connection, candidate.model)
-    run_id, _ = identities.run(run)
-    accepted = reason is None
-    version = situation.version
-    if version is None:
-        artifact = intern_artifact(connection, identities, candidate.artifact)
-        state = VersionState.REGISTERED if accepted else VersionState.REFUSED
-        version = insert_version(connection, model, artifact, run_id, node, at, state)
-    elif accepted:
-        set_state(connection, version, VersionState.REGISTERED)
-    held = situation.held
-    reference = f"{candidate.model}@{candidate.alias}"
-    if accepted and not move_alias(connection, model, candidate.alias, held, version, "promote", at):
-        now = find_held(connection, model, candidate.alias)
-        seen = held.version if held is not None else None
-        raise PromotionError.for_moved_alias(reference, seen, now.version if now is not None else None)
+    run_id, _ = Identities(connection).run(run)
+    version = _write_version(connection, candidate, situation, model, reason is None, run_id, node, at)
+    if reason is None:
+        _move(connection, candidate, model, situation.held, version, at)
     insert_judgement(
         connection,
         version=version.id,
         alias=candidate.alias,
         run=run_id,
-        accepted=accepted,
+        accepted=reason is None,
         reason=reason,
         metrics=candidate.metrics,
         verdicts=verdicts,
@@ -211,23 +200,63 @@ def _record(
         connection,
         at=at,
         who=who,
-        action="promote" if accepted else "refuse",
+        action="promote" if reason is None else "refuse",
         subject=f"{candidate.model}:{version.version}",
-        detail=_describe_move(reference, held) if reason is None else reason,
-        evidence={
-            "alias": candidate.alias,
-            "artifact": candidate.artifact.digest,
-            "run": run,
-            "node": node,
-            "metrics": {name: repr(value) for name, value in candidate.metrics.items()},
-            "gates": [
-                {"gate": v.gate, "observed": v.observed, "required": v.required, "passed": v.passed, "note": v.note}
-                for v in verdicts
-            ],
-        },
+        detail=_describe_move(candidate, situation.held) if reason is None else reason,
+        evidence=_evidence(candidate, verdicts, run, node),
     )
     return version.version
 
 
-def _describe_move(reference: str, held: VersionRecord | None) -> str:
-    return f"{reference} pointed to {f'version {held.version}' if held is not None else 'nothing'} before"
+def _write_version(
+    connection: sqlite3.Connection,
+    candidate: Candidate,
+    situation: _Situation,
+    model: int,
+    accepted: bool,
+    run: int,
+    node: str,
+    at: float,
+) -> VersionRecord:
+    """Return the version made of the artifact: one artifact is one version, whatever is decided on it over time."""
+    if situation.version is None:
+        artifact = intern_artifact(connection, Identities(connection), candidate.artifact)
+        state = VersionState.REGISTERED if accepted else VersionState.REFUSED
+        return insert_version(connection, model, artifact, run, node, at, state)
+    if accepted:
+        set_state(connection, situation.version, VersionState.REGISTERED)
+    return situation.version
+
+
+def _move(
+    connection: sqlite3.Connection,
+    candidate: Candidate,
+    model: int,
+    held: VersionRecord | None,
+    version: VersionRecord,
+    at: float,
+) -> None:
+    if not move_alias(connection, model, candidate.alias, held, version, "promote", at):
+        now = find_held(connection, model, candidate.alias)
+        raise PromotionError.for_moved_alias(
+            f"{candidate.model}@{candidate.alias}",
+            held.version if held is not None else None,
+            now.version if now is not None else None,
+        )
+
+
+def _evidence(candidate: Candidate, verdicts: Sequence[GateVerdict], run: str, node: str) -> dict[str, Any]:
+    return {
+        "alias": candidate.alias,
+        "artifact": candidate.artifact.digest,
+        "run": run,
+        "node": node,
+        # As texts: JSON has no infinity, and a log must read the same for ever.
+        "metrics": {name: repr(float(value)) for name, value in candidate.metrics.items()},
+        "gates": [asdict(verdict) for verdict in verdicts],
+    }
+
+
+def _describe_move(candidate: Candidate, held: VersionRecord | None) -> str:
+    pointed = f"version {held.version}" if held is not None else "nothing"
+    return f"{candidate.model}@{candidate.alias} pointed to {pointed} before"

@@ -14,7 +14,7 @@ from pathlib import Path
 from .blocks import ROOT, Block, Command
 from .shown import missing_lines
 
-NOT_RUN = frozenset({"make", "pip", "dask", "datasette", "git"})
+NOT_RUN = frozenset({".", "make", "pip", "venv", "pytest", "dask", "datasette"})
 """Programs that set up an environment, go on for ever, or are not there: their commands are not run."""
 
 _MAIN = "import sys; from flowkit.cli.main import main; sys.argv[0] = 'flowkit'; main()"

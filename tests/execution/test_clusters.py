@@ -15,7 +15,7 @@ import pytest
 from flowkit.errors import WorkerError
 from flowkit.execution.base import HostSettings
 from flowkit.execution.dask import DaskExecutor
-from flowkit.execution.dask_clusters import check_address, check_answer
+from flowkit.execution.dask_external import check_address, check_answer
 from flowkit.execution.dask_worker import describe_worker, own_digest
 from flowkit.store.probe import write_probe
 from tests.execution.workshop import Workshop
@@ -87,7 +87,7 @@ def test_flowkits_own_digest_is_stable() -> None:
 @pytest.mark.cluster
 def test_a_scheduler_that_is_not_there_is_named(open_workshop: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever: the address is in the message."""
-    monkeypatch.setattr("flowkit.execution.dask_clusters._CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("flowkit.execution.dask_external._CONNECT_SECONDS", 0.5)
     shop = open_workshop("")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -329,7 +329,7 @@ def test_no_worker_and_a_lost_scheduler_are_told(
     folder.mkdir()
     with _scheduler(folder) as cluster:
         with monkeypatch.context() as patched:
-            patched.setattr("flowkit.execution.dask_clusters._WORKER_SECONDS", 0.3)
+            patched.setattr("flowkit.execution.dask_external._WORKER_SECONDS", 0.3)
             executor = DaskExecutor(scheduler=cluster.address)
             executor.start(shop.settings())
             with pytest.raises(WorkerError, match=r"No worker was there within 0\.3 s"):

@@ -1,4 +1,4 @@
-"""Dask clusters behind one border: in this process, or reached by address. The owner of `distributed`."""
+"""A Dask cluster that is there already, reached by its scheduler's address."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import pickle
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from flowkit.errors import FlowkitError, WorkerError
-from flowkit.execution.base import ExecutorEvent, HostSettings
+from flowkit.execution.base import HostSettings
+from flowkit.execution.dask_base import QUIET, Background, Listener, hasten
 from flowkit.execution.dask_worker import (
     cancel_attempts,
     describe_worker,
@@ -26,253 +27,15 @@ from flowkit.execution.dask_worker import (
     warm_worker,
 )
 from flowkit.execution.envelope import Envelope
-from flowkit.execution.isolation import make_work_base, remove_work_base
-from flowkit.execution.supervisor import Supervisor
 from flowkit.store.folder import StoreFolder
 from flowkit.store.probe import remove_probe, write_probe
 
-LOCAL_WORKER = "local"
 ALLOW_PLAIN_TCP = "FLOWKIT_ALLOW_PLAIN_TCP"
 
 _CONNECT_SECONDS = 10.0
 _WORKER_SECONDS = 60.0
 _LOOK_SECONDS = 1.0
 _LOST_SECONDS = 3.0
-_SEND_SECONDS = 0.001
-
-_QUIET = {
-    "distributed.scheduler.allowed-failures": 0,
-    "distributed.scheduler.work-stealing": False,
-    "distributed.scheduler.no-workers-timeout": "60s",
-    "distributed.scheduler.active-memory-manager.start": False,
-    "distributed.worker.profile.enabled": False,
-    "distributed.diagnostics.computations.nframes": 0,
-}
-
-
-class Listener(Protocol):
-    """What a cluster tells the executor. Every method may be called from any thread, and more than once."""
-
-    def hear(self, event: ExecutorEvent) -> None:
-        """Take an event of a packet."""
-        ...
-
-    def land(self, packet: str, events: Sequence[ExecutorEvent], error: str | None) -> None:
-        """Take the end of a packet, with events that may have been heard already."""
-        ...
-
-    def lose_worker(self, worker: str, reason: str) -> None:
-        """Take the loss of a worker."""
-        ...
-
-    def fail(self, error: BaseException) -> None:
-        """Take the end of everything."""
-        ...
-
-
-class Cluster(Protocol):
-    """Where packets go."""
-
-    def start(self, settings: HostSettings) -> None:
-        """Begin to make workers ready, without waiting for them."""
-        ...
-
-    def slots(self) -> Mapping[str, int]:
-        """Return the workers with their slots, waiting for the first."""
-        ...
-
-    def submit(self, settings: HostSettings, envelope: Envelope, worker: str) -> None:
-        """Send a packet to a worker."""
-        ...
-
-    def cancel(self, worker: str, tokens: Sequence[str]) -> None:
-        """Kill or hand back attempts on a worker."""
-        ...
-
-    def close(self) -> None:
-        """End what this process started."""
-        ...
-
-
-class _Background:
-    """One piece of work in a thread of its own, whose error is raised where its end is waited for."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self._error: BaseException | None = None
-        self._work = work
-        self._thread = threading.Thread(target=self._run, name="flowkit-connect", daemon=True)
-        self._thread.start()
-
-    def wait(self) -> None:
-        """Wait for the end.
-
-        Raises:
-            WorkerError: The work failed.
-        """
-        self._thread.join()
-        if isinstance(self._error, FlowkitError):
-            raise self._error
-        if self._error is not None:
-            text = f"{type(self._error).__name__}: {self._error}"
-            raise WorkerError.for_failed_start(text) from self._error
-
-    def finish(self) -> None:
-        """Wait for the end, whatever it is."""
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        except BaseException as error:  # noqa: BLE001  (raised again by `wait`)
-            self._error = error
-
-
-class LocalCluster:
-    """A scheduler and one worker in this process, without any open port; step hosts are the only processes."""
-
-    def __init__(self, slots: int, listener: Listener) -> None:
-        self._slots = slots
-        self._listener = listener
-        self._supervisor: Supervisor | None = None
-        self._connecting: _Background | None = None
-        self._cluster: Any = None
-        self._client: Any = None
-        self._address = ""
-        self._folder = Path()
-        self._id = uuid4().hex
-
-    def start(self, settings: HostSettings) -> None:
-        """Start step hosts first: they import the user's modules while this process imports Dask.
-
-        Raises:
-            WorkerError: No process can be started.
-        """
-        if self._supervisor is None:
-            self._supervisor = Supervisor(self._slots, LOCAL_WORKER)
-        self._supervisor.warm(settings)
-        if self._connecting is None:
-            _LOCAL[self._id] = self
-            self._connecting = _Background(self._connect)
-
-    def slots(self) -> Mapping[str, int]:
-        """Return the one worker.
-
-        Raises:
-            WorkerError: The cluster cannot be started.
-        """
-        self._wait()
-        return {LOCAL_WORKER: self._slots}
-
-    def submit(self, settings: HostSettings, envelope: Envelope, worker: str) -> None:
-        """Send a packet as a task; it stays in this process, so only its name travels."""
-        import dask
-
-        self._wait()
-        _PACKETS[self._id, envelope.packet] = (settings, envelope)
-        with dask.config.set(_QUIET):
-            future = self._client.submit(
-                _run_here,
-                self._id,
-                envelope.packet,
-                key=f"flowkit-{uuid4().hex}",
-                pure=False,
-                retries=0,
-                workers=[self._address],
-                allow_other_workers=False,
-            )
-        future.add_done_callback(lambda done: self._land(envelope.packet, done))
-
-    def cancel(self, worker: str, tokens: Sequence[str]) -> None:
-        """Kill or hand back attempts."""
-        if self._supervisor is not None:
-            self._supervisor.cancel(tokens)
-
-    def close(self) -> None:
-        """End the step hosts, then the cluster."""
-        if self._supervisor is not None:
-            self._supervisor.close()
-            self._supervisor = None
-        if self._connecting is not None:
-            self._connecting.finish()
-            self._connecting = None
-        for part in (self._client, self._cluster):
-            if part is not None:
-                part.close(timeout=2)
-        if self._cluster is not None:
-            remove_work_base(self._folder)
-        self._client = self._cluster = None
-        _LOCAL.pop(self._id, None)
-        for key in [key for key in _PACKETS if key[0] == self._id]:
-            _PACKETS.pop(key, None)
-
-    def run(self, packet: str) -> None:
-        """Run a packet in the Dask worker's thread."""
-        settings, envelope = _PACKETS.pop((self._id, packet))
-        supervisor = self._supervisor
-        if supervisor is None:
-            self._listener.land(packet, (), "the executor was closed")
-            return
-        try:
-            supervisor.run_packet(settings, envelope, self._listener.hear)
-        except (FlowkitError, OSError) as error:
-            self._listener.land(packet, (), f"{type(error).__name__}: {error}")
-            return
-        # Told from here, not when Dask has noticed: that saves a round trip.
-        self._listener.land(packet, (), None)
-
-    def _wait(self) -> None:
-        assert self._connecting is not None, "start() comes first"
-        self._connecting.wait()
-
-    def _connect(self) -> None:
-        import dask
-        import distributed
-
-        self._folder = make_work_base()
-        with dask.config.set(_QUIET):
-            self._cluster = distributed.SpecCluster(  # type: ignore[no-untyped-call]
-                scheduler={
-                    "cls": _without_http(distributed.Scheduler),
-                    "options": {"protocol": "inproc://", "port": 0, "dashboard": False},
-                },
-                workers={0: {"cls": _without_http(distributed.Worker), "options": self._worker_options()}},
-                silence_logs=logging.CRITICAL,
-            )
-            self._client = distributed.Client(  # type: ignore[no-untyped-call]
-                self._cluster, set_as_default=False
-            )
-        hasten(self._client)
-        self._address = next(iter(self._cluster.workers.values())).address
-
-    def _worker_options(self) -> dict[str, Any]:
-        return {
-            "protocol": "inproc://",
-            "nthreads": self._slots,
-            # Dask would pause a worker for what the driver itself uses.
-            "memory_limit": 0,
-            "local_directory": str(self._folder),
-            "dashboard": False,
-            "silence_logs": logging.CRITICAL,
-        }
-
-    def _land(self, packet: str, future: Any) -> None:
-        if future.status != "finished":
-            self._listener.land(packet, (), f"its task ended as {future.status}")
-
-
-_LOCAL: dict[str, LocalCluster] = {}
-_PACKETS: dict[tuple[str, str], tuple[HostSettings, Envelope]] = {}
-
-
-def _without_http(server: Any) -> Any:
-    """Return a Dask server class that opens no HTTP port: it would listen on this machine's address on the network."""
-    return type(server.__name__, (server,), {"start_http_server": lambda self, *args, **options: None})
-
-
-def _run_here(cluster: str, packet: str) -> None:
-    found = _LOCAL.get(cluster)
-    if found is not None:
-        found.run(packet)
 
 
 class ExternalCluster:
@@ -281,7 +44,7 @@ class ExternalCluster:
     def __init__(self, scheduler: str, listener: Listener) -> None:
         self._scheduler = scheduler
         self._listener = listener
-        self._connecting: _Background | None = None
+        self._connecting: Background | None = None
         self._settings: HostSettings | None = None
         self._client: Any = None
         self._topic = f"flowkit-{uuid4().hex}"
@@ -300,7 +63,7 @@ class ExternalCluster:
         check_address(self._scheduler)
         self._settings = settings
         if self._connecting is None:
-            self._connecting = _Background(self._connect)
+            self._connecting = Background(self._connect)
         elif self._client is not None:
             self._warm(list(self._workers))
 
@@ -318,7 +81,7 @@ class ExternalCluster:
         """Send a packet as a task that no other worker may take."""
         import dask
 
-        with dask.config.set(_QUIET):
+        with dask.config.set(QUIET):
             future = self._client.submit(
                 run_envelope,
                 pickle.dumps(settings, protocol=5),
@@ -454,13 +217,6 @@ class ExternalCluster:
                 # A late-comer that is of no use is no reason to end a run that has others.
                 self._refused.add(address)
                 logging.getLogger("flowkit").warning("worker %s is left out: %s", address, error)
-
-
-def hasten(client: Any) -> None:
-    """Let a client send at once: it gathers messages for 10 ms otherwise, longer than a packet of quick nodes takes."""
-    stream: Any = getattr(client, "scheduler_comm", None)
-    if hasattr(stream, "interval"):
-        stream.interval = _SEND_SECONDS
 
 
 def check_answer(worker: str, answer: object, nonce: str, store: str) -> None:

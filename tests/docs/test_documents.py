@@ -1,0 +1,25 @@
+"""README.md and docs/ are run as their reader would run them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .blocks import LANGUAGES, ROOT, blocks_of, documents
+from .project import Project
+
+README = ROOT / "README.md"
+
+
+@pytest.fixture(scope="session")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, list[str]]:
+    """The project that README's walk-through makes, and what did not come out as it says."""
+    project = Project(tmp_path_factory.mktemp("reader"))
+    return project, project.perform(blocks_of(README))
+
+
+def test_the_walk_through_of_the_readme_comes_out_as_shown(walked: tuple[Project, list[str]]) -> None:
+    """Every command of README.md gives the exit code and the lines that it shows."""
+    assert not walked[1], "\n\n".join(walked[1])
