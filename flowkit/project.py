@@ -20,9 +20,7 @@ class Project:
 
     @classmethod
     def containing(cls, path: Path, code: tuple[str, ...] = ()) -> Project:
-        """Return the project around `path`: the nearest folder at or above it with a `pyproject.toml`, else the
-        current folder.
-        """
+        """Return the project around `path`: the nearest folder at or above it with a `pyproject.toml`, else here."""
         start = path.resolve()
         for folder in (start, *start.parents):
             if (folder / "pyproject.toml").is_file():

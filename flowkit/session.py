@@ -21,7 +21,7 @@ from flowkit.execution.dask import DaskExecutor
 from flowkit.execution.inline import InlineExecutor
 from flowkit.graph.check import CheckReport, check_graph
 from flowkit.graph.graph import Graph
-from flowkit.graph.select import Selection
+from flowkit.graph.select import Selection, ancestors_of
 from flowkit.lineage.entries import Entries
 from flowkit.parameters import dump_parameters, show_parameters
 from flowkit.project import Project
@@ -366,11 +366,7 @@ def _selected(graph: Graph, select: Selection | None) -> Graph:
     """Return the graph of what is wanted and of all that it needs."""
     if select is None:
         return graph
-    wanted = set(select.resolve(graph))
-    for node in reversed(list(graph)):
-        if node.name in wanted:
-            wanted.update(graph.producers[node.name])
-    return graph.restricted_to(frozenset(wanted))
+    return graph.restricted_to(ancestors_of(graph, select.resolve(graph)))
 
 
 def _resolved(selection: Selection | None, graph: Graph) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """Tell malignant from benign tumours: from the measurements to a promoted model.
 
-Real measurements of 569 tumours, bundled with scikit-learn: ten properties of the cell nuclei in an image, each as mean,
-standard error and worst value. Ingest, validate, build features, split, train over a fan-out of regularisation
+Real measurements of 569 tumours, bundled with scikit-learn: ten properties of the cell nuclei in an image, each as
+mean, standard error and worst value. Ingest, validate, build features, split, train over a fan-out of regularisation
 strengths, pick the best on validation rows, evaluate on rows that nothing has seen, and promote if every gate agrees.
 """
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from flowkit.cache.arguments import Resolve, artifacts_in, describe_argument
+from flowkit.cache.code import StepCode
 from flowkit.cache.key import compute_cache_key
 from flowkit.cache.reason import Current
 from flowkit.codecs.registry import CodecRegistry
@@ -28,18 +29,6 @@ from flowkit.records import (
     StepSpecification,
 )
 from flowkit.store.base import Store
-
-
-class Fingerprinter(Protocol):
-    """Gives the code fingerprint of a step."""
-
-    def of_step(self, step: StepSpecification, /) -> CodeFingerprint:
-        """Return the fingerprint of the step's code and of all that it reaches."""
-        ...
-
-    def of_value(self, value: object, /) -> Digest:
-        """Return the fingerprint of a function or class that is passed as a value."""
-        ...
 
 
 class Environments(Protocol):
@@ -103,14 +92,14 @@ class KeyMaker:
         project: Project,
         store: Store,
         codecs: CodecRegistry,
-        fingerprinter: Fingerprinter,
+        code: StepCode,
         environments: Environments,
         files: FileDigests | None,
     ) -> None:
         self._project = project
         self._store = store
         self._codecs = codecs
-        self._fingerprinter = fingerprinter
+        self._code = code
         self._environments = environments
         self._files = files
         self._steps: dict[StepSpecification, PreparedStep] = {}
@@ -120,7 +109,7 @@ class KeyMaker:
         """Return a step with its fingerprints."""
         known = self._steps.get(step)
         if known is None:
-            code = self._fingerprinter.of_step(step)
+            code = self._code.of_step(step)
             environment = self._environments.read(code.distributions, step.options.env)
             known = self._steps[step] = PreparedStep(step, code, environment)
         return known
@@ -148,7 +137,7 @@ class KeyMaker:
         prepared = bound.prepared
         parts = [
             bound.parts.get(parameter.name)
-            or describe_argument(parameter.name, bound.arguments[parameter.name], resolve, self._code_of)
+            or describe_argument(parameter.name, bound.arguments[parameter.name], resolve, self._code.of_value)
             for parameter in prepared.step.parameters
             if not parameter.untracked
         ]
@@ -167,7 +156,7 @@ class KeyMaker:
             for parameter in step.parameters
         }
         parts = {
-            parameter.name: describe_argument(parameter.name, arguments[parameter.name], _no_node, self._code_of)
+            parameter.name: describe_argument(parameter.name, arguments[parameter.name], _no_node, self._code.of_value)
             for parameter in step.parameters
             if not parameter.untracked and not any(True for _ in refs_of(arguments[parameter.name]))
         }
@@ -181,7 +170,7 @@ class KeyMaker:
         if type(item).__module__ == "builtins":
             return item
         try:
-            encode_value(item, None, self._code_of)
+            encode_value(item, None, self._code.of_value)
         except EncodingError:
             return self._store_constant(item, hint)
         return item
@@ -201,9 +190,6 @@ class KeyMaker:
         if codec.format == "opaque":
             return item
         return StoredConstant(self._store.put(codec.encode(item, hint)))
-
-    def _code_of(self, value: object) -> Digest:
-        return self._fingerprinter.of_value(value)
 
 
 def _no_node(_: object) -> Artifact | None:

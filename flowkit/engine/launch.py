@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from flowkit.codecs.custom import custom_codecs
 from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.orders import OrderWriter
@@ -141,7 +142,9 @@ def _assemble(
 def host_settings(workspace: Workspace, graph: Graph) -> HostSettings:
     """Return what step hosts are started with: the store, the project, and the code as it is loaded now."""
     bundle = store_bundle(workspace.folder, build_bundle(workspace.project))
-    modules = dict.fromkeys(node.step.module for node in graph if node.step is not None)
+    # A host must know the codecs that the driver knows: they take part in choosing how a value is stored.
+    modules = dict.fromkeys(codec.codec_class.__module__ for codec in custom_codecs())
+    modules.update(dict.fromkeys(node.step.module for node in graph if node.step is not None))
     return HostSettings(
         store=str(workspace.folder.path),
         root=str(workspace.project.root),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import linecache
 import sys
 from collections.abc import Collection, Mapping
 
 from flowkit.authoring.step import Step
 from flowkit.engine.keys import BoundNode, PreparedStep
 from flowkit.execution.base import NodeOrder, StepOrder
-from flowkit.execution.steps import pickle_step
+from flowkit.execution.steps import pickle_step, sources_around
 from flowkit.graph.arguments import Ref, refs_of
 from flowkit.records import ArgumentPart, Artifact, Digest, Outcome, StepSpecification
 from flowkit.store.folder import StoreFolder
@@ -89,7 +88,7 @@ def order_step(prepared: PreparedStep) -> StepOrder:
         environment=prepared.environment.digest,
         options=step.options,
         pickled=None if travels_by_name else pickle_step(step),
-        sources={} if travels_by_name else _source_of(step),
+        sources={} if travels_by_name else sources_around(step),
     )
 
 
@@ -101,9 +100,3 @@ def is_importable(step: StepSpecification) -> bool:
     for name in step.qualname.split("."):
         found = getattr(found, name, None)
     return isinstance(found, Step) and found.function is step.function
-
-
-def _source_of(step: StepSpecification) -> dict[str, str]:
-    file = step.function.__code__.co_filename
-    lines = linecache.getlines(file)
-    return {file: "".join(lines)} if lines else {}

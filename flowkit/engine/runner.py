@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flowkit.cache.reason import Miss
 from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.keys import KeyedNode, KeyMaker
 from flowkit.engine.ledger import Ledger
@@ -148,7 +147,7 @@ class Runner:
     def _launch(self, command: Launch) -> list[Command]:
         node = self.graph[command.node]
         if node.kind is NodeKind.STEP:
-            self.dispatcher.add(command, self._lookups[node.name])
+            self.dispatcher.add(command, self._lookup_of(node))
             return []
         if node.kind is NodeKind.CHAMPION:
             detail = self.promotions.describe_absence(node)
@@ -275,28 +274,30 @@ class Runner:
         return commands
 
     def _ending(self, result: StepResult, outcome: Outcome) -> Ending:
-        """Return the ending of a node that a worker reported on.
-
-        A node that rode in a packet was not looked up: its miss is explained now, by the same decision.
-        """
+        """Return the ending of a node that a worker reported on."""
         node = self.graph[result.node]
-        lookup = self._lookups.pop(result.node, None)
-        keyed = lookup.keyed if lookup is not None else self.keys.key(node, self.ledger.artifacts.get)
-        miss = lookup.miss if lookup is not None else self._explain(keyed)
+        lookup = self._lookup_of(node)
+        del self._lookups[node.name]
         told = outcome in (Outcome.EXECUTED, Outcome.FAILED)
         charged = self.state.nodes[node.name].attempts
         return Ending(
             node,
             outcome,
             attempts=result.attempt if outcome in (Outcome.EXECUTED, Outcome.SKIPPED) else charged,
-            reason=miss.reason if miss is not None and told else None,
-            detail=miss.detail if miss is not None and told else result.skipped,
-            keyed=keyed,
-            found=lookup.found if lookup is not None else None,
+            reason=lookup.miss.reason if lookup.miss is not None and told else None,
+            detail=lookup.miss.detail if lookup.miss is not None and told else result.skipped,
+            keyed=lookup.keyed,
+            found=lookup.found,
             result=result,
             failure=result.failure if outcome is Outcome.FAILED else None,
             outputs=result.outputs if outcome is Outcome.EXECUTED else (),
         )
 
-    def _explain(self, keyed: KeyedNode) -> Miss | None:
-        return self.lookups.explain([keyed], {}).get(keyed.name)
+    def _lookup_of(self, node: Node) -> Lookup:
+        """Return what was decided on a node; one that rode in a packet is explained now, by the same decision."""
+        known = self._lookups.get(node.name)
+        if known is None:
+            keyed = self.keys.key(node, self.ledger.artifacts.get)
+            miss = self.lookups.explain([keyed], {})[keyed.name]
+            known = self._lookups[node.name] = Lookup(keyed, None, None, miss)
+        return known

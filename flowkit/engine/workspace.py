@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from flowkit.cache.code import StepCode
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.engine.keys import KeyMaker
 from flowkit.engine.lookup import Lookups
@@ -82,7 +83,7 @@ class Workspace:
             self.project,
             self.store,
             self.codecs,
-            CodeFingerprinter(self.project),
+            StepCode(CodeFingerprinter(self.project), self.codecs),
             EnvironmentReader(),
             RecordedFileDigests(self.reader, self.writer),
         )

@@ -319,7 +319,7 @@ class HandleError(DefinitionError, TypeError):
         return cls(
             f"{what[:1].upper()}{what[1:]} cannot be {use} while the pipeline is built: it does not exist yet.",
             [],
-            "do this inside a step that takes it as an argument; only a pipeline's own parameters are real values here.",
+            "do this inside a step that takes it as an argument; only a pipeline's parameters are real values here.",
         )
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from flowkit.cache.code import StepCode
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.errors import CodeMismatchError, FlowkitError, StoreError
 from flowkit.execution.base import HostSettings, NodeEnded, NodeReturned, NodeStarted, Packet
@@ -84,22 +85,23 @@ def set_up(settings: HostSettings, worker: str, work: Path) -> tuple[HostContext
     store = Path(settings.store)
     if settings.bundle is not None:
         install_bundle(load_bundle(store, settings.bundle), root)
-    fingerprints = CodeFingerprinter(Project(root, settings.code))
+    codecs = CodecRegistry(settings.pickle)
+    code = StepCode(CodeFingerprinter(Project(root, settings.code)), codecs)
     context = HostContext(
         root=root,
         folder=store,
         store=LocalStore(StoreFolder.open(store), settings.memory_bytes),
-        codecs=CodecRegistry(settings.pickle),
+        codecs=codecs,
         work=WorkFolder(work),
         capture=capture,
         worker=worker,
-        code=fingerprints.of_value,
+        code=code.of_value,
     )
     for module in settings.warm:
         # What fails here fails again, with the node that needs it, and is told there.
         with contextlib.suppress(Exception):
             importlib.import_module(module)
-    return context, StepFinder(fingerprints, worker)
+    return context, StepFinder(code, worker)
 
 
 def serve(reader: FrameReader, report: PipeReport, tickets: int, context: HostContext, finder: StepFinder) -> None:

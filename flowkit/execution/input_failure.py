@@ -15,6 +15,7 @@ from flowkit.execution.traces import text_of
 _PIECE = 1 << 20
 _MAGIC = {".parquet": (b"PAR1", b"PAR1"), ".feather": (b"ARROW1", b"ARROW1"), ".arrow": (b"ARROW1", b"ARROW1")}
 _LONGEST_CHAIN = 20
+_READERS = ("pandas", "pyarrow", "polars", "gzip", "csv", "json", "numpy")
 
 Blame = Callable[[BaseException, str, Sequence[Path]], StepInputError | None]
 
@@ -100,7 +101,9 @@ def _first_undecodable(file: Path, encoding: str) -> tuple[int, int] | None:
 
 def _blame_content(error: BaseException, step: str, files: Sequence[Path]) -> StepInputError | None:
     kind = type(error)
-    if kind.__module__.partition(".")[0] in ("builtins", "flowkit") and not isinstance(error, (EOFError, OSError)):
+    if kind.__module__.partition(".")[0] in ("builtins", "flowkit") and not (
+        isinstance(error, (EOFError, OSError)) and _was_raised_by_reader(error)
+    ):
         return None
     for file in filter(_is_regular, files):
         size = file.stat().st_size
@@ -113,13 +116,20 @@ def _blame_content(error: BaseException, step: str, files: Sequence[Path]) -> St
     return None
 
 
+def _was_raised_by_reader(error: BaseException) -> bool:
+    """Whether the innermost frame is of a library that reads files, not of the step's own code."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__", ""))
+    return module.partition(".")[0] in _READERS
+
+
 def _speaks_of_reading(kind: type[BaseException]) -> bool:
     name = kind.__name__
     words = ("EmptyData", "NoData", "Parser", "Arrow", "Compute", "Decode", "EOF", "BadGzip", "OSError", "Error")
     library = kind.__module__.partition(".")[0]
-    return library in ("pandas", "pyarrow", "polars", "builtins", "gzip", "csv", "json") and any(
-        word in name for word in words
-    )
+    return library in ("builtins", *_READERS) and any(word in name for word in words)
 
 
 def _has_magic(file: Path, first: bytes, last: bytes) -> bool:

@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.machinery import SourceFileLoader
 from types import CodeType
 from typing import Any
 
@@ -168,7 +169,14 @@ def future_flags(code: CodeType) -> int:
 
 
 def _read(name: str, namespace: dict[str, Any] | None) -> tuple[object, Callable[[], str | bytes | None]]:
-    """Return a token for the text's present state, and how to read it: a file is read only if its stat changed."""
+    """Return a token for the text's present state, and how to read it: a file is read only if its stat changed.
+
+    A module that came from elsewhere than its file, such as from a code bundle, speaks through its loader: the file may
+    have been edited since.
+    """
+    loaded = _text_of_loader(name, namespace)
+    if loaded is not None:
+        return loaded, lambda: loaded
     try:
         status = os.stat(name)
     except (OSError, ValueError):
@@ -176,6 +184,21 @@ def _read(name: str, namespace: dict[str, Any] | None) -> tuple[object, Callable
         return text, lambda: text or None
     state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return state, lambda: _read_file(name)
+
+
+def _text_of_loader(name: str, namespace: dict[str, Any] | None) -> str | None:
+    if namespace is None or namespace.get("__file__") != name:
+        return None
+    loader = namespace.get("__loader__")
+    get_source = getattr(loader, "get_source", None)
+    if get_source is None or isinstance(loader, SourceFileLoader):
+        return None
+    try:
+        text: str | None = get_source(namespace.get("__name__"))
+    except (ImportError, OSError):
+        # Its text has gone, as a zip file may: the file system is asked next.
+        return None
+    return text
 
 
 def _read_file(name: str) -> bytes | None:

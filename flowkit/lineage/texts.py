@@ -48,8 +48,13 @@ def to_json(value: Any) -> str:
 
 
 def metrics_to_json(metrics: Mapping[str, float]) -> str:
-    """Return metrics as JSON; those that JSON has no number for stand as texts, such as `"NaN"`."""
-    return to_json({name: value if math.isfinite(value) else repr(value) for name, value in metrics.items()})
+    """Return metrics as JSON; those that JSON has no number for stand as texts, such as `"nan"`."""
+    return to_json({name: to_json_number(value) for name, value in metrics.items()})
+
+
+def to_json_number(value: float) -> float | str:
+    """Return what stands for a float in JSON: itself, or a text where JSON has no such number."""
+    return float(value) if math.isfinite(value) else repr(float(value))
 
 
 def metrics_from_json(text: str) -> dict[str, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any
 
@@ -17,6 +17,7 @@ from flowkit.authoring.gates import Gate
 from flowkit.errors import GateError, PromotionError
 from flowkit.lineage.content import find_artifact_id, intern_artifact
 from flowkit.lineage.identities import Identities
+from flowkit.lineage.texts import to_json_number
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import Artifact, GateVerdict, Promotion, VersionState
 from flowkit.registry.audit import append_audit
@@ -251,9 +252,17 @@ def _evidence(candidate: Candidate, verdicts: Sequence[GateVerdict], run: str, n
         "artifact": candidate.artifact.digest,
         "run": run,
         "node": node,
-        # As texts: JSON has no infinity, and a log must read the same for ever.
-        "metrics": {name: repr(float(value)) for name, value in candidate.metrics.items()},
-        "gates": [asdict(verdict) for verdict in verdicts],
+        "metrics": {name: to_json_number(value) for name, value in candidate.metrics.items()},
+        "gates": [
+            {
+                "gate": verdict.gate,
+                "observed": to_json_number(verdict.observed),
+                "required": None if verdict.required is None else to_json_number(verdict.required),
+                "passed": verdict.passed,
+                "note": verdict.note,
+            }
+            for verdict in verdicts
+        ],
     }
 
 

@@ -132,7 +132,7 @@ def test_the_first_difference_is_the_reason(current: Current, reason: Reason, de
 
 
 def test_what_was_decided_comes_first_then_failure_then_novelty() -> None:
-    """Forced, uncached, lost and expired hold whatever changed; then a key that only failed; then a node that is new."""
+    """What was decided holds whatever changed; then comes a key that only failed; then a node that is new."""
     changed = replace(CURRENT, code=OTHER_STEP)
     forced = explain_miss(Reason.FORCED, failed_before=True, latest=LATEST, current=changed)
     failed = explain_miss(None, failed_before=True, latest=LATEST, current=changed)

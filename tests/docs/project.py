@@ -116,6 +116,6 @@ class Project:
 def _program(command: str) -> str:
     """Return the program that a command starts, without variables set before it and without `python -m`."""
     words = [word for word in command.split() if not _ASSIGNMENT.match(word)]
-    if words[:2] == ["python", "-m"]:
+    if words[1:2] == ["-m"]:
         words = words[2:]
-    return Path(words[0]).name if words else ""
+    return words[0].rpartition("/")[2] if words else ""

@@ -23,3 +23,9 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, list[str]
 def test_the_walk_through_of_the_readme_comes_out_as_shown(walked: tuple[Project, list[str]]) -> None:
     """Every command of README.md gives the exit code and the lines that it shows."""
     assert not walked[1], "\n\n".join(walked[1])
+
+
+def test_the_guide_to_pipelines_comes_out_as_shown(tmp_path: Path) -> None:
+    """Every file, snippet and command of docs/pipelines.md works as it says."""
+    problems = Project(tmp_path, "examples").perform(blocks_of(ROOT / "docs" / "pipelines.md"))
+    assert not problems, "\n\n".join(problems)

@@ -136,6 +136,20 @@ def storing(size: int = 100_000) -> None:
     length(large(size))
 
 
+@fk.pipeline
+def riding(folder: Path) -> None:
+    stumbles(start(1), str(folder))
+
+
+@fk.step(retries=1)
+def stumbles(number: int, folder: str) -> int:
+    mark = Path(folder) / "stumbled"
+    if not mark.exists():
+        mark.touch()
+        raise RuntimeError("stumbled")
+    return number
+
+
 @pytest.fixture
 def session(tmp_path: Path):
     with fk.Session(store=tmp_path / "store", inline=True) as session:
@@ -227,6 +241,16 @@ def test_an_attempt_is_repeated_with_its_retries(session: fk.Session, tmp_path: 
 
     assert outcomes(run) == {"flaky": "executed"}
     assert run["flaky"].report.attempts == 3
+
+
+def test_a_node_that_rode_in_a_packet_is_repeated_too(session: fk.Session, tmp_path: Path) -> None:
+    """It was never looked up before its first attempt, and still has its retry, its reason and its key."""
+    run = session.run(riding, folder=tmp_path)
+
+    assert executed(run) == ["start", "stumbles"]
+    assert run["stumbles"].report.attempts == 2
+    assert reasons(run)["stumbles"] is Reason.NEW
+    assert executed(session.run(riding, folder=tmp_path)) == []
 
 
 def test_uncached_and_expired_nodes_run_again_and_their_consumers_do_not(session: fk.Session) -> None:

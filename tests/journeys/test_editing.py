@@ -9,6 +9,8 @@ import pytest
 
 from tests.journeys.project import OrdersProject
 
+ORDERS = "pipelines/orders.py"
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> OrdersProject:
@@ -21,12 +23,12 @@ def project(tmp_path: Path) -> OrdersProject:
 
 EDITS = [
     ("a constant in a helper", "cleaning.py", 'lstrip("$")', 'lstrip("$€")', ["amounts"], "code"),
-    ("an operator in a step", "pipelines/orders.py", "* scale", "/ scale", ["amounts"], "code"),
+    ("an operator in a step", ORDERS, "* scale", "/ scale", ["amounts"], "code"),
     ("a global that a step reads", "cleaning.py", "RATE = 2", "RATE = 3", ["count"], "code"),
-    ("a default that is passed explicitly", "pipelines/orders.py", "scale: float = 1.0) -> list", "scale: float = 9.0) -> list", ["amounts"], "code"),
+    ("a default", ORDERS, "scale: float = 1.0) -> list", "scale: float = 9.0) -> list", ["amounts"], "code"),
     ("the data", "data/orders.txt", "$3", "$4", ["read", "amounts", "total", "count"], "input"),
     ("a type from int to bool", "cleaning.py", "RATE = 2", "RATE = True", ["count"], "code"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("what", "file", "old", "new", "executed", "reason"), EDITS, ids=[edit[0] for edit in EDITS])
@@ -39,7 +41,7 @@ def test_an_edit_runs_what_it_reaches(
     again = project.run()
 
     assert set(executed) <= set(again.named("executed"))
-    assert [name for name in again.named("executed") if again.nodes[name]["reason"] == reason][0] == executed[0]
+    assert next(name for name in again.named("executed") if again.nodes[name]["reason"] == reason) == executed[0]
     untouched = {"read", "amounts", "count"} - set(executed)
     assert untouched <= set(again.named("reused"))
 

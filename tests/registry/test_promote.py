@@ -321,6 +321,21 @@ def test_versions_are_resolved_and_shown(writer: LineageWriter, database: Path) 
             list_models(reader, "other")
 
 
+def test_infinite_metrics_leave_the_evidence_readable(writer: LineageWriter, database: Path) -> None:
+    """JSON has no infinity: whoever reads the audit log's evidence with another tool must not stumble over it."""
+    decision = offer(writer, "a", float("inf"), metrics={"accuracy": float("inf"), "odd": float("nan")})
+
+    assert decision.promotion.verdicts[0].observed == float("inf")
+
+    def fail(constant: str) -> None:
+        raise AssertionError(constant)
+
+    with Reader(database) as reader:
+        evidence = json.loads(list_audit(reader)[0].evidence, parse_constant=fail)
+        assert evidence["metrics"] == {"accuracy": "inf", "odd": "nan"}
+        assert str(show_version(reader, parse_reference("taxi:1")).metrics) == "{'accuracy': inf, 'odd': nan}"
+
+
 def test_versions_of_two_models_are_counted_apart(writer: LineageWriter, database: Path) -> None:
     """One artifact can be a version of two models, each numbered from 1."""
     offer(writer, "a", 0.9)

@@ -1,0 +1,39 @@
+"""The code that counts for a step: its own, with all that it reaches, and that of the codecs its values go through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from flowkit.codecs.registry import CodecRegistry
+from flowkit.records import CodeFingerprint, Digest, StepSpecification
+
+
+class Fingerprinter(Protocol):
+    """Gives fingerprints of code, such as a `CodeFingerprinter`."""
+
+    def of_step(self, step: StepSpecification, extra: Sequence[object] = (), /) -> CodeFingerprint:
+        """Return the fingerprint of a step's code, of all that it reaches, and of `extra`."""
+        ...
+
+    def of_value(self, value: object, /) -> Digest:
+        """Return the fingerprint of a function or class that is passed as a value."""
+        ...
+
+
+class StepCode:
+    """Fingerprints steps: the one place where it is said what code counts, for drivers and step hosts alike."""
+
+    def __init__(self, fingerprinter: Fingerprinter, codecs: CodecRegistry) -> None:
+        self._fingerprinter = fingerprinter
+        self._codecs = codecs
+
+    def of_step(self, step: StepSpecification) -> CodeFingerprint:
+        """Return the fingerprint of a step, with the registered codecs that its annotations admit."""
+        hints = [parameter.hint for parameter in step.parameters] + [output.hint for output in step.outputs]
+        codecs = dict.fromkeys(codec for hint in hints for codec in self._codecs.codec_classes(hint))
+        return self._fingerprinter.of_step(step, tuple(codecs))
+
+    def of_value(self, value: object) -> Digest:
+        """Return the fingerprint of a function or class that is passed as a value."""
+        return self._fingerprinter.of_value(value)
