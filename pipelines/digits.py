@@ -14,12 +14,12 @@ from pipelines.digits_steps import data, features, models, reports
 
 STRENGTHS = [0.01, 0.1, 1.0]
 NEIGHBOURS = [1, 3, 7]
-WIDTHS = [0.003, 0.01, 0.03]
+SMOOTHINGS = [0.001, 0.01, 0.1]
 TREES = [50, 150]
 SETTINGS: dict[str, list[float]] = {
     "linear": STRENGTHS,
     "neighbours": [*NEIGHBOURS],
-    "kernel": WIDTHS,
+    "bayes": SMOOTHINGS,
     "trees": [*TREES],
 }
 
@@ -38,7 +38,7 @@ def digits(
     """From scans to a model promoted as `digits@champion`, and a report on it.
 
     Args:
-        seed: Of what is drawn: the parts, the kernel's sample, the trees.
+        seed: Of what is drawn: the parts and the trees.
         train_share: Share of the scans that teaches; below 0.8.
         darkness: From where on a pixel counts as ink that encloses paper, 0 to 1.
         bins: Ranges of confidence in the report.
@@ -61,7 +61,7 @@ def digits(
     trained = {
         "linear": models.train_linear(parts.train, strength=fk.each(STRENGTHS)),
         "neighbours": models.train_neighbours(parts.train, neighbours=fk.each(NEIGHBOURS)),
-        "kernel": models.train_kernel(parts.train, width=fk.each(WIDTHS), seed=seed),
+        "bayes": models.train_bayes(parts.train, smoothing=fk.each(SMOOTHINGS)),
         "trees": models.train_trees(parts.train, trees=fk.each(TREES), seed=seed),
     }
     scores = {family: models.measure_accuracy(model, parts.validation) for family, model in trained.items()}

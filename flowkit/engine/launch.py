@@ -30,7 +30,7 @@ from flowkit.execution.bundle import build_bundle, store_bundle
 from flowkit.graph.graph import Graph
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.liveness import identify_driver
-from flowkit.records import RunRecord, RunStatus, StepOptions
+from flowkit.records import Outcome, RunRecord, RunStatus, StepOptions
 
 MOST_LIVE_KEYS = 4096
 """How many keys of a step travel with a packet, the newest first; an older result is found by the driver alone."""
@@ -186,6 +186,11 @@ def _finish(
     git: GitState,
     listener: Listener,
 ) -> RunReport:
+    workspace.writer.flush()
+    for notice in workspace.notices.drain():
+        ledger.take(notice)
+    if status is RunStatus.SUCCEEDED and any(node.outcome is Outcome.FAILED for node in ledger.reports.values()):
+        status = RunStatus.FAILED
     refused = any(not promotion.accepted for promotion in ledger.promotions)
     exit_code = EXIT_CODES[status]
     if exit_code == 0 and refused and request.require_promotion:

@@ -6,8 +6,10 @@ listener.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
+from flowkit.engine.notices import Disagreed, Notice
 from flowkit.engine.progress import Listener
 from flowkit.engine.recording import Ending, record_node, report_node
 from flowkit.engine.report import NodeReport, PromotionReport
@@ -64,6 +66,20 @@ class Ledger:
             self._unflushed.add(ending.keyed.key)
         self.reports[name] = report
         self._recorder.record(record_node(self.run, ending))
+        self._listener.node_ended(report)
+
+    def take(self, notice: Notice) -> None:
+        """Take note of what the lineage writer had to say of a node that had ended."""
+        record = notice.record
+        if isinstance(notice, Disagreed):
+            outputs = ", ".join(notice.outputs)
+            self.warn(
+                f"Step {record.step!r} is not deterministic: {record.node!r} gave another {outputs} than the same "
+                "code and inputs gave before. The first result stands for later runs."
+            )
+            return
+        report = replace(self.reports[record.node], outcome=Outcome.FAILED, error=record.failure, outputs=())
+        self.reports[record.node] = report
         self._listener.node_ended(report)
 
     def flush_if_pending(self, keys: set[Digest]) -> None:

@@ -12,6 +12,7 @@ from flowkit.cache.code import StepCode
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.engine.keys import KeyMaker
 from flowkit.engine.lookup import Lookups
+from flowkit.engine.notices import Notices
 from flowkit.engine.promotions import Promotions
 from flowkit.fingerprint.code import CodeFingerprinter
 from flowkit.fingerprint.environment import EnvironmentReader
@@ -35,6 +36,7 @@ class Workspace:
     Attributes:
         writer: The only writer of the lineage database in this process.
         reader: Reads what is committed.
+        notices: What the writer has to say.
     """
 
     project: Project
@@ -44,6 +46,7 @@ class Workspace:
     reader: Reader
     codecs: CodecRegistry
     pickle: Literal["allow", "deny"]
+    notices: Notices
     dry_run: bool = False
 
     @classmethod
@@ -63,14 +66,17 @@ class Workspace:
         """
         folder = StoreFolder.create_or_open(path)
         store = LocalStore(folder, RECENT_BYTES)
-        writer = LineageWriter(folder.database, present=store.holds)
+        notices = Notices()
+        writer = LineageWriter(
+            folder.database, present=store.holds, refused=notices.refused, disagreed=notices.disagreed
+        )
         try:
             writer.mark_crashed_runs()
             reader = Reader(folder.database)
         except BaseException:
             writer.close()
             raise
-        return cls(project, folder, store, writer, reader, CodecRegistry(pickle), pickle, dry_run)
+        return cls(project, folder, store, writer, reader, CodecRegistry(pickle), pickle, notices, dry_run)
 
     def close(self) -> None:
         """Write what is queued and close the database."""

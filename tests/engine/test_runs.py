@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from pathlib import Path
 
@@ -148,6 +149,18 @@ def stumbles(number: int, folder: str) -> int:
         mark.touch()
         raise RuntimeError("stumbled")
     return number
+
+
+@fk.step
+def draw(number: int) -> float:
+    return random.random()
+
+
+@fk.pipeline
+def chancy() -> None:
+    number = start(1)
+    draw(number)
+    draw.named("other")(number)
 
 
 @pytest.fixture
@@ -303,6 +316,16 @@ def test_a_lost_or_damaged_artifact_is_made_again(session: fk.Session, tmp_path:
     assert reasons(run)["large"] is Reason.LOST
     assert run["large"].value() == b"x" * 100_000
     assert executed(session.run(storing)) == []
+
+
+def test_a_step_that_is_not_deterministic_is_warned_about(session: fk.Session) -> None:
+    """Another result under the same key, in one packet here, is noticed and named; the first one stands."""
+    run = session.run(chancy)
+
+    assert any("'draw' is not deterministic" in warning for warning in run.report.warnings)
+    again = session.run(chancy)
+    assert executed(again) == []
+    assert again["draw"].value() == again["other"].value() == run["draw"].value()
 
 
 def test_a_missing_input_fails_its_node_by_name(session: fk.Session, tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""What the lineage writer has to say after a commit, from its own thread: kept until the driver asks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flowkit.records import NodeRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A success whose blob was gone when it was to be recorded: `record` is the failure that was written instead."""
+
+    record: NodeRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreed:
+    """An execution whose outputs differ from those that stand under the same key: its step is not deterministic."""
+
+    record: NodeRecord
+    outputs: tuple[str, ...]
+
+
+Notice = Refused | Disagreed
+
+
+class Notices:
+    """A queue between the writer's thread and the driver's."""
+
+    def __init__(self) -> None:
+        self._queue: deque[Notice] = deque()
+
+    def refused(self, record: NodeRecord) -> None:
+        """Take note of a refused record."""
+        self._queue.append(Refused(record))
+
+    def disagreed(self, record: NodeRecord, outputs: tuple[str, ...]) -> None:
+        """Take note of outputs that differ from those recorded."""
+        self._queue.append(Disagreed(record, outputs))
+
+    def drain(self) -> Iterator[Notice]:
+        """Yield what came since the last call."""
+        while self._queue:
+            yield self._queue.popleft()
