@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flowkit.codecs.custom import codec as codec
     from flowkit.errors import FlowkitError as FlowkitError
     from flowkit.records import Promotion as Promotion
-    from flowkit.session import Run as Run
+    from flowkit.results import Run as Run
     from flowkit.session import Session as Session
     from flowkit.session import run as run
 
@@ -36,7 +36,7 @@ _MODULES = {
     "FlowkitError": "flowkit.errors",
     "Metrics": "flowkit.authoring.types",
     "Promotion": "flowkit.records",
-    "Run": "flowkit.session",
+    "Run": "flowkit.results",
     "Session": "flowkit.session",
     "Skip": "flowkit.authoring.types",
     "Untracked": "flowkit.authoring.types",

@@ -16,7 +16,7 @@ from typing import Any
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.errors import ArgumentError, ParameterError
-from flowkit.errors.usage import nearest_name
+from flowkit.errors.wording import nearest_name
 from flowkit.graph.typecheck import format_hint
 from flowkit.records import ParameterSpecification
 from flowkit.typed_values import (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 
 from flowkit.authoring.types import UntrackedMarker
 from flowkit.errors import ArgumentError, StepDefinitionError
+from flowkit.errors.wording import nearest_name
 from flowkit.records import RETURN, Location, OutputSpecification, ParameterSpecification
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -118,7 +118,7 @@ def bind_arguments(
     given = dict(zip(names, positional, strict=False))
     for key, value in keyword.items():
         if key not in names:
-            raise ArgumentError.for_unknown(noun, name, key, names, nearest(key, names))
+            raise ArgumentError.for_unknown(noun, name, key, names, nearest_name(key, names))
         if key in given:
             raise ArgumentError.for_repeated(noun, name, key)
         given[key] = value
@@ -126,9 +126,3 @@ def bind_arguments(
     if missing:
         raise ArgumentError.for_missing(noun, name, missing)
     return {parameter.name: given.get(parameter.name, parameter.default) for parameter in parameters}
-
-
-def nearest(name: str, names: Sequence[str]) -> str | None:
-    """Return the known name that is most like `name`, or None where none is close."""
-    found = difflib.get_close_matches(name, names, n=1)
-    return found[0] if found else None

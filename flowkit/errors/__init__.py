@@ -39,6 +39,7 @@ FlowkitError
 """
 
 from flowkit.errors.base import Facts, FlowkitError, cut
+from flowkit.errors.codec import CodecError
 from flowkit.errors.definition import (
     ArgumentError,
     CheckError,
@@ -60,9 +61,9 @@ from flowkit.errors.execution import (
     WorkerError,
 )
 from flowkit.errors.lineage import LineageError
+from flowkit.errors.recorded import NotRecordedError
 from flowkit.errors.registry import GateError, RegistryError
 from flowkit.errors.step import (
-    CodecError,
     ContractError,
     InputError,
     PromotionError,
@@ -71,7 +72,6 @@ from flowkit.errors.step import (
 )
 from flowkit.errors.store import LostArtifactError, StoreError, UnstableFileError
 from flowkit.errors.usage import (
-    NotRecordedError,
     ParameterError,
     SelectionError,
     SettingError,

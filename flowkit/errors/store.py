@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from flowkit.errors.base import FlowkitError
-from flowkit.errors.step import CodecError
+from flowkit.errors.codec import CodecError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})

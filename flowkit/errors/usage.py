@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from flowkit.errors.base import FlowkitError
-
-_MOST_LISTED = 12
+from flowkit.errors.wording import list_names, place, suggest
 
 
 class UsageError(FlowkitError):
@@ -26,7 +25,7 @@ class UsageError(FlowkitError):
         return cls(
             f"There is no command `{group} {name}`.",
             [("commands", ", ".join(known))],
-            _suggest(name, known, f"`{group} --help` says what each of them does."),
+            suggest(name, known, f"`{group} --help` says what each of them does."),
         )
 
     @classmethod
@@ -65,21 +64,21 @@ class TargetError(UsageError):
     def for_missing_file(cls, target: str, path: str, near: Sequence[str]) -> Self:
         """A file that is not there."""
         hint = f"did you mean {near[0]!r}?" if near else "give a file with a @fk.pipeline in it."
-        return cls(f"There is no file '{path}'.", [("target", target), *_listed("near", near)], hint)
+        return cls(f"There is no file '{path}'.", [("target", target), *list_names("near", near)], hint)
 
     @classmethod
     def for_not_a_file(cls, target: str, path: str, files: Sequence[str]) -> Self:
         """A folder, or something else that is no Python file."""
         hint = f"name a file in it, such as {files[0]!r}." if files else "name a Python file."
-        return cls(f"'{path}' is not a Python file.", [("target", target), *_listed("files", files)], hint)
+        return cls(f"'{path}' is not a Python file.", [("target", target), *list_names("files", files)], hint)
 
     @classmethod
     def for_unknown_name(cls, name: str, folder: str, known: Sequence[str]) -> Self:
         """A bare name that neither a file below `pipelines/` nor a pipeline in one bears."""
         return cls(
             f"There is no pipeline {name!r} below '{folder}'.",
-            _listed("found", known),
-            _suggest(name, known, "give its file, such as 'pipelines/taxi.py'."),
+            list_names("found", known),
+            suggest(name, known, "give its file, such as 'pipelines/taxi.py'."),
         )
 
     @classmethod
@@ -87,7 +86,7 @@ class TargetError(UsageError):
         """A bare name that several files bear."""
         return cls(
             f"{name!r} could be {len(targets)} pipelines.",
-            _listed("found", targets),
+            list_names("found", targets),
             f"name the one that you mean: {targets[0]}.",
         )
 
@@ -105,7 +104,7 @@ class TargetError(UsageError):
         """A module without a pipeline of its own."""
         return cls(
             f"'{target}' has no pipeline.",
-            _listed("imported", imported),
+            list_names("imported", imported),
             "decorate the function that calls the steps with @fk.pipeline."
             if not imported
             else f"name an imported one: {target}:{imported[0]}.",
@@ -116,7 +115,7 @@ class TargetError(UsageError):
         """A module with several pipelines, none of them named."""
         return cls(
             f"'{target}' has {len(names)} pipelines.",
-            _listed("pipelines", names),
+            list_names("pipelines", names),
             f"name one of them: {target}:{names[0]}.",
         )
 
@@ -125,8 +124,8 @@ class TargetError(UsageError):
         """A module that has no pipeline of that name."""
         return cls(
             f"'{target}' has no pipeline {name!r}.",
-            _listed("pipelines", names),
-            _suggest(name, names, "decorate the function with @fk.pipeline."),
+            list_names("pipelines", names),
+            suggest(name, names, "decorate the function with @fk.pipeline."),
         )
 
     @classmethod
@@ -144,7 +143,7 @@ class TargetError(UsageError):
     def for_failed_import(cls, path: str, error: BaseException, frames: Sequence[str], hint: str) -> Self:
         """A module that raises while it is imported; `frames` are the user's own, outermost first."""
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return cls(f"'{path}' cannot be imported: {said}.", _placed(frames), hint)
+        return cls(f"'{path}' cannot be imported: {said}.", place(frames), hint)
 
     @classmethod
     def for_failed_body(cls, pipeline: str, error: BaseException, frames: Sequence[str]) -> Self:
@@ -152,7 +151,7 @@ class TargetError(UsageError):
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return cls(
             f"The body of pipeline {pipeline!r} raised {said}.",
-            _placed(frames),
+            place(frames),
             "mend it there; a pipeline's body only calls steps, and what computes belongs into a step.",
         )
 
@@ -217,8 +216,8 @@ class SelectionError(UsageError):
         """A name that no node and no step bears."""
         return cls(
             f"No node is called {name!r}.",
-            _listed("nodes", known),
-            _suggest(name, known, "see the nodes with `flowkit show`."),
+            list_names("nodes", known),
+            suggest(name, known, "see the nodes with `flowkit show`."),
         )
 
     @classmethod
@@ -226,8 +225,8 @@ class SelectionError(UsageError):
         """A tag that no step bears."""
         return cls(
             f"No step has the tag {tag!r}.",
-            _listed("tags", known),
-            _suggest(tag, known, "tag a step with @fk.step(tags=('…',))."),
+            list_names("tags", known),
+            suggest(tag, known, "tag a step with @fk.step(tags=('…',))."),
         )
 
     @classmethod
@@ -245,7 +244,7 @@ class SettingError(UsageError):
         return cls(
             f"There is no setting {key!r}.",
             [("in", place), ("settings", ", ".join(known))],
-            _suggest(key, known, "use one of the settings above."),
+            suggest(key, known, "use one of the settings above."),
         )
 
     @classmethod
@@ -271,138 +270,11 @@ class SettingError(UsageError):
         """An environment without a section."""
         return cls(
             f"There is no environment {name!r}.",
-            [("in", place), *_listed("environments", known)],
-            _suggest(name, known, f"add a section [tool.flowkit.env.{name}]."),
+            [("in", place), *list_names("environments", known)],
+            suggest(name, known, f"add a section [tool.flowkit.env.{name}]."),
         )
 
     @classmethod
     def for_unreadable(cls, path: str, reason: str) -> Self:
         """A `pyproject.toml` that cannot be read or is not TOML."""
         return cls(f"The configuration cannot be read: {reason}.", [("file", path)], "mend that file.")
-
-
-class NotRecordedError(UsageError):
-    """A run, node, artifact or model that the store does not know."""
-
-    @classmethod
-    def for_run(cls, text: str, known: Sequence[str]) -> Self:
-        """An id, or the beginning of one, that no run bears."""
-        return cls(
-            f"No run is called {text!r}." if known else "No run has been recorded in this store yet.",
-            _listed("latest", known),
-            _suggest(text, known, "see the runs with `flowkit runs`." if known else "start one with `flowkit run`."),
-        )
-
-    @classmethod
-    def for_ambiguous(cls, what: str, text: str, candidates: Sequence[str]) -> Self:
-        """A prefix that several runs or artifacts share."""
-        return cls(
-            f"{text!r} could be more than one {what}.",
-            _listed("candidates", candidates),
-            "give more of its characters.",
-        )
-
-    @classmethod
-    def for_artifact(cls, text: str) -> Self:
-        """A digest, or the beginning of one, that no artifact has."""
-        return cls(
-            f"No artifact has a digest that starts with {text!r}.",
-            [],
-            "give 4 or more of its hexadecimal digits; see the artifacts with `flowkit artifact list`.",
-        )
-
-    @classmethod
-    def for_model(cls, model: str, known: Sequence[str]) -> Self:
-        """A model of which no version was registered."""
-        return cls(
-            f"No model is called {model!r}.",
-            _listed("models", known),
-            _suggest(model, known, "see the models with `flowkit models list`."),
-        )
-
-    @classmethod
-    def for_version(cls, model: str, version: int, known: Sequence[int]) -> Self:
-        """A version that the model does not have."""
-        return cls(
-            f"The model {model!r} has no version {version}.",
-            _listed("versions", [str(number) for number in known]),
-            f"see them with `flowkit models show {model}`.",
-        )
-
-    @classmethod
-    def for_alias(cls, model: str, alias: str, known: Sequence[str]) -> Self:
-        """An alias that points to no version of the model."""
-        return cls(
-            f"The model {model!r} has no {alias!r}.",
-            _listed("aliases", known),
-            f"promote a version to it: flowkit models promote {model}:N --to {alias}.",
-        )
-
-    @classmethod
-    def for_node(cls, run: str, node: str, known: Sequence[str]) -> Self:
-        """A node that the run, or the pipeline, does not have."""
-        return cls(
-            f"There is no node {node!r} in {run!r}.",
-            _listed("nodes", known),
-            _suggest(node, known, "use one of the nodes above."),
-        )
-
-    @classmethod
-    def for_output(cls, node: str, output: str, known: Sequence[str]) -> Self:
-        """An output that the node did not give, or none named of several (`output` is empty)."""
-        said = f"gave no output {output!r}" if output else f"gave {len(known)} outputs, and none is named"
-        return cls(
-            f"The node {node!r} {said}.",
-            _listed("outputs", known),
-            _suggest(
-                output, known, f"write it as {node}.{known[0]}." if known else "look at its log: it has no output."
-            ),
-        )
-
-    @classmethod
-    def for_file(cls, path: str, digest: str) -> Self:
-        """A file whose content no run has met."""
-        return cls(
-            f"The content of '{path}' has not been an input or output of any run.",
-            [("digest", digest)],
-            "it may have changed since; see the artifacts there are with `flowkit artifact list`.",
-        )
-
-    @classmethod
-    def for_log(cls, run: str, node: str, outcome: str, lost: str) -> Self:
-        """A node without captured output, or whose log (`lost`) is gone."""
-        if lost:
-            return cls(
-                f"The log of {node!r} in run {run!r} is gone.", [("log", lost)], "run the node again with --force."
-            )
-        hint = "it printed nothing." if outcome in ("executed", "reused", "failed") else "it did not run."
-        return cls(f"There is no log of {node!r} in run {run!r}.", [("outcome", outcome)], hint)
-
-
-def _listed(label: str, names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return a fact that lists `names`, the first ones of many; no fact for none."""
-    listed = list(names)
-    if not listed:
-        return []
-    rest = f", … {len(listed) - _MOST_LISTED} more" if len(listed) > _MOST_LISTED else ""
-    return [(label, ", ".join(listed[:_MOST_LISTED]) + rest)]
-
-
-def _placed(frames: Sequence[str]) -> list[tuple[str, str]]:
-    """Return a fact that says where it happened, a line a frame; no fact for none."""
-    return [("at", "\n".join(frames))] if frames else []
-
-
-def _suggest(name: str, known: Sequence[str], otherwise: str) -> str:
-    """Return the hint: the known name that is most like `name`, else `otherwise`."""
-    found = nearest_name(name, known)
-    return f"did you mean {found!r}?" if found else otherwise
-
-
-def nearest_name(name: str, known: Sequence[str]) -> str | None:
-    """Return the known name that is most like `name`, in another case first; None where none is close."""
-    import difflib  # ponderous for a module that every command loads
-
-    same = [other for other in known if other.lower() == name.lower()]
-    close = same or difflib.get_close_matches(name, known, n=1)
-    return close[0] if close else None

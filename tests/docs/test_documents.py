@@ -29,3 +29,19 @@ def test_the_guide_to_pipelines_comes_out_as_shown(tmp_path: Path) -> None:
     """Every file, snippet and command of docs/pipelines.md works as it says."""
     problems = Project(tmp_path, "examples").perform(blocks_of(ROOT / "docs" / "pipelines.md"))
     assert not problems, "\n\n".join(problems)
+
+
+def test_the_guide_to_clusters_comes_out_as_shown(tmp_path: Path) -> None:
+    """The settings and the refusal in docs/cluster.md are as it says."""
+    problems = Project(tmp_path, "cluster").perform(blocks_of(ROOT / "docs" / "cluster.md"))
+    assert not problems, "\n\n".join(problems)
+
+
+def test_the_queries_are_answered_by_the_store_of_the_walk_through(
+    walked: tuple[Project, list[str]], tmp_path: Path
+) -> None:
+    """Every query of docs/lineage.md gives the rows that it shows, on the real store of README's walk-through."""
+    made = walked[0]
+    project = Project(made.home, str(made.folder.relative_to(made.home)))
+    problems = project.perform(blocks_of(ROOT / "docs" / "lineage.md"))
+    assert not problems, "\n\n".join(problems)

@@ -1,0 +1,107 @@
+"""Errors of what was asked for and is not in the store; exit code 2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from flowkit.errors.usage import UsageError
+from flowkit.errors.wording import list_names, suggest
+
+
+class NotRecordedError(UsageError):
+    """A run, node, artifact or model that the store does not know."""
+
+    @classmethod
+    def for_run(cls, text: str, known: Sequence[str]) -> Self:
+        """An id, or the beginning of one, that no run bears."""
+        return cls(
+            f"No run is called {text!r}." if known else "No run has been recorded in this store yet.",
+            list_names("latest", known),
+            suggest(text, known, "see the runs with `flowkit runs`." if known else "start one with `flowkit run`."),
+        )
+
+    @classmethod
+    def for_ambiguous(cls, what: str, text: str, candidates: Sequence[str]) -> Self:
+        """A prefix that several runs or artifacts share."""
+        return cls(
+            f"{text!r} could be more than one {what}.",
+            list_names("candidates", candidates),
+            "give more of its characters.",
+        )
+
+    @classmethod
+    def for_artifact(cls, text: str) -> Self:
+        """A digest, or the beginning of one, that no artifact has."""
+        return cls(
+            f"No artifact has a digest that starts with {text!r}.",
+            [],
+            "give 4 or more of its hexadecimal digits; see the artifacts with `flowkit artifact list`.",
+        )
+
+    @classmethod
+    def for_model(cls, model: str, known: Sequence[str]) -> Self:
+        """A model of which no version was registered."""
+        return cls(
+            f"No model is called {model!r}.",
+            list_names("models", known),
+            suggest(model, known, "see the models with `flowkit models list`."),
+        )
+
+    @classmethod
+    def for_version(cls, model: str, version: int, known: Sequence[int]) -> Self:
+        """A version that the model does not have."""
+        return cls(
+            f"The model {model!r} has no version {version}.",
+            list_names("versions", [str(number) for number in known]),
+            f"see them with `flowkit models show {model}`.",
+        )
+
+    @classmethod
+    def for_alias(cls, model: str, alias: str, known: Sequence[str]) -> Self:
+        """An alias that points to no version of the model."""
+        return cls(
+            f"The model {model!r} has no {alias!r}.",
+            list_names("aliases", known),
+            f"promote a version to it: flowkit models promote {model}:N --to {alias}.",
+        )
+
+    @classmethod
+    def for_node(cls, run: str, node: str, known: Sequence[str]) -> Self:
+        """A node that the run, or the pipeline, does not have."""
+        return cls(
+            f"There is no node {node!r} in {run!r}.",
+            list_names("nodes", known),
+            suggest(node, known, "use one of the nodes above."),
+        )
+
+    @classmethod
+    def for_output(cls, node: str, output: str, known: Sequence[str]) -> Self:
+        """An output that the node did not give, or none named of several (`output` is empty)."""
+        said = f"gave no output {output!r}" if output else f"gave {len(known)} outputs, and none is named"
+        return cls(
+            f"The node {node!r} {said}.",
+            list_names("outputs", known),
+            suggest(
+                output, known, f"write it as {node}.{known[0]}." if known else "look at its log: it has no output."
+            ),
+        )
+
+    @classmethod
+    def for_file(cls, path: str, digest: str) -> Self:
+        """A file whose content no run has met."""
+        return cls(
+            f"The content of '{path}' has not been an input or output of any run.",
+            [("digest", digest)],
+            "it may have changed since; see the artifacts there are with `flowkit artifact list`.",
+        )
+
+    @classmethod
+    def for_log(cls, run: str, node: str, outcome: str, lost: str) -> Self:
+        """A node without captured output, or whose log (`lost`) is gone."""
+        if lost:
+            return cls(
+                f"The log of {node!r} in run {run!r} is gone.", [("log", lost)], "run the node again with --force."
+            )
+        hint = "it printed nothing." if outcome in ("executed", "reused", "failed") else "it did not run."
+        return cls(f"There is no log of {node!r} in run {run!r}.", [("outcome", outcome)], hint)

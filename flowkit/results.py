@@ -1,0 +1,127 @@
+"""A finished run as its author sees it: status, outcomes, and values read back from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, overload
+
+from flowkit.engine.report import NodeReport, RunReport
+from flowkit.engine.workspace import Workspace
+from flowkit.errors import NotRecordedError, StepError
+from flowkit.graph.graph import Graph
+from flowkit.records import Outcome, RunStatus
+
+
+class NodeResult:
+    """How one node of a finished run ended, and what it gave."""
+
+    def __init__(self, report: NodeReport, graph: Graph, workspace: Workspace) -> None:
+        self.report = report
+        self._graph = graph
+        self._workspace = workspace
+
+    def __repr__(self) -> str:
+        return f"<node {self.report.node}: {self.report.outcome.value}>"
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+        return Outcome(self.report.outcome)
+
+    @property
+    def artifacts(self) -> dict[str, str]:
+        """The digest of each output, by name."""
+        return {output.name: output.artifact.digest for output in self.report.outputs}
+
+    def value(self, output: str | None = None) -> Any:
+        """Return what the node gave, read from the store.
+
+        Args:
+            output: One of several outputs, by name; by default the only one, or a tuple of all.
+
+        Raises:
+            StepError: The node has no value: it failed, was skipped, blocked or cancelled.
+        """
+        if not self.report.outputs:
+            cause = self.report.error.message if self.report.error is not None else self.report.detail
+            raise StepError.for_no_value(self.report.node, self.report.outcome.value, cause)
+        values = {
+            item.name: self._workspace.load(item.artifact, self._graph[self.report.node].output_hint(item.name))
+            for item in self.report.outputs
+            if output in (None, item.name)
+        }
+        if not values:
+            raise NotRecordedError.for_output(
+                self.report.node, str(output), [item.name for item in self.report.outputs]
+            )
+        return next(iter(values.values())) if len(values) == 1 else tuple(values.values())
+
+
+class MappedResult:
+    """The nodes of a mapped step, in order."""
+
+    def __init__(self, elements: Sequence[NodeResult]) -> None:
+        self.elements = tuple(elements)
+
+    def __len__(self) -> int:
+        return len(self.elements)
+
+    def __getitem__(self, index: int) -> NodeResult:
+        return self.elements[index]
+
+    @property
+    def outcome(self) -> list[Outcome]:
+        """How each element ended."""
+        return [element.outcome for element in self.elements]
+
+    def value(self) -> list[Any]:
+        """Return what each element gave."""
+        return [element.value() for element in self.elements]
+
+
+class Run:
+    """A finished run."""
+
+    def __init__(self, report: RunReport, graph: Graph, workspace: Workspace) -> None:
+        self.report = report
+        self._graph = graph
+        self._workspace = workspace
+
+    def __repr__(self) -> str:
+        return f"<run {self.report.run}: {self.report.status.value}>"
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.report.run
+
+    @property
+    def status(self) -> RunStatus:
+        """How it ended."""
+        return self.report.status
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The names of its nodes, in order."""
+        return tuple(node.node for node in self.report.nodes)
+
+    @overload
+    def __getitem__(self, node: str) -> Any: ...
+
+    @overload
+    def __getitem__(self, node: tuple[str, int]) -> NodeResult: ...
+
+    def __getitem__(self, node: str | tuple[str, int]) -> Any:
+        """Return a node's result by name; of a mapped step, by its name without an index, all its elements.
+
+        Raises:
+            NotRecordedError: There is no such node; the message lists what there is.
+        """
+        name = node if isinstance(node, str) else f"{node[0]}[{node[1]}]"
+        reports = {report.node: report for report in self.report.nodes}
+        if name in reports:
+            return NodeResult(reports[name], self._graph, self._workspace)
+        elements = [report for report in self.report.nodes if report.node.rpartition("[")[0] == name]
+        if elements:
+            return MappedResult([NodeResult(report, self._graph, self._workspace) for report in elements])
+        raise NotRecordedError.for_node(self.report.run, name, list(reports))
