@@ -22,6 +22,7 @@ from flowkit.authoring.pipeline import Pipeline
 from flowkit.authoring.types import Untracked
 from flowkit.errors import ArgumentError, ParameterError
 from flowkit.parameters import UNKEPT, dump_parameters, load_parameters, parse_parameters, show_parameters
+from tests.ids import stable_id
 
 
 class Kind(enum.Enum):
@@ -98,7 +99,7 @@ TEXTS: list[tuple[Any, str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("hint", "text", "expected"), TEXTS, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("hint", "text", "expected"), TEXTS, ids=stable_id)
 def test_a_text_is_read_by_the_annotation(hint: Any, text: str, expected: Any) -> None:
     """`-p x=…` gives exactly the value, and the type, that the annotation asks for."""
     value = parse_parameters(_pipeline(hint), [f"x={text}"])["x"]
@@ -158,7 +159,7 @@ CONFIGURED: list[tuple[Any, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("hint", "value", "expected"), CONFIGURED, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("hint", "value", "expected"), CONFIGURED, ids=stable_id)
 def test_a_configured_value_is_read_by_the_annotation(hint: Any, value: Any, expected: Any) -> None:
     """What TOML holds becomes what the annotation asks for."""
     found = parse_parameters(_pipeline(hint), [], {"x": value})["x"]
@@ -183,7 +184,7 @@ BAD: list[tuple[Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("hint", "text", "problem"), BAD, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("hint", "text", "problem"), BAD, ids=stable_id)
 def test_a_bad_text_names_parameter_annotation_and_value(hint: Any, text: str, problem: str) -> None:
     """A value that does not fit is told with the parameter, its annotation, what was given and why not."""
     with pytest.raises(ParameterError) as caught:
@@ -274,7 +275,7 @@ KEPT: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("hint", "value"), KEPT, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("hint", "value"), KEPT, ids=stable_id)
 def test_a_recorded_value_comes_back_or_is_not_recorded(hint: Any, value: Any) -> None:
     """What `rerun` reads is the very value of the run, of the same type, and never another one."""
     pipeline = _pipeline(hint)

@@ -22,6 +22,7 @@ from flowkit.codecs.registry import CodecRegistry
 from flowkit.errors import CodecError
 from tests.codecs.memory_stored import MemoryStored
 from tests.codecs.round_trip import NOWHERE, REGISTRY, digest_of, received
+from tests.ids import stable_id
 
 PROJECT = Path(__file__).parents[2]
 
@@ -74,7 +75,7 @@ CHOICES = [
 ]
 
 
-@pytest.mark.parametrize(("value", "hint", "expected"), CHOICES, ids=lambda part: repr(part)[:30])
+@pytest.mark.parametrize(("value", "hint", "expected"), CHOICES, ids=stable_id)
 def test_the_choice_follows_from_value_and_annotation(value: Any, hint: Any, expected: str, tmp_path: Path) -> None:
     """Each kind of value has one format, what is chosen is what encodes, and it reads its own format."""
     codec = REGISTRY.choose(value, hint)
@@ -91,7 +92,7 @@ def test_paths_are_chosen_by_where_they_stand(tmp_path: Path) -> None:
     assert REGISTRY.choose([tmp_path / "a"], list[Path]).format == "json-files"
 
 
-@pytest.mark.parametrize(("value", "hint", "expected"), CHOICES, ids=lambda part: repr(part)[:30])
+@pytest.mark.parametrize(("value", "hint", "expected"), CHOICES, ids=stable_id)
 def test_every_codec_keeps_the_contract(value: Any, hint: Any, expected: str, tmp_path: Path) -> None:
     """The digest is that of format and payload, chunks are what their digests say, and decoding is a fixpoint."""
     encoded = REGISTRY.encode(value, hint)

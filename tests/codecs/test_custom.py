@@ -15,6 +15,7 @@ from flowkit.codecs.registry import CodecRegistry
 from flowkit.errors import CodecError
 from tests.codecs.memory_stored import MemoryStored
 from tests.codecs.round_trip import REGISTRY, digest_of, received
+from tests.ids import stable_id
 
 
 class Net:
@@ -160,7 +161,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("type_", "suffix", "codec_class", "shown"), WRONG, ids=repr)
+@pytest.mark.parametrize(("type_", "suffix", "codec_class", "shown"), WRONG, ids=stable_id)
 def test_a_class_that_cannot_serve_is_refused_when_declared(
     type_: Any, suffix: Any, codec_class: Any, shown: str
 ) -> None:

@@ -30,6 +30,7 @@ from flowkit.codecs.json_writer import ForeignValueError
 from flowkit.errors import CodecError
 from tests.codecs.memory_stored import MemoryStored
 from tests.codecs.round_trip import NOWHERE
+from tests.ids import stable_id
 
 CODEC = JsonCodec()
 T = TypeVar("T")
@@ -222,7 +223,7 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize(("value", "hint"), VALUES, ids=lambda part: repr(part)[:40])
+@pytest.mark.parametrize(("value", "hint"), VALUES, ids=stable_id)
 def test_a_value_reads_back_as_it_was(value: Any, hint: Any) -> None:
     """decode(encode(x)) equals x, of exactly its type, and encodes to the same bytes again."""
     back = trip(value, hint)
@@ -274,7 +275,7 @@ APART = [
 ]
 
 
-@pytest.mark.parametrize(("one", "other"), APART, ids=repr)
+@pytest.mark.parametrize(("one", "other"), APART, ids=stable_id)
 def test_what_differs_in_type_or_value_differs_in_digest(one: Any, other: Any) -> None:
     """Values that Python may call equal, or that a careless text makes alike, have digests of their own."""
     hint = Frozen | Twin | Mode | Level | Point
@@ -335,7 +336,7 @@ NUMPY = [
 ]
 
 
-@pytest.mark.parametrize(("value", "hint", "expected"), NUMPY, ids=repr)
+@pytest.mark.parametrize(("value", "hint", "expected"), NUMPY, ids=stable_id)
 def test_numpy_scalars_become_the_annotated_number(value: Any, hint: Any, expected: Any) -> None:
     """A numpy number is stored as the Python number that the annotation admits, and stays that."""
     back = trip(value, hint)
@@ -368,7 +369,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("value", "hint", "shown"), REFUSED, ids=lambda part: repr(part)[:30])
+@pytest.mark.parametrize(("value", "hint", "shown"), REFUSED, ids=stable_id)
 def test_what_json_cannot_hold_is_refused_with_its_place(value: Any, hint: Any, shown: str) -> None:
     """Subclasses, unknown objects and classes that the annotation does not name are refused, never written as text."""
     with pytest.raises(ForeignValueError, match="cannot be stored as JSON") as caught:

@@ -27,6 +27,7 @@ from flowkit.codecs.registry import CodecRegistry
 from flowkit.errors import CodecError
 from tests.codecs.memory_stored import MemoryStored
 from tests.codecs.round_trip import NOWHERE, REGISTRY, received
+from tests.ids import stable_id
 
 PROJECT = Path(__file__).parents[2]
 
@@ -74,7 +75,7 @@ KEPT = [
 ]
 
 
-@pytest.mark.parametrize("value", KEPT, ids=repr)
+@pytest.mark.parametrize("value", KEPT, ids=stable_id)
 def test_other_objects_read_back(value: Any) -> None:
     """What no other codec takes is stored as pickle, marked opaque, and equals what it was."""
     encoded = REGISTRY.encode(value, Any)
@@ -133,7 +134,7 @@ def test_live_things_are_refused_as_such_where_pickle_is_denied(value: Any, what
         CodecRegistry("deny").encode(value, Any)
 
 
-@pytest.mark.parametrize("value", [iter([1]), map(len, []), zip(), itertools.count(), Counter()], ids=repr)
+@pytest.mark.parametrize("value", [iter([1]), map(len, []), zip(), itertools.count(), Counter()], ids=stable_id)
 def test_iterators_are_refused_as_results(value: Any) -> None:
     """What can be read only once is not a result."""
     with pytest.raises(CodecError, match="An iterator cannot be stored") as caught:

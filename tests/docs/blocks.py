@@ -2,7 +2,7 @@
 
 - A block whose first line is a comment with a path (`# pipelines/first.py`) is a file of the project.
 - Other `python` blocks are executed in the project.
-- `console` blocks hold `$ commands`, each with the output that it shows. `# exit 1` at a command's end is its exit code.
+- `console` blocks hold `$ commands`, each with the output that it shows; `# exit 1` at a command's end is its code.
 - `sql` blocks are asked of the project's store; a `text` block right after one shows the answer.
 - `<!-- not run: reason -->` before a block keeps it from being run.
 """

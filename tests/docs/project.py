@@ -22,6 +22,7 @@ _PYTHON = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n'
 _FLOWKIT = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(_MAIN)} "$@"\n'
 _ASSIGNMENT = re.compile(r"\w+=\S*\Z")
 _DEADLINE = 100
+_TOLD = 10
 
 
 class Project:
@@ -80,7 +81,7 @@ class Project:
         script = f"{command.text}\ncode=$?\npwd > {shlex.quote(str(place))}\nexit $code\n"
         code, output = self._start(["bash", "-c", script])
         self.folder = Path(place.read_text().strip())
-        problems = missing_lines(command.shown, output, self.home)
+        problems = missing_lines(command.shown, output, self.home)[:_TOLD]
         if code != command.exit_code:
             problems.insert(0, f"exit code {code} instead of {command.exit_code}")
         return [f"$ {command.text}\n" + "\n".join([*problems, "it printed:", output])] if problems else []
@@ -99,10 +100,14 @@ class Project:
     def _start(self, command: list[str]) -> tuple[int, str]:
         path = os.pathsep.join([str(self._programs), str(Path(sys.executable).parent), os.environ["PATH"]])
         variables = {"PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(self.home), "LOGNAME": "you", "TZ": "UTC"}
+        # Each step host imports the reader's libraries: one is enough, and halves what a run costs here.
+        variables["FLOWKIT_WORKERS"] = "1"
+        # Settings of whoever runs the tests are not the reader's.
+        outer = {name: value for name, value in os.environ.items() if not name.startswith("FLOWKIT_")}
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env={**os.environ, **variables},
+            env={**outer, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

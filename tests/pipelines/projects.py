@@ -16,6 +16,7 @@ from flowkit.engine.report import RunReport
 from flowkit.records import Outcome
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+CANONICAL = ("json", "path", "table")
 COMMAND = "import sys; from flowkit.cli.main import main; sys.argv[0] = 'flowkit'; main()"
 
 
@@ -65,14 +66,20 @@ def executed(report: RunReport) -> set[str]:
     return nodes_that(report, Outcome.EXECUTED)
 
 
-def executed_in(printed: dict[str, Any]) -> set[str]:
-    """Return the names of the nodes that ran, of what `run --json` printed."""
-    return {node["node"] for node in printed["nodes"] if node["outcome"] == "executed"}
+def steps_executed_in(printed: dict[str, Any]) -> set[str]:
+    """Return the names of the steps that ran, of what `run --json` printed.
+
+    Of nodes with one key, as a model that is judged beside itself, only one runs: which one is left open here.
+    """
+    return {node["step"] for node in printed["nodes"] if node["outcome"] == "executed"}
 
 
 def digests_in(printed: dict[str, Any]) -> dict[str, list[str]]:
-    """Return the digests that each node gave, of what `run --json` printed."""
-    return {node["node"]: [output["artifact"] for output in node["outputs"]] for node in printed["nodes"]}
+    """Return the digests of what each node gave, without pickled models, of what `run --json` printed."""
+    return {
+        node["node"]: [output["artifact"] for output in node["outputs"] if output["format"] in CANONICAL]
+        for node in printed["nodes"]
+    }
 
 
 def failed_gates(report: RunReport) -> set[str]:

@@ -18,11 +18,11 @@ from tests.pipelines.projects import (
     digests_in,
     edit,
     executed,
-    executed_in,
     failed_gates,
     nodes_that,
     run_command,
     run_inline,
+    steps_executed_in,
 )
 
 TARGET = "pipelines/digits.py"
@@ -222,16 +222,21 @@ class TestReuse:
                 "reports.py",
                 'return float(np.average(distance, weights=reliability["scans"]))',
                 "return float(distance.mean())",
-                {"evaluate", "evaluate#2", "write_report"},
+                {"evaluate", "write_report"},
             ),
             # A constant that a step reads.
             ("reports.py", "MOST_LISTED = 8", "MOST_LISTED = 3", {"write_report"}),
             # A function that every step of features calls, written differently.
             ("data.py", ".reshape(-1, SIDE, SIDE) / DARKEST", ".reshape((-1, SIDE, SIDE)) / DARKEST", MEASURED),
-            # Words about a step.
-            ("models.py", '"""Grow extremely randomised trees."""', '"""Grow trees."""  # Extremely random.', set()),
+            # Layout and comments.
+            (
+                "models.py",
+                "return fit(rows, StandardScaler(), NearestCentroid())",
+                "return fit(  # Nearest.\n        rows, StandardScaler(), NearestCentroid(),\n    )",
+                set(),
+            ),
         ],
-        ids=["helper-of-helper", "helper", "constant", "shared-helper", "docstring"],
+        ids=["helper-of-helper", "helper", "constant", "shared-helper", "layout"],
     )
     @pytest.mark.slow
     def test_edit_reruns_what_it_reaches(
@@ -243,20 +248,21 @@ class TestReuse:
 
         printed = run_command(root, TARGET, copy_store(promoted, tmp_path), "--inline")
 
-        assert executed_in(printed) == ran
+        assert steps_executed_in(printed) == ran
 
 
 class TestDeterminism:
     @pytest.mark.cluster
     @pytest.mark.slow
     def test_results_do_not_depend_on_where_they_are_made(self, tmp_path: Path) -> None:
-        """Two processes with other hash seeds, one on workers of its own, give the same artifacts in all nodes."""
+        """Two processes with other hash seeds, one with workers, give the same tables, metrics and report."""
         root = copy_project(tmp_path)
 
         inline = run_command(root, TARGET, tmp_path / "inline", "--inline", hash_seed=1)
         workers = run_command(root, TARGET, tmp_path / "workers", "--workers", "2", hash_seed=2)
 
         assert digests_in(inline) == digests_in(workers)
+        assert len(digests_in(inline)["write_report"]) == 1
 
 
 class TestContracts:
