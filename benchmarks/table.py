@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.measure import CPU, WALL, Limit, Measured
 
 JSON_FORMAT = 1
-_HEADER = ("work", "variant", "wall s", "cpu s", "ratio", "told")
+_HEADER = ("work", "variant", "wall s", "ratio", "cpu s", "ratio", "told")
 
 
 def format_table(results: Sequence[Measured]) -> str:
@@ -29,7 +29,6 @@ def _rows(measured: Measured) -> list[tuple[str, ...]]:
     work = measured.work
     rows: list[tuple[str, ...]] = []
     for number, variant in enumerate(work.variants):
-        ratio = measured.ratio(variant.name, work.beside) if variant.name != work.beside else None
         told = (
             f"{name} {_number(measured.median(variant.name, name))}"
             for name in measured.samples[variant.name]
@@ -39,13 +38,18 @@ def _rows(measured: Measured) -> list[tuple[str, ...]]:
             (
                 work.name if number == 0 else "",
                 variant.name,
-                _number(measured.median(variant.name, WALL)),
-                _number(measured.median(variant.name, CPU)),
-                f"{ratio:.2f}x" if ratio is not None else "",
+                *_beside(measured, variant.name, WALL),
+                *_beside(measured, variant.name, CPU),
                 "  ".join(told),
             )
         )
     return rows
+
+
+def _beside(measured: Measured, variant: str, figure: str) -> tuple[str, str]:
+    """Return a figure's median and its ratio to the variant that the work compares with."""
+    ratio = None if variant == measured.work.beside else measured.ratio(variant, measured.work.beside, figure)
+    return _number(measured.median(variant, figure)), f"{ratio:.2f}x" if ratio is not None else ""
 
 
 def _verdict(measured: Measured, limit: Limit) -> str:
@@ -66,7 +70,7 @@ def _work_to_json(measured: Measured) -> dict[str, Any]:
             {
                 "variant": variant.name,
                 "median": {figure: measured.median(variant.name, figure) for figure in measured.samples[variant.name]},
-                "ratio": measured.ratio(variant.name, work.beside),
+                "ratio": {figure: measured.ratio(variant.name, work.beside, figure) for figure in (WALL, CPU)},
                 "samples": measured.samples[variant.name],
             }
             for variant in work.variants
@@ -92,7 +96,7 @@ def _number(value: float | None) -> str:
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    numeric = {2, 3, 4}
+    numeric = {2, 3, 4, 5}
     return [
         "  ".join(
             cell.rjust(width) if column in numeric else cell.ljust(width)
