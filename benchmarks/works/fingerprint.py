@@ -1,7 +1,7 @@
-"""`fingerprint-400`: how much the fingerprint of a step takes that reaches 400 functions over 8 modules.
+"""`fingerprint-400`: what the fingerprint of a step costs that reaches 400 functions over 8 modules.
 
-The program tells CPU seconds of the first time in a process (`first`), of a later run in the same process (`again`), and of
-parsing and compiling the same sources (`parse`), which proving that the source is what runs cannot go below.
+The program tells CPU seconds of the first time in a process (`first`), of a later run in the same process (`again`),
+and of parsing and compiling the same sources (`parse`), which proving that the source is what runs cannot go below.
 """
 
 from benchmarks.measure import Limit, Variant, Work, python

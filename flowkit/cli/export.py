@@ -36,7 +36,7 @@ def export_artifact(view: StoreView, artifact: Artifact, file: Path, *, overwrit
     stored = LocalStore(view.folder).open(artifact)
     try:
         if artifact.format == "table":
-            export_table(stored, file, pickle=view.settings.pickle)
+            export_table(stored, file, pickle="deny")
         elif artifact.format == PathCodec.format:
             _export_path(stored, file)
         else:

@@ -1,21 +1,24 @@
-"""Tracebacks as their reader wants them: the user's frames and what these called, without flowkit's own."""
+"""Tracebacks as their reader wants them: the user's own frames, without those of flowkit, libraries and Python."""
 
 from __future__ import annotations
 
 import os
+import sysconfig
 import traceback
 from types import TracebackType
 
 _FLOWKIT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_MACHINERY = ("<frozen importlib", "<frozen runpy")
+_MACHINERY = ("<frozen ", *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _LONGEST_TRACE = 100_000
 _LONGEST_TEXT = 4_000
 
 
 def format_trace(error: BaseException) -> str:
-    """Return the traceback of `error` and of what caused it, without flowkit's frames and import machinery."""
+    """Return the traceback of `error` and of what caused it, only the user's frames; empty where there are none."""
     formatted = traceback.TracebackException.from_exception(error, compact=True)
-    _strip(formatted, set())
+    if not _strip(formatted, set()):
+        return ""
     text = "".join(formatted.format())
     return text if len(text) <= _LONGEST_TRACE else f"{text[:_LONGEST_TRACE]}\n… cut\n"
 
@@ -49,15 +52,20 @@ def _places(trace: TracebackType | None) -> list[tuple[str, int, str]]:
     return found
 
 
-def _strip(formatted: traceback.TracebackException, seen: set[int]) -> None:
+def _strip(formatted: traceback.TracebackException, seen: set[int]) -> int:
+    """Remove every frame that is not the user's, and return how many are left."""
     if id(formatted) in seen:
-        return
+        return 0
     seen.add(id(formatted))
     formatted.stack[:] = [frame for frame in formatted.stack if not _is_hidden(frame.filename)]
+    kept = len(formatted.stack)
     for linked in (formatted.__cause__, formatted.__context__, *(formatted.exceptions or ())):
         if linked is not None:
-            _strip(linked, seen)
+            kept += _strip(linked, seen)
+    return kept
 
 
 def _is_hidden(file: str) -> bool:
+    if any(part in file for part in _INSTALLED):
+        return True
     return file.startswith((_FLOWKIT, *_MACHINERY))

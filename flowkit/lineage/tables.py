@@ -25,11 +25,13 @@ WORDS = (
     "parameter",
     "input",
     "return",
+    "champion",
 )
 """Words with fixed ids, from 1: they must never be reordered. The partial index on reused nodes needs one."""
 
 EXECUTED = WORDS.index("executed") + 1
 REUSED = WORDS.index("reused") + 1
+CHAMPION = WORDS.index("champion") + 1
 
 _VOCABULARY = """
 CREATE TABLE word (

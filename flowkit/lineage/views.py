@@ -7,6 +7,8 @@ People and tools query these names; the tables beneath may change with any migra
 
 from __future__ import annotations
 
+from flowkit.lineage.tables import CHAMPION
+
 
 def _time(column: str) -> str:
     return f"replace(strftime('%Y-%m-%dT%H:%M:%fZ', {column}, 'unixepoch'), '.000Z', 'Z')"
@@ -21,6 +23,9 @@ _NODE = """
     FROM node AS n
     JOIN run AS r ON r.id = n.run
     JOIN pipeline_node AS p ON p.id = n.pipeline_node"""
+
+# A champion's node points to the execution that made the model, for its output; what went into that is not its own.
+_STEP_NODE = f"{_NODE} AND p.step <> {CHAMPION}"
 
 # An artifact is as old as the first execution that gave it, or took it, as a file that came in.
 _CREATED = """coalesce(
@@ -55,7 +60,7 @@ VIEWS: dict[str, str] = {
     LEFT JOIN word AS why ON why.id = n.reason
     LEFT JOIN word AS d ON d.id = n.detail
     LEFT JOIN word AS h ON h.id = n.worker
-    LEFT JOIN execution AS x ON x.id = n.execution
+    LEFT JOIN execution AS x ON x.id = n.execution AND p.step <> {CHAMPION}
     LEFT JOIN entry AS e ON e.id = x.entry""",
     "artifacts": f"""
     SELECT {_hex("a.digest")} AS artifact, f.text AS format, a.bytes AS bytes, {_time(_CREATED)} AS created
@@ -63,7 +68,7 @@ VIEWS: dict[str, str] = {
     JOIN word AS f ON f.id = a.format""",
     "node_inputs": f"""
     SELECT r.run AS run, p.name AS node, w.text AS parameter, {_hex("a.digest")} AS artifact
-    {_NODE}
+    {_STEP_NODE}
     JOIN input AS i ON i.execution = n.execution
     JOIN word AS w ON w.id = i.parameter
     JOIN artifact AS a ON a.id = i.artifact""",
@@ -75,23 +80,23 @@ VIEWS: dict[str, str] = {
     JOIN artifact AS a ON a.id = o.artifact""",
     "parameters": f"""
     SELECT r.run AS run, p.name AS node, w.text AS name, v.shown AS value, {_hex("v.digest")} AS digest
-    {_NODE}
+    {_STEP_NODE}
     JOIN argument AS g ON g.execution = n.execution
     JOIN argument_value AS v ON v.id = g.value
     JOIN word AS w ON w.id = g.parameter""",
     "metrics": f"""
     SELECT r.run AS run, p.name AS node, w.text AS name, m.value AS value
-    {_NODE}
+    {_STEP_NODE}
     JOIN metric AS m ON m.execution = n.execution
     JOIN word AS w ON w.id = m.name""",
     "observed_inputs": f"""
     SELECT r.run AS run, p.name AS node, w.text AS kind, i.name AS name, i.digest AS digest
-    {_NODE}
+    {_STEP_NODE}
     JOIN observed_input AS i ON i.execution = n.execution
     JOIN word AS w ON w.id = i.kind""",
     "code": f"""
     SELECT r.run AS run, p.name AS node, c.name AS name, {_hex("c.digest")} AS digest, c.source AS source
-    {_NODE}
+    {_STEP_NODE}
     JOIN execution AS x ON x.id = n.execution
     JOIN code_member AS m ON m.code = x.code
     JOIN code_part AS c ON c.id = m.part""",

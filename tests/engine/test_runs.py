@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
 from pathlib import Path
 
@@ -161,6 +162,29 @@ def chancy() -> None:
     number = start(1)
     draw(number)
     draw.named("other")(number)
+
+
+@fk.step
+def fit(slope: float) -> dict[str, float]:
+    return {"slope": slope}
+
+
+@fk.step
+def judge(model: dict[str, float]) -> fk.Metrics:
+    return fk.Metrics(slope=model["slope"])
+
+
+@fk.pipeline
+def promoting(slope: float = 1.0) -> None:
+    model = fit(slope)
+    champion = fk.champion("line", dict[str, float])
+    fk.promote(
+        model,
+        to="line@champion",
+        metrics=judge(model),
+        baseline=judge(champion),
+        gates=[fk.no_worse_than("slope")],
+    )
 
 
 @pytest.fixture
@@ -326,6 +350,19 @@ def test_a_step_that_is_not_deterministic_is_warned_about(session: fk.Session) -
     again = session.run(chancy)
     assert executed(again) == []
     assert again["draw"].value() == again["other"].value() == run["draw"].value()
+
+
+def test_a_champion_shows_its_model_and_not_what_made_it(session: fk.Session, tmp_path: Path) -> None:
+    """The champion's node gives the model; what went into training it stays with the step that did."""
+    session.run(promoting)
+    session.run(promoting)
+
+    with sqlite3.connect(tmp_path / "store" / "lineage.db") as database:
+        rows = {
+            view: database.execute(f"SELECT count(*) FROM {view} WHERE node = 'champion'").fetchone()[0]
+            for view in ("node_outputs", "node_inputs", "parameters", "metrics", "code")
+        }
+    assert rows == {"node_outputs": 1, "node_inputs": 0, "parameters": 0, "metrics": 0, "code": 0}
 
 
 def test_a_missing_input_fails_its_node_by_name(session: fk.Session, tmp_path: Path) -> None:
