@@ -20,14 +20,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{work.name:16} {work.about}")
         return 0
     results: list[Measured] = []
-    failed = False
+    failed: list[str] = []
     for name in options.names or WORKS:
         try:
             results.append(measure(WORKS[name], options.rounds or WORKS[name].rounds, _tell))
         except ProgramError as error:
-            failed = True
+            failed.append(name)
             print(f"{name}: {error}", file=sys.stderr)
-    print(json.dumps(to_json(results), indent=1) if options.json else format_table(results))
+    print(json.dumps(to_json(results, failed), indent=1) if options.json else format_table(results, failed))
     return 1 if failed else 0
 
 

@@ -11,18 +11,23 @@ JSON_FORMAT = 1
 _HEADER = ("work", "variant", "wall s", "ratio", "cpu s", "ratio", "told")
 
 
-def format_table(results: Sequence[Measured]) -> str:
-    """Return a table of medians and ratios, and below it every target with what was reached."""
+def format_table(results: Sequence[Measured], failed: Sequence[str] = ()) -> str:
+    """Return a table of medians and ratios, below it every target with what was reached, and the works that failed."""
     rows: list[tuple[str, ...]] = [_HEADER]
     for measured in results:
         rows += _rows(measured)
     verdicts = [_verdict(measured, limit) for measured in results for limit in measured.work.limits]
+    verdicts += [f"failed  {name}" for name in failed]
     return "\n".join([*_aligned(rows), "", *verdicts]) if verdicts else "\n".join(_aligned(rows))
 
 
-def to_json(results: Sequence[Measured]) -> dict[str, Any]:
-    """Return everything that was measured: samples, medians, ratios and targets."""
-    return {"format": JSON_FORMAT, "works": [_work_to_json(measured) for measured in results]}
+def to_json(results: Sequence[Measured], failed: Sequence[str] = ()) -> dict[str, Any]:
+    """Return everything that was measured: samples, medians, ratios and targets; and the names of works that failed."""
+    return {
+        "format": JSON_FORMAT,
+        "works": [_work_to_json(measured) for measured in results],
+        "failed": list(failed),
+    }
 
 
 def _rows(measured: Measured) -> list[tuple[str, ...]]:

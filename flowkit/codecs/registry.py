@@ -7,12 +7,12 @@ form everywhere.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Union, get_args, get_origin
 
 from flowkit.codecs.arrays import ArrayCodec
 from flowkit.codecs.base import Codec, Encoded, Stored
 from flowkit.codecs.custom import custom_codecs, find_custom
-from flowkit.codecs.hints import origins, type_name
+from flowkit.codecs.hints import members, origins, type_name
 from flowkit.codecs.json import JsonCodec, JsonFilesCodec
 from flowkit.codecs.json_writer import ForeignPathError, ForeignValueError
 from flowkit.codecs.models import EstimatorCodec
@@ -96,7 +96,7 @@ class CodecRegistry:
 
     def codec_classes(self, hint: Any) -> tuple[type, ...]:
         """Return the registered codec classes that values of `hint` may go through: their code counts in the key."""
-        admitted = [object if cls is Any else cls for cls in origins(hint)]
+        admitted = [object if cls is Any else cls for cls in _classes_in(hint)]
         bases = {cls: cls.__mro__ for cls in admitted if isinstance(cls, type)}
         return tuple(
             codec.codec_class
@@ -135,3 +135,21 @@ def _encode_json(value: Any, hint: Any) -> Encoded:
         return _JSON.encode(value, hint)
     except ForeignPathError:
         return _JSON_FILES.encode(value, hint)
+
+
+def _classes_in(hint: Any) -> set[Any]:
+    """Return every class that a value of `hint`, or anything inside it, may be of; `Any` for a bare container."""
+    found: set[Any] = set()
+    waiting = list(members(hint))
+    while waiting:
+        member = waiting.pop()
+        origin = get_origin(member) or member
+        if origin is Ellipsis or origin in found and not get_args(member):
+            continue
+        found.add(origin)
+        arguments = get_args(member)
+        if not arguments and origin in (list, tuple, dict, set, frozenset):
+            found.add(Any)
+        for argument in arguments:
+            waiting.extend(members(argument))
+    return found

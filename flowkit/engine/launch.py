@@ -111,6 +111,10 @@ def _assemble(
 ) -> Runner:
     graph = request.graph
     keys = workspace.make_keys()
+    for node in graph:
+        # Now, before anything runs: a later edit on disk must not speak for the code of this run.
+        if node.step is not None:
+            keys.prepare(node.step)
     state = RunState(graph, lambda name: _options(graph, name))
     entries = Entries(workspace.reader)
     dispatcher = Dispatcher(

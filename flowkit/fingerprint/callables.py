@@ -50,6 +50,8 @@ def encode_reference(encoder: ValueEncoder, value: Any) -> Tokens | None:
         return _encode_compiled(encoder, value)
     if value is sys.modules:
         return [encoder.context.all_sources()]
+    if type(value) is dict and (module := _module_of_namespace(value)) is not None:
+        return _encode_module(encoder, module)
     return None
 
 
@@ -175,9 +177,20 @@ def _encode_class(encoder: ValueEncoder, kind: type) -> Tokens:
         return [context.klass(kind)]
     if owner is Owner.PROJECT:
         return [text(b"x", kind.__qualname__), context.module(sys.modules[kind.__module__])]
-    if "<locals>" in kind.__qualname__ and owner is not Owner.FLOWKIT:
+    if owner is not Owner.FLOWKIT and ("<locals>" in kind.__qualname__ or _is_made_elsewhere(kind)):
         return [context.klass(kind)]
     return [context.foreign(kind.__module__, kind.__qualname__)]
+
+
+def _is_made_elsewhere(kind: type) -> bool:
+    """Whether a class only claims a library's module, as `make_dataclass` and `new_class` do."""
+    return kind.__module__ == "types" and not _is_importable(kind)
+
+
+def _module_of_namespace(value: dict[Any, Any]) -> ModuleType | None:
+    name = value.get("__name__")
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    return module if module is not None and module.__dict__ is value else None
 
 
 def _encode_module(encoder: ValueEncoder, module: ModuleType) -> Tokens:
