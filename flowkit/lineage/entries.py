@@ -1,5 +1,7 @@
 """Looks up what may be reused. This is the hot path of a reused run: a few queries for thousands of keys."""
 
+# ruff: noqa: S608  (queries are put together from the constants of this module and of `tables` only)
+
 from __future__ import annotations
 
 import json
@@ -9,6 +11,7 @@ from collections.abc import Sequence
 from flowkit.lineage.artifacts import load_outputs
 from flowkit.lineage.latest import latest_successes
 from flowkit.lineage.reader import Reader
+from flowkit.lineage.tables import FAILED
 from flowkit.lineage.texts import to_bytes, to_prefix
 from flowkit.records import Digest, Entry, LatestSuccess
 
@@ -31,12 +34,14 @@ _METRICS = """
     WHERE m.execution IN ({values})
     ORDER BY m.execution, m.position"""
 
-_FAILED = """
+_FAILED = f"""
     SELECT x.cache_key
     FROM execution AS x
-    WHERE substr(x.cache_key, 1, 12) IN ({values})
+    WHERE substr(x.cache_key, 1, 12) IN ({{values}})
     GROUP BY x.cache_key
-    HAVING max(x.succeeded) = 0"""
+    HAVING max(x.succeeded) = 0 AND max(
+        EXISTS (SELECT 1 FROM node AS n WHERE n.execution = x.id AND n.outcome = {FAILED})
+    )"""
 
 _LIVE = """
     SELECT x.cache_key

@@ -31,6 +31,7 @@ WORDS = (
 
 EXECUTED = WORDS.index("executed") + 1
 REUSED = WORDS.index("reused") + 1
+FAILED = WORDS.index("failed") + 1
 CHAMPION = WORDS.index("champion") + 1
 
 _VOCABULARY = """
@@ -137,6 +138,7 @@ CREATE TABLE execution (
 );
 CREATE INDEX execution_cache_key ON execution (substr(cache_key, 1, 12));
 CREATE INDEX node_reused ON node (execution, run) WHERE outcome = {REUSED};
+CREATE INDEX node_failed ON node (execution) WHERE outcome = {FAILED};
 CREATE TABLE observed_names (
     id INTEGER PRIMARY KEY,
     digest BLOB NOT NULL UNIQUE,

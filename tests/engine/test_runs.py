@@ -269,6 +269,15 @@ def test_skip_leaves_out_elements_and_gives_none_where_it_is_admitted(session: f
     assert run["maybe"].value() == -1
 
 
+def test_a_skipped_node_has_not_failed(session: fk.Session) -> None:
+    """A skip is tried again at the next run, as something new and not as something that failed."""
+    session.run(skipping)
+
+    again = session.plan(skipping, {})
+
+    assert {node.node: node.reason for node in again.nodes}["skips[2]"] is Reason.NEW
+
+
 def test_an_attempt_is_repeated_with_its_retries(session: fk.Session, tmp_path: Path) -> None:
     """Two failures and a success are three attempts and one executed node."""
     marker = tmp_path / "marker"
