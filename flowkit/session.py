@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Collection, Mapping, Sequence
+import os
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self
@@ -31,7 +35,7 @@ P = ParamSpec("P")
 
 
 class Session:
-    """Runs pipelines of one project with one store, and keeps its workers warm in between.
+    """Runs pipelines of one project with one store, one after the other, and keeps its workers warm in between.
 
     Args:
         store: The store's folder; by default `.flowkit` in the project's root, or what the configuration says.
@@ -64,6 +68,9 @@ class Session:
         self._settings = settings
         self._workspace: Workspace | None = None
         self._executor: Executor | None = None
+        self._process = os.getpid()
+        # One run at a time: two would take each other's events.
+        self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
         return self
@@ -91,12 +98,24 @@ class Session:
 
     def close(self) -> None:
         """End the workers and close the store."""
-        if self._executor is not None:
-            self._executor.close()
-            self._executor = None
-        if self._workspace is not None:
-            self._workspace.close()
-            self._workspace = None
+        with self._own():
+            if self._executor is not None:
+                self._executor.close()
+                self._executor = None
+            if self._workspace is not None:
+                self._workspace.close()
+                self._workspace = None
+
+    @contextmanager
+    def _own(self) -> Iterator[None]:
+        """Hold the session; a process that was forked starts afresh, as the parent's threads are not in it."""
+        if self._process != os.getpid():
+            # Kept, not closed: their ends would reach into the parent's workers and database.
+            _INHERITED.append((self._workspace, self._executor))
+            self._workspace, self._executor, self._process = None, None, os.getpid()
+            self._lock = threading.RLock()
+        with self._lock:
+            yield
 
     # -- for the command line --------------------------------------------------------------------------------------
 
@@ -177,10 +196,14 @@ class Session:
 
     def workspace_for(self, pipeline: Pipeline[..., Any]) -> Workspace:
         """Return the opened store of the project that a pipeline belongs to."""
+        with self._own():
+            return self._open_workspace(pipeline)
+
+    def _open_workspace(self, pipeline: Pipeline[..., Any]) -> Workspace:
         if self._workspace is None:
             settings = self._settings_of(pipeline)
             self._workspace = Workspace.open(
-                self._project_of(pipeline),
+                replace(self._project_of(pipeline), code=settings.code),
                 settings.store,
                 pickle=settings.pickle,
                 dry_run=settings.promotions == "dry-run",
@@ -228,7 +251,8 @@ class Session:
             argv=tuple(argv),
             require_promotion=require_promotion,
         )
-        return run_graph(self.workspace_for(pipeline), self._executor_of(settings), request, listener)
+        with self._own():
+            return run_graph(self.workspace_for(pipeline), self._executor_of(settings), request, listener)
 
 
 def describe_target(pipeline: Pipeline[..., Any], project: Project) -> str:
@@ -259,6 +283,8 @@ def _resolved(selection: Selection | None, graph: Graph) -> frozenset[str]:
 
 
 _DEFAULT: dict[str, Session] = {}
+_DEFAULT_LOCK = threading.Lock()
+_INHERITED: list[object] = []
 
 
 def run(pipeline: Pipeline[P, Any], *args: P.args, **kwargs: P.kwargs) -> Run:
@@ -269,7 +295,8 @@ def run(pipeline: Pipeline[P, Any], *args: P.args, **kwargs: P.kwargs) -> Run:
         StoreError: The store or the workers as a whole failed.
     """
     root = str(Project.containing(Path(pipeline.location.file).parent).root)
-    if root not in _DEFAULT:
-        _DEFAULT[root] = Session()
-        atexit.register(_DEFAULT[root].close)
+    with _DEFAULT_LOCK:
+        if root not in _DEFAULT:
+            _DEFAULT[root] = Session()
+            atexit.register(_DEFAULT[root].close)
     return _DEFAULT[root].run(pipeline, *args, **kwargs)

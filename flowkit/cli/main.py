@@ -106,7 +106,15 @@ def _stop_on_terminate() -> None:
     """Let SIGTERM end a command as Ctrl-C does, so that a run is recorded as cancelled and leaves no process behind."""
     import signal
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    def interrupt(number: int, frame: object) -> None:
+        raise _Interrupted
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
+class _Interrupted(KeyboardInterrupt):
+    """Not `KeyboardInterrupt` itself: where that passed through `exec`, Python ends by signal though it was caught."""
 
 
 def _leave_broken_pipe() -> int:

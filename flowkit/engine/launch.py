@@ -115,7 +115,7 @@ def _assemble(
         # Now, before anything runs: a later edit on disk must not speak for the code of this run.
         if node.step is not None:
             keys.prepare(node.step)
-    state = RunState(graph, lambda name: _options(graph, name))
+    state = RunState(graph, lambda name: _options(graph, name), ledger.run)
     entries = Entries(workspace.reader)
     dispatcher = Dispatcher(
         graph,

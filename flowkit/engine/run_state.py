@@ -84,10 +84,12 @@ class RunState:
 
     Attributes:
         options: Gives a node's step options, of which the retry policy counts here.
+        run: The run's id, which makes tokens unique on workers that serve several runs.
     """
 
     graph: Graph
     options: Callable[[str], StepOptions]
+    run: str = ""
     nodes: dict[str, NodeState] = field(init=False)
     cancelled: bool = False
     _leaders: dict[Digest, str] = field(default_factory=dict)
@@ -111,11 +113,9 @@ class RunState:
     def status(self) -> RunStatus:
         """The status of a finished run."""
         outcomes = {state.outcome for state in self.nodes.values()}
-        if Outcome.FAILED in outcomes:
-            return RunStatus.FAILED
         if self.cancelled and Outcome.CANCELLED in outcomes:
             return RunStatus.CANCELLED
-        return RunStatus.SUCCEEDED
+        return RunStatus.FAILED if Outcome.FAILED in outcomes else RunStatus.SUCCEEDED
 
     @property
     def next_retry(self) -> float | None:
@@ -275,7 +275,7 @@ class RunState:
 
     def _next_token(self, node: str, state: NodeState) -> str:
         state.launches += 1
-        return f"{node}:{state.launches}"
+        return f"{self.run}/{node}:{state.launches}"
 
     def _charge(self, node: str) -> None:
         self.nodes[node].attempts += 1

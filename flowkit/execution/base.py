@@ -171,7 +171,7 @@ class Executor(Protocol):
         ...
 
     def slots(self) -> Slots:
-        """Return the workers that are ready, waiting for the first of them.
+        """Return the workers that are ready: none while they are being made ready, which takes no more than a moment.
 
         Raises:
             WorkerError: There is none within the time allowed, or one cannot see the store.

@@ -76,18 +76,19 @@ class Background:
         self._thread = threading.Thread(target=self._run, name="flowkit-connect", daemon=True)
         self._thread.start()
 
-    def wait(self) -> None:
-        """Wait for the end.
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end, at most `seconds`, and say whether it has come.
 
         Raises:
             WorkerError: The work failed.
         """
-        self._thread.join()
+        self._thread.join(seconds)
         if isinstance(self._error, FlowkitError):
             raise self._error
         if self._error is not None:
             text = f"{type(self._error).__name__}: {self._error}"
             raise WorkerError.for_failed_start(text) from self._error
+        return not self._thread.is_alive()
 
     def finish(self) -> None:
         """Wait for the end, whatever it is."""

@@ -5,6 +5,7 @@ Nothing here knows of packets, pipes or processes.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from flowkit.codecs.registry import CodecRegistry
 from flowkit.errors import LostArtifactError
 from flowkit.execution.arguments import ArgumentLoader, Resolve, changed_files, files_of
 from flowkit.execution.base import NodeOrder
-from flowkit.execution.capture import Capture
+from flowkit.execution.capture import Capture, flush_streams
 from flowkit.execution.failure import Circumstances, describe_failure, skip_reason
 from flowkit.execution.isolation import WorkFolder, isolated, read_peak_memory, reset_peak_memory
 from flowkit.execution.outputs import OutputWriter
@@ -171,7 +172,21 @@ def _call(order: NodeOrder, specification: StepSpecification, resolve: Resolve, 
     loader = ArgumentLoader(context.store, context.codecs, context.work, resolve, context.code)
     values: Mapping[str, Any] = loader.load(order, specification)
     with scratch_in(context.work.path):
-        return specification.function(**values)
+        return _call_in_one_process(specification.function, values)
+
+
+def _call_in_one_process(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    """Call a step; a copy of this process that it forked and let come back ends here, before it reports as well."""
+    owner = os.getpid()
+    code = 1
+    try:
+        returned = function(**values)
+        code = 0
+        return returned
+    finally:
+        if os.getpid() != owner:
+            flush_streams()
+            os._exit(code)
 
 
 def _record_end(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import flowkit as fk
-from flowkit.records import Outcome, Reason, RunStatus
+from flowkit.engine.run_state import RunState
+from flowkit.records import Outcome, Reason, RunStatus, StepOptions
 
 CALLS: list[str] = []
 SWITCH = {"broken": False, "flaky": 0}
@@ -382,3 +385,48 @@ def test_a_missing_input_fails_its_node_by_name(session: fk.Session, tmp_path: P
     failure = run["flaky"].report.error
     assert "nowhere" in failure.message
     assert failure.hint
+
+
+def test_threads_share_a_session_one_run_at_a_time(session: fk.Session) -> None:
+    """Runs asked for from several threads follow one another, each with its own values."""
+    with ThreadPoolExecutor(4) as threads:
+        runs = list(threads.map(lambda number: session.run(chain, number=number * 10), range(1, 5)))
+
+    assert [run["after"].value() for run in runs] == [2, 3, 4, 5]
+    assert {run.status for run in runs} == {RunStatus.SUCCEEDED}
+
+
+def test_a_forked_process_runs_with_a_session_of_its_own(tmp_path: Path) -> None:
+    """A child made by fork after a run does not wait for threads that it has not got."""
+    with fk.Session(store=tmp_path / "store", inline=True) as session:
+        session.run(chain)
+        child = os.fork()
+        if child == 0:
+            status = session.run(chain, number=50).status
+            os._exit(0 if status is RunStatus.SUCCEEDED else 1)
+        for _ in range(300):
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                break
+            time.sleep(0.1)
+        else:
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+            raise AssertionError("the child hangs")
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert executed(session.run(chain, number=50)) == []
+
+
+def test_a_run_that_was_interrupted_is_cancelled_whatever_failed_before() -> None:
+    """The exit code of an interruption is 130, also where a node had failed."""
+    graph = branches.build({"number": 1})
+    state = RunState(graph, lambda _: StepOptions())
+    state.begin()
+    (start_launch,) = state.missed("start", "a")
+    state.succeeded("start", start_launch.token)
+    (fails_launch,) = state.missed("fails", "b")
+    state.failed("fails", fails_launch.token, retryable=False, now=0.0)
+    state.cancel()
+
+    assert state.finished
+    assert state.status is RunStatus.CANCELLED

@@ -18,7 +18,7 @@ from flowkit.execution.dask import DaskExecutor
 from flowkit.execution.dask_external import check_address, check_answer
 from flowkit.execution.dask_worker import describe_worker, own_digest
 from flowkit.store.probe import write_probe
-from tests.execution.workshop import Workshop
+from tests.execution.workshop import Workshop, wait_for_workers
 
 Open = Callable[..., Workshop]
 
@@ -96,7 +96,7 @@ def test_a_scheduler_that_is_not_there_is_named(open_workshop: Open, monkeypatch
     executor.start(shop.settings())
 
     with pytest.raises(WorkerError, match="cannot be reached") as refused:
-        executor.slots()
+        wait_for_workers(executor)
     executor.close()
 
     assert address in refused.value.message
@@ -111,7 +111,7 @@ def test_a_local_cluster_opens_no_port(open_workshop: Open) -> None:
     executor = DaskExecutor(workers=1)
     try:
         executor.start(shop.settings())
-        executor.slots()
+        wait_for_workers(executor)
         assert _listening() == before
     finally:
         executor.close()

@@ -22,7 +22,7 @@ from flowkit.execution.inline import InlineExecutor
 from flowkit.execution.packets import WAITS
 from flowkit.graph.arguments import Gather, Ref
 from flowkit.records import FailureKind, Outcome
-from tests.execution.workshop import Workshop, events_until_end, results, returned, run_all, started
+from tests.execution.workshop import Workshop, events_until_end, results, returned, run_all, started, wait_for_workers
 
 pytestmark = pytest.mark.cluster
 
@@ -185,7 +185,7 @@ def test_steps_run_in_the_projects_root_and_see_what_was_written_by_another_work
     shop = open_workshop(STEPS)
     flow = shop.load()
     executor.start(shop.settings())
-    workers = list(executor.slots().workers)
+    workers = wait_for_workers(executor)
     packets = []
     for worker in workers:
         packet = shop.packet(shop.order(flow.where, f"where@{worker}"))
@@ -246,7 +246,7 @@ def test_a_death_and_a_cancellation_are_told(open_workshop: Open, executor: Exec
     shop = open_workshop(STEPS)
     flow = shop.load()
     executor.start(shop.settings())
-    worker = next(iter(executor.slots().workers))
+    worker = wait_for_workers(executor)[0]
 
     dead = results(run_all(executor, [shop.packet(shop.order(flow.die))]))
     packet = shop.packet(shop.order(flow.nap, seconds=30.0))
@@ -270,7 +270,7 @@ def test_closing_is_quick_while_steps_run(open_workshop: Open, executor: Executo
     shop = open_workshop(STEPS)
     flow = shop.load()
     executor.start(shop.settings())
-    worker = next(iter(executor.slots().workers))
+    worker = wait_for_workers(executor)[0]
     executor.submit(shop.packet(shop.order(flow.nap, seconds=3.0)), worker)
     while not any(isinstance(event, NodeStarted) for event in executor.events(1)):
         continue
@@ -293,7 +293,7 @@ def test_a_lost_worker_loses_only_what_ran_on_it(open_workshop: Open, external: 
         while len(executor.slots().workers) < 3:
             assert time.monotonic() < end
             time.sleep(0.1)
-        workers = list(executor.slots().workers)
+        workers = wait_for_workers(executor)
         packets = {}
         for worker in workers:
             packet = shop.packet(
@@ -333,12 +333,12 @@ def test_no_worker_and_a_lost_scheduler_are_told(
             executor = DaskExecutor(scheduler=cluster.address)
             executor.start(shop.settings())
             with pytest.raises(WorkerError, match=r"No worker was there within 0\.3 s"):
-                executor.slots()
+                wait_for_workers(executor)
             executor.close()
         cluster.add_worker(0)
         executor = DaskExecutor(scheduler=cluster.address)
         executor.start(shop.settings())
-        executor.submit(shop.packet(shop.order(flow.nap, seconds=30.0)), next(iter(executor.slots().workers)))
+        executor.submit(shop.packet(shop.order(flow.nap, seconds=30.0)), wait_for_workers(executor)[0])
         heard = executor.events(5)
         cluster.processes[0].kill()
         end = time.monotonic() + 15

@@ -147,9 +147,17 @@ class Workshop:
         return "" if result.log is None else (self.folder.path / result.log).read_text()
 
 
+def wait_for_workers(executor: Executor, seconds: float = 30.0) -> list[str]:
+    """Return the names of the executor's workers as soon as there is one."""
+    end = time.monotonic() + seconds
+    while not (workers := list(executor.slots().workers)):
+        assert time.monotonic() < end, "no worker came"
+    return workers
+
+
 def run_all(executor: Executor, packets: Sequence[Packet], seconds: float = 30.0) -> list[ExecutorEvent]:
     """Submit packets to the first worker and return every event until all of them have ended."""
-    worker = next(iter(executor.slots().workers))
+    worker = wait_for_workers(executor)[0]
     for packet in packets:
         executor.submit(packet, worker)
     return events_until_end(executor, {packet.id for packet in packets}, seconds)

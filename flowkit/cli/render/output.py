@@ -46,20 +46,21 @@ def _finite(value: Any) -> Any:
 
 
 def say(text: str) -> None:
-    """Print a line; where its reader has gone, as `head` does, the rest of the output goes nowhere.
+    """Print a line; where its reader has gone, as `head` does, or its disk is full, the rest goes nowhere.
 
     What goes on must not end for want of a reader: a run is worth more than its lines.
     """
     try:
         click.echo(text)
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def on_terminal(stream: IO[str] | None = None) -> bool:
     """Whether a person reads the stream (stdout by default) on a terminal that can do more than plain lines."""
     stream = sys.stdout if stream is None else stream
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    # Python has no stream at all where the process was started with a closed one.
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def terminal_width() -> int:
