@@ -25,6 +25,7 @@ from flowkit.authoring.pipeline import Pipeline
 from flowkit.errors import FlowkitError, TargetError
 from flowkit.frames import shorten, user_frames
 from flowkit.project import Project
+from flowkit.source_imports import SourceLoader, install_source_imports
 
 PIPELINES_FOLDER = "pipelines"
 
@@ -184,6 +185,7 @@ def _names_given_by(decorator: ast.expr, function: str) -> tuple[str, ...]:
 
 
 def _put_first(root: Path) -> None:
+    install_source_imports()
     text = str(root)
     if sys.path[:1] != [text]:
         sys.path[:] = [text, *(entry for entry in sys.path if entry != text)]
@@ -229,7 +231,7 @@ def _import_alone(path: Path, project: Project) -> ModuleType:
     known = sys.modules.get(name)
     if known is not None and _is_at(known, path):
         return known
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=SourceLoader(name, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

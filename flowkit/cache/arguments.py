@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
+from flowkit.codecs.hints import class_name, is_named_class
 from flowkit.fingerprint.encode import digest_value, encode_artifact, encode_path, encode_value
 from flowkit.graph.arguments import LEAVES, FileInput, Gather, Ref, StoredConstant, leaves_of
 from flowkit.records import ArgumentKind, ArgumentPart, Artifact, Digest
@@ -15,43 +16,73 @@ Resolve = Callable[[Ref], Artifact | None]
 """Gives the artifact behind a reference, or None where its producer was skipped."""
 
 
-def describe_argument(
-    parameter: str, value: Any, resolve: Resolve, code: Callable[[object], Digest] | None = None
-) -> ArgumentPart:
+class ArgumentCode(Protocol):
+    """Gives fingerprints of the code that arguments bring along."""
+
+    def of_value(self, value: object, /) -> Digest:
+        """Return the fingerprint of a function or class that is passed as a value."""
+        ...
+
+    def of_name(self, name: str, /) -> Digest | None:
+        """Return the fingerprint of project code that a stored value names; None where it is not the project's."""
+        ...
+
+
+def describe_argument(parameter: str, value: Any, resolve: Resolve, code: ArgumentCode | None = None) -> ArgumentPart:
     """Return the argument's share of the key.
 
     Args:
         parameter: The parameter's name.
         value: The argument tree.
         resolve: Gives the artifacts that its references stand for.
-        code: Gives the fingerprint of a function or class that is passed as a value.
+        code: Gives the fingerprints of functions and classes that are passed as values, and of those that stored
+            values name.
 
     Raises:
         EncodingError: Something in the value has no canonical encoding; the message names the parameter and the place.
     """
+    classes: set[type] = set()
 
     def leaf(item: object) -> bytes | None:
-        return _encode_leaf(item, resolve) if isinstance(item, LEAVES) else None
+        if isinstance(item, LEAVES):
+            return _encode_leaf(item, resolve, code)
+        if type(item).__module__ != "builtins":
+            classes.add(type(item))
+        return None
 
-    digest = digest_value(parameter, value, leaf, code)
+    digest = digest_value(parameter, value, leaf, code.of_value if code is not None else None)
+    if code is not None and classes:
+        digest = _add_classes(digest, classes, code)
     kind = ArgumentKind.INPUT if any(True for _ in leaves_of(value)) else ArgumentKind.PARAMETER
     return ArgumentPart(parameter, digest, kind, show_argument(value))
 
 
-def _encode_leaf(item: Any, resolve: Resolve) -> bytes:
+def _add_classes(digest: Digest, classes: set[type], code: ArgumentCode) -> Digest:
+    """Return the digest of a value with the code of the project's classes in it, which the step may not name."""
+    named = sorted(((class_name(cls), cls) for cls in classes if is_named_class(cls)), key=lambda pair: pair[0])
+    digests = [(name, code.of_value(cls) if "<" in name else code.of_name(name)) for name, cls in named]
+    found = [(name, found) for name, found in digests if found is not None]
+    return digest_value("", [digest, *found]) if found else digest
+
+
+def _encode_leaf(item: Any, resolve: Resolve, code: ArgumentCode | None) -> bytes:
     if isinstance(item, FileInput):
         return encode_path(item.path.name, item.artifact.digest)
     if isinstance(item, StoredConstant):
-        return encode_artifact(item.artifact.digest)
+        return _encode_artifact(item.artifact, code)
     if isinstance(item, Gather):
         kept = [artifact for artifact in map(resolve, item.refs) if artifact is not None]
-        return encode_value(kept, _encode_artifact)
+        return encode_value(kept, lambda child: _encode_artifact(child, code) if isinstance(child, Artifact) else None)
     artifact = resolve(item)
-    return encode_value(None) if artifact is None else encode_artifact(artifact.digest)
+    return encode_value(None) if artifact is None else _encode_artifact(artifact, code)
 
 
-def _encode_artifact(child: object) -> bytes | None:
-    return encode_artifact(child.digest) if isinstance(child, Artifact) else None
+def _encode_artifact(artifact: Artifact, code: ArgumentCode | None) -> bytes:
+    """Return an artifact's encoding, with the project's code that it names, for that decides what it does."""
+    if not artifact.refers or code is None:
+        return encode_artifact(artifact.digest)
+    digests = [(name, code.of_name(name)) for name in artifact.refers]
+    return encode_artifact(artifact.digest, [(name, digest) for name, digest in digests if digest is not None])
 
 
 def artifacts_in(value: Any, resolve: Resolve) -> list[Artifact]:

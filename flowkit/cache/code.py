@@ -20,6 +20,10 @@ class Fingerprinter(Protocol):
         """Return the fingerprint of a function or class that is passed as a value."""
         ...
 
+    def of_name(self, name: str, /) -> Digest | None:
+        """Return the fingerprint of project code that a stored value names; None where it is not the project's."""
+        ...
+
 
 class StepCode:
     """Fingerprints steps: the one place where it is said what code counts, for drivers and step hosts alike."""
@@ -37,3 +41,7 @@ class StepCode:
     def of_value(self, value: object) -> Digest:
         """Return the fingerprint of a function or class that is passed as a value."""
         return self._fingerprinter.of_value(value)
+
+    def of_name(self, name: str) -> Digest | None:
+        """Return the fingerprint of project code that a stored value names; None where it is not the project's."""
+        return self._fingerprinter.of_name(name)

@@ -11,7 +11,8 @@ from flowkit.cli.looking import StoreView
 from flowkit.codecs.base import Stored
 from flowkit.codecs.paths import PathCodec
 from flowkit.codecs.tables_export import export_table
-from flowkit.errors import UsageError
+from flowkit.codecs.tables_manifest import describe_table
+from flowkit.errors import CodecError, UsageError
 from flowkit.records import Artifact
 from flowkit.store.local import LocalStore
 
@@ -30,12 +31,16 @@ def export_artifact(view: StoreView, artifact: Artifact, file: Path, *, overwrit
 
     Raises:
         UsageError: The file is there, its suffix does not fit, or the artifact's content is not in the store.
+        CodecError: It is a table that holds pickled values.
         StoreError: The artifact is lost.
     """
     _check(artifact, file, overwrite)
     stored = LocalStore(view.folder).open(artifact)
     try:
         if artifact.format == "table":
+            held = describe_table(stored.payload).pickled
+            if held:
+                raise CodecError.for_pickled_export(artifact.digest, ", ".join(held))
             export_table(stored, file, pickle="deny")
         elif artifact.format == PathCodec.format:
             _export_path(stored, file)

@@ -48,6 +48,7 @@ class Encoded:
     Attributes:
         payload: The whole value for a simple format; for a format with chunks the manifest that names them.
         suffix: Of the blob's file name, with its dot.
+        refers: `module:qualified name` of what the payload names instead of holding it, sorted.
     """
 
     format: str
@@ -55,6 +56,7 @@ class Encoded:
     payload: Buffer
     suffix: str
     chunks: tuple[Chunk, ...] = ()
+    refers: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:

@@ -75,7 +75,8 @@ class CustomCodec:
             if found != [place.name] or not place.is_file():
                 raise self._failed_save(value, f"it left {', '.join(found) or 'nothing'} instead of one {place.name}")
             payload = _read_whole(place)
-        return Encoded(self.format, digest_payload(self.format, payload), payload, self._suffix)
+        refers = (class_name(self.type),)
+        return Encoded(self.format, digest_payload(self.format, payload), payload, self._suffix, refers=refers)
 
     def decode(self, stored: Stored, hint: Any, folder: Path) -> Any:
         """Write the content to a file in `folder` and load it.

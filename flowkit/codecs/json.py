@@ -32,11 +32,11 @@ class JsonCodec:
         """
         kind = type(value)
         if (kind is float and isfinite(value)) or (kind is int and value.bit_length() <= LARGEST_DECIMAL_BITS):
-            text = repr(value)
-        else:
-            text = JsonWriter(hint).write(value)
-        payload = text.encode("utf-8", "surrogatepass")
-        return Encoded(self.format, digest_payload(self.format, payload), payload, ".json")
+            payload = repr(value).encode()
+            return Encoded(self.format, digest_payload(self.format, payload), payload, ".json")
+        writer = JsonWriter(hint)
+        payload = writer.write(value).encode("utf-8", "surrogatepass")
+        return Encoded(self.format, digest_payload(self.format, payload), payload, ".json", refers=writer.refers)
 
     def decode(self, stored: Stored, hint: Any, folder: Path) -> Any:
         """Decode a value; classes it names are looked for in `hint`, files are written to `folder`.
@@ -67,5 +67,7 @@ class JsonFilesCodec(JsonCodec):
             CodecError: A file is missing or unreadable, or a folder holds a link that leads out of it.
         """
         trees = TreeCollector()
-        payload = JsonWriter(hint, trees).write(value).encode("utf-8", "surrogatepass")
-        return Encoded(self.format, digest_payload(self.format, payload), payload, ".tree", trees.chunks)
+        writer = JsonWriter(hint, trees)
+        payload = writer.write(value).encode("utf-8", "surrogatepass")
+        digest = digest_payload(self.format, payload)
+        return Encoded(self.format, digest, payload, ".tree", trees.chunks, writer.refers)

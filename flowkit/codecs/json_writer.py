@@ -57,6 +57,12 @@ class JsonWriter:
         self._hint = hint
         self._trees = trees
         self._classes: Mapping[str, type] | None = None
+        self._referred: set[str] = set()
+
+    @property
+    def refers(self) -> tuple[str, ...]:
+        """The classes that what was written names, sorted."""
+        return tuple(sorted(self._referred))
 
     def write(self, value: Any) -> str:
         """Return the canonical JSON text of `value`.
@@ -162,6 +168,7 @@ class JsonWriter:
             self._classes = named_classes(self._hint)
         if self._classes.get(name) is not type(value):
             raise ForeignValueError.for_foreign(type_name(value), "", "the annotation does not name its class")
+        self._referred.add(name)
         return name
 
     def _fields(self, value: Any, names: Iterable[str], depth: int) -> dict[str, Any]:

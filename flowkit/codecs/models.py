@@ -29,8 +29,8 @@ class EstimatorCodec:
         Raises:
             CodecError: It cannot be pickled, or does not load again.
         """
-        payload = dump_fixpoint(value)
-        return Encoded(self.format, digest_payload(self.format, payload), payload, ".pkl")
+        payload, refers = dump_fixpoint(value)
+        return Encoded(self.format, digest_payload(self.format, payload), payload, ".pkl", refers=refers)
 
     def decode(self, stored: Stored, hint: Any, folder: Path) -> Any:
         """Load an estimator.

@@ -25,8 +25,8 @@ class OpaqueCodec:
             CodecError: It is, or holds, a live thing; it cannot be pickled, or does not load again.
         """
         check_whole(value)
-        payload = dump_fixpoint(value)
-        return Encoded(self.format, digest_payload(self.format, payload), payload, ".pkl")
+        payload, refers = dump_fixpoint(value)
+        return Encoded(self.format, digest_payload(self.format, payload), payload, ".pkl", refers=refers)
 
     def decode(self, stored: Stored, hint: Any, folder: Path) -> Any:
         """Load a value.

@@ -3,6 +3,8 @@
 Classes and functions go by name where another process can find them by it. Those of `__main__`, of a notebook and of a
 function's body cannot be found so and go by value, with cloudpickle; its bytes differ from process to process, which
 costs a rerun of what depends on them and never gives a wrong hit.
+
+What goes by name is noted: its code is no part of the bytes, and yet decides what a consumer gets.
 """
 
 from __future__ import annotations
@@ -38,20 +40,46 @@ class _NamePickler(pickle.Pickler):
         return NotImplemented
 
 
-def _dump(value: object) -> bytes:
+class _NamingUnpickler(pickle.Unpickler):
+    """Notes every name that is looked up: the machine itself tells what a pickle refers to."""
+
+    def __init__(self, content: Buffer) -> None:
+        super().__init__(io.BytesIO(content))
+        self.names: set[str] = set()
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module != "builtins":
+            self.names.add(f"{module}:{name}")
+        return super().find_class(module, name)
+
+
+def load_naming(content: Buffer) -> tuple[Any, set[str]]:
+    """Return the value in a pickle that was just made, and `module:qualified name` of all that it names.
+
+    Raises:
+        Exception: Whatever its classes raise while they are loaded.
+    """
+    unpickler = _NamingUnpickler(content)
+    return unpickler.load(), unpickler.names
+
+
+def _dump(value: object, makers: set[str]) -> bytes:
     file = io.BytesIO()
     try:
         _NamePickler(file, value).dump(value)
     except (pickle.PicklingError, AttributeError):
-        return _dump_by_value(value)
+        return _dump_by_value(value, makers)
     return file.getvalue()
 
 
-def _dump_by_value(value: object) -> bytes:
+def _dump_by_value(value: object, makers: set[str]) -> bytes:
+    """Pickle by value where there is no name; `makers` is given the functions inside which such code was defined."""
     import cloudpickle
 
     class ValuePickler(cloudpickle.Pickler):  # type: ignore[misc]
         def reducer_override(self, part: Any) -> Any:
+            if isinstance(part, type | FunctionType):
+                _note_maker(part, makers)
             if not isinstance(part, FunctionType):
                 check_part(part, value)
             return super().reducer_override(part)
@@ -61,14 +89,23 @@ def _dump_by_value(value: object) -> bytes:
     return file.getvalue()
 
 
-def dump_fixpoint(value: object) -> bytes:
-    """Return `dumps(loads(dumps(value)))` at protocol 5.
+def _note_maker(part: type | FunctionType, makers: set[str]) -> None:
+    # The bytes hold its own code, but not the code of what it imports when it is called.
+    outer, local, _ = part.__qualname__.partition(".<locals>")
+    if local and part.__module__ != "__main__":
+        makers.add(f"{part.__module__}:{outer}")
+
+
+def dump_fixpoint(value: object) -> tuple[bytes, tuple[str, ...]]:
+    """Return `dumps(loads(dumps(value)))` at protocol 5, and `module:qualified name` of all that it refers to, sorted.
 
     Raises:
         CodecError: It holds a live thing, cannot be pickled, or does not load again.
     """
+    names: set[str] = set()
     try:
-        return _dump(pickle.loads(_dump(value)))
+        loaded, named = load_naming(_dump(value, names))
+        return _dump(loaded, names), tuple(sorted(names | named))
     except FlowkitError:
         raise
     except Exception as error:

@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin
 from flowkit.codecs.arrays import ArrayCodec
 from flowkit.codecs.base import Codec, Encoded, Stored
 from flowkit.codecs.custom import custom_codecs, find_custom
-from flowkit.codecs.hints import members, origins, type_name
+from flowkit.codecs.hints import members, type_name
 from flowkit.codecs.json import JsonCodec, JsonFilesCodec
 from flowkit.codecs.json_writer import ForeignPathError, ForeignValueError
 from flowkit.codecs.models import EstimatorCodec
@@ -144,7 +144,7 @@ def _classes_in(hint: Any) -> set[Any]:
     while waiting:
         member = waiting.pop()
         origin = get_origin(member) or member
-        if origin is Ellipsis or origin in found and not get_args(member):
+        if origin is Ellipsis or (origin in found and not get_args(member)):
             continue
         found.add(origin)
         arguments = get_args(member)

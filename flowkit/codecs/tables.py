@@ -115,7 +115,8 @@ class TableCodec:
         if writer.pickled:
             manifest["pickled"] = sorted(writer.pickled)
         payload = dump_manifest(manifest)
-        return Encoded(self.format, digest_payload(self.format, payload), payload, self.suffix, chunks)
+        digest = digest_payload(self.format, payload)
+        return Encoded(self.format, digest, payload, self.suffix, chunks, tuple(sorted(writer.refers)))
 
     def decode(self, stored: Stored, hint: Any, folder: Path) -> Any:
         """Read a table as the kind that `hint` names; a hint that names none gives the kind that was stored.

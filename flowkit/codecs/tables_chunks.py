@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from flowkit.codecs.base import Buffer, Chunk, Stored, digest_chunk
+from flowkit.codecs.pickling import load_naming
 from flowkit.codecs.tables_canonical import CHUNK_ROWS, canonical_array, has_canonical_form, valid_rows
 from flowkit.errors import CodecError, cut
 
@@ -48,11 +49,13 @@ class TableWriter:
     Attributes:
         column: The column at work, as errors name it.
         pickled: Names of the types that needed pickle.
+        refers: `module:qualified name` of what the pickled values name.
     """
 
     def __init__(self, policy: PicklePolicy = "allow") -> None:
         self.column = "?"
         self.pickled: set[str] = set()
+        self.refers: set[str] = set()
         self._policy = policy
         self._contents: dict[str, Buffer] = {}
 
@@ -75,10 +78,12 @@ class TableWriter:
         if self._policy == "deny":
             raise CodecError.for_pickled_column(self.column, name)
         try:
-            content = pickle.dumps(pickle.loads(pickle.dumps(value, _PROTOCOL)), _PROTOCOL)
+            loaded, refers = load_naming(pickle.dumps(value, _PROTOCOL))
+            content = pickle.dumps(loaded, _PROTOCOL)
         except Exception as error:
             raise CodecError.for_table_column(self.column, name, cut(str(error))) from error
         self.pickled.add(name)
+        self.refers |= refers
         return content
 
     def finish(self) -> tuple[Segment | None, tuple[Chunk, ...]]:

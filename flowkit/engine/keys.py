@@ -15,6 +15,7 @@ from flowkit.codecs.registry import CodecRegistry
 from flowkit.errors import EncodingError
 from flowkit.fingerprint.encode import encode_value
 from flowkit.fingerprint.files import FileDigests, digest_path
+from flowkit.fingerprint.stamps import stamp_path
 from flowkit.graph.arguments import LEAVES, FileInput, StoredConstant, refs_of, replace_leaves
 from flowkit.graph.graph import Node
 from flowkit.project import Project
@@ -25,7 +26,6 @@ from flowkit.records import (
     Digest,
     EnvironmentFingerprint,
     KeyParts,
-    Stamp,
     StepSpecification,
 )
 from flowkit.store.base import Store
@@ -137,7 +137,7 @@ class KeyMaker:
         prepared = bound.prepared
         parts = [
             bound.parts.get(parameter.name)
-            or describe_argument(parameter.name, bound.arguments[parameter.name], resolve, self._code.of_value)
+            or describe_argument(parameter.name, bound.arguments[parameter.name], resolve, self._code)
             for parameter in prepared.step.parameters
             if not parameter.untracked
         ]
@@ -156,7 +156,7 @@ class KeyMaker:
             for parameter in step.parameters
         }
         parts = {
-            parameter.name: describe_argument(parameter.name, arguments[parameter.name], _no_node, self._code.of_value)
+            parameter.name: describe_argument(parameter.name, arguments[parameter.name], _no_node, self._code)
             for parameter in step.parameters
             if not parameter.untracked and not any(True for _ in refs_of(arguments[parameter.name]))
         }
@@ -177,11 +177,8 @@ class KeyMaker:
 
     def _read_file(self, path: Path) -> FileInput:
         absolute = self._project.root / path
+        stamp = stamp_path(absolute)
         kind, digest, size = digest_path(absolute, self._files)
-        stamp = None
-        if kind == "file":
-            status = absolute.stat()
-            stamp = Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
         return FileInput(absolute, Artifact(digest, str(kind), size), stamp)
 
     def _store_constant(self, item: Any, hint: Any) -> Any:

@@ -15,8 +15,9 @@ from typing import Any
 
 from flowkit.codecs.custom import custom_codecs
 from flowkit.engine.dispatcher import Dispatcher
+from flowkit.engine.keys import KeyMaker
 from flowkit.engine.ledger import Ledger
-from flowkit.engine.orders import OrderWriter
+from flowkit.engine.orders import OrderWriter, is_importable
 from flowkit.engine.planner import Planner
 from flowkit.engine.progress import Listener
 from flowkit.engine.provenance import GitQuery, GitState, current_host, current_user, new_run_id
@@ -27,6 +28,7 @@ from flowkit.engine.workspace import Workspace
 from flowkit.errors import StoreError
 from flowkit.execution.base import Executor, HostSettings
 from flowkit.execution.bundle import build_bundle, store_bundle
+from flowkit.execution.proof import summarise_code
 from flowkit.graph.graph import Graph
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.liveness import identify_driver
@@ -137,18 +139,19 @@ def _assemble(
         executor,
         workspace.make_promotions(),
         listener,
-        lambda: executor.start(host_settings(workspace, graph)),
+        lambda: executor.start(host_settings(workspace, graph, keys)),
         workspace.project.root,
         interrupted.is_set,
     )
 
 
-def host_settings(workspace: Workspace, graph: Graph) -> HostSettings:
+def host_settings(workspace: Workspace, graph: Graph, keys: KeyMaker) -> HostSettings:
     """Return what step hosts are started with: the store, the project, and the code as it is loaded now."""
+    steps = dict.fromkeys(node.step for node in graph if node.step is not None)
     bundle = store_bundle(workspace.folder, build_bundle(workspace.project))
     # A host must know the codecs that the driver knows: they take part in choosing how a value is stored.
     modules = dict.fromkeys(codec.codec_class.__module__ for codec in custom_codecs())
-    modules.update(dict.fromkeys(node.step.module for node in graph if node.step is not None))
+    modules.update(dict.fromkeys(step.module for step in steps))
     return HostSettings(
         store=str(workspace.folder.path),
         root=str(workspace.project.root),
@@ -156,6 +159,11 @@ def host_settings(workspace: Workspace, graph: Graph) -> HostSettings:
         bundle=bundle,
         pickle=workspace.pickle,
         warm=tuple(name for name in modules if name != "__main__"),
+        proofs={
+            (step.module, step.qualname): summarise_code(keys.prepare(step).code)
+            for step in steps
+            if is_importable(step)
+        },
     )
 
 

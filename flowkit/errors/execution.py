@@ -221,6 +221,16 @@ class CodeMismatchError(StepError):
         )
 
     @classmethod
+    def for_values(cls, step: str, names: Sequence[str], worker: str) -> Self:
+        """Report a step that reaches globals which have other values in the process that was to run it."""
+        shown = ", ".join(f"'{name}'" for name in names)
+        return cls(
+            f"Step '{step}' reaches {shown}, which has another value in each process, so it was not run.",
+            (("step", step), ("globals", ", ".join(names)), ("worker", worker)),
+            "give it the same value everywhere, such as by sorting what comes from a set, or compute it in a step",
+        )
+
+    @classmethod
     def for_missing_step(cls, step: str, module: str, qualname: str, reason: str) -> Self:
         """Report a step that the process cannot find."""
         return cls(

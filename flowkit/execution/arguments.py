@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flowkit.cache.arguments import ArgumentCode
 from flowkit.codecs.base import Stored
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.contracts import enforce
@@ -19,10 +20,11 @@ from flowkit.errors import StepInputError, ValueTypeError
 from flowkit.execution.base import NodeOrder
 from flowkit.execution.isolation import WorkFolder
 from flowkit.fingerprint.canonical import canonicalise
+from flowkit.fingerprint.stamps import stamp_path
 from flowkit.graph.arguments import LEAVES, FileInput, Gather, Ref, StoredConstant, item_hint, leaves_of, replace_leaves
 from flowkit.graph.hint_text import format_hint
 from flowkit.graph.valuecheck import check_value
-from flowkit.records import Artifact, Digest, ParameterSpecification, Stamp, StepSpecification
+from flowkit.records import Artifact, ParameterSpecification, StepSpecification
 from flowkit.store.base import Store
 
 Resolve = Callable[[Ref], Artifact | None]
@@ -34,14 +36,14 @@ class ArgumentLoader:
 
     Attributes:
         resolve: Gives the artifact behind a reference, None where its producer was skipped.
-        code: Gives the fingerprint of a function or class that is passed as a value.
+        code: Gives the fingerprints of functions and classes that are passed as values.
     """
 
     store: Store
     codecs: CodecRegistry
     work: WorkFolder
     resolve: Resolve
-    code: Callable[[object], Digest] | None = None
+    code: ArgumentCode | None = None
 
     def load(self, order: NodeOrder, specification: StepSpecification) -> dict[str, Any]:
         """Return what to call the step with, by parameter.
@@ -68,7 +70,8 @@ class ArgumentLoader:
             return self._load_leaf(item, hint, step) if isinstance(item, LEAVES) else item
 
         # Its copy is the step's own: what the step does to it never reaches another attempt.
-        return replace_leaves(canonicalise(tree, _leave_leaves, self.code), load, parameter.hint)
+        code = self.code.of_value if self.code is not None else None
+        return replace_leaves(canonicalise(tree, _leave_leaves, code), load, parameter.hint)
 
     def _load_leaf(self, leaf: Any, hint: Any, step: str) -> Any:
         if isinstance(leaf, FileInput):
@@ -98,16 +101,8 @@ def files_of(arguments: Mapping[str, Any]) -> Iterator[FileInput]:
 
 
 def changed_files(arguments: Mapping[str, Any]) -> list[Path]:
-    """Return the input files that are no longer as they were when their content was hashed."""
-    return [file.path for file in files_of(arguments) if file.stamp is not None and not _has_stamp(file)]
-
-
-def _has_stamp(file: FileInput) -> bool:
-    try:
-        status = os.stat(file.path)
-    except OSError:
-        return False
-    return file.stamp == Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    """Return the input files and folders that are no longer as they were when their content was hashed."""
+    return [file.path for file in files_of(arguments) if stamp_path(file.path) != file.stamp]
 
 
 def _prove(value: Any, parameter: ParameterSpecification, step: str) -> Any:

@@ -10,8 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from flowkit.execution.proof import StepProof
 from flowkit.graph.arguments import Ref
 from flowkit.records import ArgumentPart, Artifact, Digest, StepOptions, StepResult
+
+StepPlace = tuple[str, str]
+"""A module and a qualified name in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class HostSettings:
         pickle: The project's policy for opaque values: `allow` or `deny`.
         memory_bytes: How much of recent values a host may keep.
         warm: Modules to import before the first packet; they make no difference to results.
+        proofs: The code of every step that is found by name, to be proven before the first packet: later a step that
+            ran may have changed what another one reaches.
     """
 
     store: str
@@ -100,6 +106,7 @@ class HostSettings:
     pickle: Literal["allow", "deny"] = "allow"
     memory_bytes: int = 256 * 1024 * 1024
     warm: tuple[str, ...] = field(default=(), compare=False)
+    proofs: Mapping[StepPlace, StepProof] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

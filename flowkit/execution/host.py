@@ -95,13 +95,16 @@ def set_up(settings: HostSettings, worker: str, work: Path) -> tuple[HostContext
         work=WorkFolder(work),
         capture=capture,
         worker=worker,
-        code=code.of_value,
+        code=code,
+        disposable=True,
     )
     for module in settings.warm:
         # What fails here fails again, with the node that needs it, and is told there.
         with contextlib.suppress(Exception):
             importlib.import_module(module)
-    return context, StepFinder(code, worker)
+    finder = StepFinder(code, worker, settings.proofs)
+    finder.prepare()
+    return context, finder
 
 
 def serve(reader: FrameReader, report: PipeReport, tickets: int, context: HostContext, finder: StepFinder) -> None:
@@ -114,8 +117,9 @@ def serve(reader: FrameReader, report: PipeReport, tickets: int, context: HostCo
         payload = reader.receive()
         report.send(("taken",))
         packet: Packet = pickle.loads(payload)
-        PacketRun(packet, finder, context, report, _claims(tickets)).run()
-        report.send(("done",))
+        work = PacketRun(packet, finder, context, report, _claims(tickets))
+        work.run()
+        report.send(("done", work.spoiled))
 
 
 def describe_refusal(error: Exception) -> Failure:

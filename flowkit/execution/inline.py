@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from flowkit.cache.code import StepCode
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.execution.base import (
     ExecutorEvent,
@@ -45,8 +46,7 @@ class InlineExecutor:
         self._capture: Capture = NoCapture()
         self._context: HostContext | None = None
         self._work = Path()
-        # The driver's own code is the code of the run, so there is nothing to prove.
-        self._finder = StepFinder(None, WORKER)
+        self._finder: StepFinder | None = None
         self._waiting: deque[Packet] = deque()
         self._current: tuple[Packet, Iterator[None]] | None = None
         self._events: list[ExecutorEvent] = []
@@ -58,16 +58,21 @@ class InlineExecutor:
         if self._capture_wanted:
             self._capture = InlineCapture()
         self._work = make_work_base()
+        codecs = CodecRegistry(settings.pickle)
+        code = StepCode(CodeFingerprinter(Project(Path(settings.root), settings.code)), codecs)
+        # The driver's own code is the code of the run, so there is nothing to prove.
+        self._finder = StepFinder(code, WORKER, settings.proofs, proves=False)
+        self._finder.prepare()
         self._context = HostContext(
             root=Path(settings.root),
             folder=Path(settings.store),
             store=LocalStore(StoreFolder.open(Path(settings.store)), settings.memory_bytes),
-            codecs=CodecRegistry(settings.pickle),
+            codecs=codecs,
             work=WorkFolder(self._work),
             capture=self._capture,
             worker=WORKER,
             interruptible=True,
-            code=CodeFingerprinter(Project(Path(settings.root), settings.code)).of_value,
+            code=code,
         )
 
     def slots(self) -> Slots:
@@ -104,6 +109,7 @@ class InlineExecutor:
 
     def _begin(self, packet: Packet) -> Iterator[None]:
         assert self._context is not None, "start() comes first"
+        assert self._finder is not None, "start() comes first"
         left = []
         for order in packet.nodes:
             if order.node in self._cancelled:

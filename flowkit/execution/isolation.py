@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+
+_PREFIX = "flowkit-work-"
+_OWNER = "owner"
+_OWNED: dict[Path, int] = {}
+"""The folders of this process, each with the descriptor that holds its lock."""
 
 
 @contextmanager
@@ -82,13 +89,51 @@ class WorkFolder:
 
 
 def make_work_base() -> Path:
-    """Return a new folder for temporary files, for its owner alone."""
-    return Path(tempfile.mkdtemp(prefix="flowkit-work-"))
+    """Return a new folder for temporary files, for its owner alone; `remove_stale_bases` knows when that is dead."""
+    base = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    # Renamed once it is locked: nobody may find it without.
+    descriptor = os.open(base / "new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    _OWNED[base] = descriptor
+    if _lock(descriptor):
+        os.rename(base / "new", base / _OWNER)
+    return base
 
 
 def remove_work_base(base: Path) -> None:
     """Remove such a folder with all that steps left in it."""
     shutil.rmtree(base, ignore_errors=True)
+    descriptor = _OWNED.pop(base, None)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def remove_stale_bases() -> None:
+    """Remove this user's folders of this kind whose owners were killed before they could."""
+    for base in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            # What vanishes meanwhile, or belongs to somebody else, is not this process's to remove.
+            status = os.lstat(base)
+            if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and base not in _OWNED:
+                _remove_if_stale(base)
+
+
+def _remove_if_stale(base: Path) -> None:
+    descriptor = os.open(base / _OWNER, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        # The kernel drops a lock with its owner's life, also across containers, where a process id says nothing.
+        if _lock(descriptor):
+            shutil.rmtree(base, ignore_errors=True)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        # Held by another process, or a file system without locks: such a folder is left alone.
+        return False
+    return True
 
 
 def reset_peak_memory() -> None:

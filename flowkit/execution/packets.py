@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from flowkit.execution.base import NodeEnded, NodeOrder, NodeReturned, NodeStarted, Packet
 from flowkit.execution.perform import HostContext, failed_result, node_key, perform
+from flowkit.execution.reached import advise_on_changes, describe_changes
 from flowkit.execution.steps import StepFinder
 from flowkit.graph.arguments import Ref, refs_of
 from flowkit.records import Artifact, Digest, Outcome, StepResult, StepSpecification
@@ -19,6 +21,7 @@ BUDGET_SPENT = "the packet's time is spent"
 REUSABLE = "a recorded result may be reused"
 WITHDRAWN = "taken back before it began"
 WAITS = "an input from the same packet is missing"
+SPOILED = "a step changed globals, so its step host is replaced"
 
 
 class Report(Protocol):
@@ -67,6 +70,12 @@ class PacketRun:
         self._claim = claim
         self._made: dict[Ref, Artifact] = {}
         self._begin: float | None = None
+        self._changed = False
+
+    @property
+    def spoiled(self) -> bool:
+        """Whether a step changed what its code reaches, so that this process must run nothing more."""
+        return self._changed and self._context.disposable
 
     def run(self) -> None:
         """Run or hand back every node that this process may claim."""
@@ -82,7 +91,9 @@ class PacketRun:
             yield
 
     def _take(self, order: NodeOrder) -> None:
-        if self._begin is not None and time.monotonic() - self._begin > self._packet.budget:
+        if self.spoiled:
+            self._hand_back(order, SPOILED)
+        elif self._begin is not None and time.monotonic() - self._begin > self._packet.budget:
             self._hand_back(order, BUDGET_SPENT)
         elif not self._has_inputs(order):
             self._hand_back(order, WAITS)
@@ -111,6 +122,10 @@ class PacketRun:
     def _run(self, order: NodeOrder, key: Digest, specification: StepSpecification) -> None:
         self._start(order, key)
         result = perform(order, key, specification, self._artifact_of(order), self._context)
+        changes = self._finder.changes(specification)
+        if changes:
+            self._changed = True
+            result = _with_changes(result, order.step.name, changes)
         if result.outcome is Outcome.EXECUTED:
             self._made.update({Ref(order.node, output.name): output.artifact for output in result.outputs})
         self._end(result)
@@ -141,3 +156,11 @@ class PacketRun:
             return None if ref in order.skipped else found
 
         return resolve
+
+
+def _with_changes(result: StepResult, step: str, names: tuple[str, ...]) -> StepResult:
+    """Return a result that is not to be reused, as it may depend on what ran before; others are never reused."""
+    if result.outcome is not Outcome.EXECUTED:
+        return result
+    warnings = (*result.warnings, advise_on_changes(step, names))
+    return replace(result, uncached=result.uncached or describe_changes(names), warnings=warnings)

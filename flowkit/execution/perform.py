@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flowkit.authoring.types import scratch_in
-from flowkit.cache.arguments import describe_argument
+from flowkit.cache.arguments import ArgumentCode, describe_argument
 from flowkit.cache.key import compute_cache_key
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.errors import LostArtifactError
@@ -35,8 +35,9 @@ class HostContext:
         root: The project's root, in which steps run.
         folder: The store's folder, below which logs lie.
         worker: The name of this worker in results.
-        code: Gives the fingerprint of a function or class that is passed as a value.
+        code: Gives the fingerprints of the code that arguments bring along.
         interruptible: Whether a `KeyboardInterrupt` is a person's Ctrl-C, as in the driver, and so goes through.
+        disposable: Whether another process can take this one's place once a step has changed what others may reach.
     """
 
     root: Path
@@ -46,8 +47,9 @@ class HostContext:
     work: WorkFolder
     capture: Capture
     worker: str
-    code: Callable[[object], Digest] | None = None
+    code: ArgumentCode | None = None
     interruptible: bool = False
+    disposable: bool = False
 
 
 @dataclass(slots=True)
@@ -70,7 +72,7 @@ class _Account:
 
 
 def node_key(
-    order: NodeOrder, specification: StepSpecification, resolve: Resolve, code: Callable[[object], Digest] | None = None
+    order: NodeOrder, specification: StepSpecification, resolve: Resolve, code: ArgumentCode | None = None
 ) -> Digest:
     """Return the node's cache key: the given one, or computed from its arguments.
 

@@ -7,36 +7,44 @@ import linecache
 import pickle
 import sys
 import types
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from flowkit.authoring.step import Step
 from flowkit.errors import CodeMismatchError
-from flowkit.execution.base import StepOrder
+from flowkit.execution.base import StepOrder, StepPlace
 from flowkit.execution.bundle import install_sources
+from flowkit.execution.proof import StepProof, differing_globals, summarise_code
+from flowkit.execution.reached import Fingerprints, ReachedCode
 from flowkit.records import CodeFingerprint, Digest, StepSpecification
-
-
-class Fingerprints(Protocol):
-    """Gives the fingerprint of a step's code, such as a `CodeFingerprinter`."""
-
-    def of_step(self, specification: StepSpecification) -> CodeFingerprint:
-        """Return the fingerprint of all the code that the step reaches."""
-        ...
 
 
 class StepFinder:
     """Finds steps by module and name, or takes them by value; each is proven once.
 
     Args:
-        fingerprints: Recomputes a step's code fingerprint; None where there is nothing to prove, as in the driver.
+        fingerprints: Recomputes a step's code fingerprint.
         worker: Named where a proof fails.
+        proofs: What the driver says of the steps that are found by name.
+        proves: Whether a step's code could be other than the driver's; it cannot in the driver itself.
     """
 
-    def __init__(self, fingerprints: Fingerprints | None, worker: str) -> None:
+    def __init__(
+        self, fingerprints: Fingerprints, worker: str, proofs: Mapping[StepPlace, StepProof], *, proves: bool = True
+    ) -> None:
         self._fingerprints = fingerprints
         self._worker = worker
+        self._proofs = proofs
+        self._proves = proves
         self._known: dict[tuple[str, str, Digest], StepSpecification] = {}
+        self._reached: dict[StepSpecification, ReachedCode] = {}
+
+    def prepare(self) -> None:
+        """Fingerprint every step that the driver has told of, before one that runs can change what others reach."""
+        for module, qualname in self._proofs:
+            # What fails here fails again, with the node that needs it, and is told there.
+            with suppress(Exception):
+                self._reach(_look_up(qualname, module, qualname))
 
     def knows(self, order: StepOrder) -> bool:
         """Whether the step was found and proven already, so that `find` takes no time."""
@@ -52,17 +60,31 @@ class StepFinder:
         key = (order.module, order.qualname, order.code)
         known = self._known.get(key)
         if known is None:
-            known = _unpickle(order) if order.pickled is not None else _look_up(order)
-            self._prove(order, known)
+            by_value = order.pickled is not None
+            known = _unpickle(order) if by_value else _look_up(order.name, order.module, order.qualname)
+            self._prove(order, self._reach(known).code)
             self._known[key] = known
         return known
 
-    def _prove(self, order: StepOrder, specification: StepSpecification) -> None:
-        if self._fingerprints is None:
+    def changes(self, specification: StepSpecification) -> tuple[str, ...]:
+        """Return the names of what a step that was found here reaches and what is not any more as it was."""
+        return self._reach(specification).changes()
+
+    def _reach(self, specification: StepSpecification) -> ReachedCode:
+        known = self._reached.get(specification)
+        if known is None:
+            known = self._reached[specification] = ReachedCode(specification, self._fingerprints)
+        return known
+
+    def _prove(self, order: StepOrder, found: CodeFingerprint) -> None:
+        if not self._proves or found.digest == order.code:
             return
-        found = self._fingerprints.of_step(specification).digest
-        if found != order.code:
-            raise CodeMismatchError.for_step(order.name, order.code, found, self._worker)
+        wanted = self._proofs.get((order.module, order.qualname))
+        if wanted is not None and wanted.code == order.code:
+            names = differing_globals(wanted, summarise_code(found))
+            if names:
+                raise CodeMismatchError.for_values(order.name, names, self._worker)
+        raise CodeMismatchError.for_step(order.name, order.code, found.digest, self._worker)
 
 
 def pickle_step(specification: StepSpecification) -> bytes:
@@ -117,21 +139,15 @@ def _is_flowkits(value: object) -> bool:
     return plain and str(getattr(value, "__module__", "")).partition(".")[0] == "flowkit"
 
 
-def _look_up(order: StepOrder) -> StepSpecification:
-    module = sys.modules.get(order.module) or importlib.import_module(order.module)
-    found: object = module
-    for name in order.qualname.split("."):
+def _look_up(step: str, module: str, qualname: str) -> StepSpecification:
+    found: object = sys.modules.get(module) or importlib.import_module(module)
+    for name in qualname.split("."):
         try:
             found = getattr(found, name)
         except AttributeError as error:
-            raise CodeMismatchError.for_missing_step(
-                order.name, order.module, order.qualname, f"{error.__class__.__name__}: {error}"
-            ) from error
-    return _specification_of(found, order)
-
-
-def _specification_of(found: object, order: StepOrder) -> StepSpecification:
+            reason = f"{error.__class__.__name__}: {error}"
+            raise CodeMismatchError.for_missing_step(step, module, qualname, reason) from error
     if isinstance(found, Step):
         return found.specification
     reason = f"a {type(found).__name__} stands there, not a step"
-    raise CodeMismatchError.for_missing_step(order.name, order.module, order.qualname, reason)
+    raise CodeMismatchError.for_missing_step(step, module, qualname, reason)

@@ -6,12 +6,13 @@ import atexit
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flowkit.execution.base import HostSettings, NodeReturned
 from flowkit.execution.envelope import Envelope
 from flowkit.execution.host_process import HostProcess, Spawner, host_environment
+from flowkit.execution.isolation import remove_stale_bases
 from flowkit.execution.packets import WITHDRAWN
 from flowkit.execution.watch import PacketWatch, Report
 
@@ -45,6 +46,7 @@ class Supervisor:
         self._count = 0
         self._closed = False
         atexit.register(self.close)
+        remove_stale_bases()
 
     def warm(self, settings: HostSettings) -> None:
         """Start a host in each free slot that has none for these settings.
@@ -158,6 +160,9 @@ class Supervisor:
         if host is not None and not self._fits(host, settings):
             slot.host = None
             host.close()
+            if host.settings == settings:
+                # So that runs of two pipelines in turn do not replace each other's hosts for ever.
+                settings = replace(settings, proofs={**host.settings.proofs, **settings.proofs})
         if slot.host is None:
             environment = host_environment(len(self._slots), self._imposed)
             slot.host = HostProcess(settings, self.worker, self._spawner, environment)
@@ -165,6 +170,9 @@ class Supervisor:
 
     def _fits(self, host: HostProcess | None, settings: HostSettings) -> bool:
         if host is None or host.settings != settings or host.is_dead():
+            return False
+        if not settings.proofs.items() <= host.settings.proofs.items():
+            # What has run there may have changed what the other steps reach: only a new process can prove them.
             return False
         return host.environment == host_environment(len(self._slots), self._imposed)
 

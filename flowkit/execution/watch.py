@@ -60,6 +60,7 @@ class PacketWatch:
         self._release_at: float | None = None
         self._cancelled: frozenset[str] = frozenset()
         self._done = False
+        self._spoiled = False
         self._taken = False
         self._refused = False
         self._condemned: str | None = None
@@ -77,7 +78,7 @@ class PacketWatch:
         self.cancel(frozenset(slip.token for slip in self._envelope.slips))
 
     def run(self) -> bool:
-        """See the packet through, and say whether the host still lives."""
+        """See the packet through, and say whether the host lives and may take another."""
         if self._cancelled:
             # Nothing has begun yet, so no host needs to be killed for it.
             self._return_last(len(self._pending))
@@ -93,7 +94,7 @@ class PacketWatch:
             self._bury()
             return False
         self._host.withdraw()
-        return True
+        return not self._spoiled
 
     def close(self) -> None:
         """Give the descriptors back; nobody may cancel any more."""
@@ -140,7 +141,7 @@ class PacketWatch:
         elif kind == "refused":
             self._refuse(message[1])
         elif kind == "done":
-            self._done = True
+            self._done, self._spoiled = True, message[1]
 
     def _hear_start(self, token: str, at: float, key: Digest) -> None:
         slip = self._pending[token]

@@ -1,4 +1,4 @@
-"""Project code that hangs on other people's table classes: registered accessors and patched methods."""
+"""Project code in other people's tables of names: registered accessors and checks, patched methods."""
 
 from __future__ import annotations
 
@@ -28,6 +28,16 @@ def accessor_tokens(encoder: ValueEncoder, names: frozenset[str]) -> Tokens:
             if is_project_code(encoder.context, value):
                 found.append(text(b"n", f"{kind}.{name}"))
                 found += encoder.guarded(f"accessor {kind}.{name}", value)
+    return found
+
+
+def check_tokens(encoder: ValueEncoder, words: frozenset[str]) -> Tokens:
+    """Return the tokens of the checks registered with pandera that any of these words names."""
+    checks = getattr(sys.modules.get("pandera.api.checks"), "Check", None)
+    registered: dict[str, Any] = getattr(checks, "REGISTERED_CUSTOM_CHECKS", {})
+    found: Tokens = []
+    for name in sorted(words & registered.keys()):
+        found += [text(b"n", f"check {name}"), *encoder.guarded(f"check {name!r}", registered[name])]
     return found
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import functools
 import importlib
+import importlib.machinery
+import importlib.util
 import sys
 import types
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -28,7 +30,18 @@ _LRU_CACHE = type(functools.lru_cache(lambda: None))
 _CYTHON_FUNCTIONS = frozenset({"cython_function_or_method", "fused_cython_function"})
 EMPTY: Any = types.SimpleNamespace(empty="cell")
 """Stands for the contents of a cell that has none."""
-_COMPUTED_IMPORTS = (importlib.import_module, importlib.reload, importlib.__import__, builtins.__import__)
+_COMPUTED_IMPORTS = (
+    importlib.import_module,
+    importlib.reload,
+    importlib.__import__,
+    builtins.__import__,
+    importlib.util.find_spec,
+    importlib.util.module_from_spec,
+    importlib.util.spec_from_file_location,
+    importlib.machinery.SourceFileLoader,
+    importlib.machinery.SourcelessFileLoader,
+)
+_COMPUTED_IMPORTS_BY_NAME = frozenset({("runpy", "run_module"), ("runpy", "run_path"), ("pkgutil", "resolve_name")})
 
 
 def encode_reference(encoder: ValueEncoder, value: Any) -> Tokens | None:
@@ -57,7 +70,9 @@ def encode_reference(encoder: ValueEncoder, value: Any) -> Tokens | None:
 
 def is_computed_import(value: object) -> bool:
     """Whether a value imports, or gives, a module under a name that is known only when the code runs."""
-    return value is sys.modules or any(value is known for known in _COMPUTED_IMPORTS)
+    if value is sys.modules or any(value is known for known in _COMPUTED_IMPORTS):
+        return True
+    return isinstance(value, FunctionType) and (value.__module__, value.__qualname__) in _COMPUTED_IMPORTS_BY_NAME
 
 
 def is_project_code(context: Context, value: Any) -> bool:
@@ -120,11 +135,11 @@ def _encode_function(encoder: ValueEncoder, function: Any) -> Tokens:
     if context.owner_of_function(function) is Owner.PROJECT:
         return [context.function(function)]
     name = context.foreign(function.__module__, function.__qualname__)
-    if any(function is known for known in _COMPUTED_IMPORTS):
+    if is_computed_import(function):
         return [name, context.all_sources()]
     if _is_single_dispatch(function):
         return join(b"G", [[name], encoder.pairs(b"d", function.registry.items(), in_order=False)])
-    if _is_importable(function) and not is_project_code(context, function):
+    if is_importable(function) and not is_project_code(context, function):
         return [name]
     return _encode_foreign_closure(encoder, function, name)
 
@@ -162,7 +177,7 @@ def _is_single_dispatch(function: FunctionType) -> bool:
     return function.__globals__.get("__name__") == "functools" and hasattr(function, "registry")
 
 
-def _is_importable(value: Any) -> bool:
+def is_importable(value: Any) -> bool:
     """Whether a module holds exactly this object under its qualified name."""
     found: Any = sys.modules.get(value.__module__) if isinstance(value.__module__, str) else None
     for name in value.__qualname__.split("."):
@@ -173,6 +188,8 @@ def _is_importable(value: Any) -> bool:
 def _encode_class(encoder: ValueEncoder, kind: type) -> Tokens:
     context = encoder.context
     owner = context.owner_of_class(kind)
+    if is_computed_import(kind):
+        return [context.foreign(kind.__module__, kind.__qualname__), context.all_sources()]
     if owner is Owner.PROJECT and not is_compiled(sys.modules.get(kind.__module__)):
         return [context.klass(kind)]
     if owner is Owner.PROJECT:
@@ -184,7 +201,7 @@ def _encode_class(encoder: ValueEncoder, kind: type) -> Tokens:
 
 def _is_made_elsewhere(kind: type) -> bool:
     """Whether a class only claims a library's module, as `make_dataclass` and `new_class` do."""
-    return kind.__module__ == "types" and not _is_importable(kind)
+    return kind.__module__ == "types" and not is_importable(kind)
 
 
 def _module_of_namespace(value: dict[Any, Any]) -> ModuleType | None:
@@ -205,7 +222,7 @@ def _encode_builtin(encoder: ValueEncoder, function: Any) -> Tokens:
     bound = function.__self__
     if bound is not None and not isinstance(bound, ModuleType):
         return join(b"O", [[text(b"s", function.__name__)], encoder.tokens(bound)])
-    if any(function is known for known in _COMPUTED_IMPORTS):
+    if is_computed_import(function):
         return [context.all_sources()]
     if function.__module__ is None and bound is None:
         raise UnencodableError(f"it is the built-in function {function.__qualname__} of no module")

@@ -5,19 +5,28 @@ from __future__ import annotations
 import ast
 import dataclasses
 import enum
-import functools
 import inspect
 import linecache
 import sys
 from collections.abc import Iterator
-from types import CodeType, FunctionType
+from functools import cached_property, partial
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    WrapperDescriptorType,
+)
 from typing import Any
 
-from flowkit.fingerprint.callables import is_project_code
+from flowkit.fingerprint.accessors import check_tokens
+from flowkit.fingerprint.callables import is_importable, is_project_code
 from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.freshness import is_as_imported
 from flowkit.fingerprint.functions import annotation_tokens, own_decorator_in
 from flowkit.fingerprint.ownership import Owner, file_of
+from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.resolve import reference_tokens
 from flowkit.fingerprint.source import SourceFile, first_line
 from flowkit.fingerprint.syntax import canonical_syntax
@@ -28,8 +37,16 @@ from flowkit.fingerprint.values import ValueEncoder, join, show_value
 _SKIPPED = frozenset({"_abc_impl", "__abstractmethods__", "__dict__", "__weakref__", "__doc__", "__annotations__"})
 _SKIPPED |= {"__module__", "__qualname__", "__firstlineno__", "__static_attributes__"}
 _COUNTING = frozenset({"__slots__", "__match_args__", "__hash__"})
+_PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None), list, tuple, dict, set, frozenset})
 _DATA = frozenset({bool, int, float, complex, str, bytes, type(None)})
-_FUNCTION_LIKE = (FunctionType, staticmethod, classmethod, property, functools.cached_property)
+_FUNCTION_LIKE = (FunctionType, staticmethod, classmethod, property, cached_property)
+_OPERATORS: tuple[type, ...] = (
+    BuiltinFunctionType,
+    MethodType,
+    MethodDescriptorType,
+    WrapperDescriptorType,
+    partial,
+)
 _ORDERINGS = ("__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__")
 _PROTOCOL = frozenset({"__init__", "__subclasshook__"})
 _GENERATED = frozenset(
@@ -47,6 +64,10 @@ def class_body(encoder: ValueEncoder, kind: type) -> Body:
     name = f"{kind.__module__}:{kind.__qualname__}"
     if context.docstrings:
         tokens.append(text(b"d", str(kind.__doc__)))
+    if Reading.SOURCES in context.counted:
+        tokens += [text(b"s", written) for written in _texts(context, kind)]
+    if Reading.SUBCLASSES in context.counted:
+        tokens += join(b"U", [encoder.tokens(found) for found in _subclasses(context, kind)])
     if any(context.owner_of_class(meta) is Owner.THIRD_PARTY for meta in type.mro(type(kind))):
         return _written_body(encoder, kind, name, tokens)
     tokens += annotation_tokens(encoder, kind, name)
@@ -63,13 +84,27 @@ def _ancestry(encoder: ValueEncoder, kind: type) -> Tokens:
     return join(b"M", [encoder.tokens(type(kind)), *bases])
 
 
+def _subclasses(context: Context, kind: type) -> list[type]:
+    """Return the project's live subclasses in their order; that of modules is their names', as imports may race."""
+    known: list[type] = type.__subclasses__(kind)
+    found = [item for item in known if context.owner_of_class(item) is Owner.PROJECT]
+    # What a reload has replaced lives on until it is collected.
+    found = [item for item in found if "<locals>" in item.__qualname__ or is_importable(item)]
+    return sorted(found, key=lambda item: item.__module__)
+
+
+def _texts(context: Context, kind: type) -> Iterator[str]:
+    for source in _candidate_files(context, kind):
+        yield from (source.text_of(node) for node in source.classes.get(kind.__qualname__, []))
+
+
 def _members(context: Context, kind: type) -> Iterator[tuple[str, Any]]:
     is_enum = isinstance(kind, enum.EnumMeta)
     members = _enum_values(kind) if isinstance(kind, enum.EnumMeta) else {}
     for name, value in sorted(kind.__dict__.items()):
         if name in _SKIPPED or name in members:
             continue
-        is_code = isinstance(value, _FUNCTION_LIKE) or is_project_code(context, value)
+        is_code = isinstance(value, (*_FUNCTION_LIKE, *_OPERATORS)) or is_project_code(context, value)
         if _is_dunder(name) and not is_code and name not in _COUNTING and type(value) not in _DATA:
             continue
         if is_enum and _is_sunder(name) and not is_project_code(context, value):
@@ -77,10 +112,16 @@ def _members(context: Context, kind: type) -> Iterator[tuple[str, Any]]:
             continue
         if name in _GENERATED and "__dataclass_fields__" in kind.__dict__ and _is_generated(value):
             continue
-        if name in _PROTOCOL and isinstance(value, FunctionType) and value.__module__ == "typing":
-            # Put there by `typing.Protocol`, and replaced when the class is first used.
+        if name in _PROTOCOL and _is_of_protocol(kind, name, value):
             continue
         yield name, value
+
+
+def _is_of_protocol(kind: type, name: str, value: Any) -> bool:
+    """Whether `typing.Protocol` put a method there, or replaced it by the inherited one when the class was used."""
+    if isinstance(value, FunctionType) and value.__module__ == "typing":
+        return True
+    return hasattr(kind, "_is_protocol") and any(value is base.__dict__.get(name) for base in kind.__mro__[1:])
 
 
 def _is_dunder(name: str) -> bool:
@@ -152,9 +193,10 @@ def _written_body(encoder: ValueEncoder, kind: type, name: str, tokens: Tokens) 
     source, node, code = found
     namespace = _namespace_of(kind)
     references = encoder.context.references.of(code)
-    encoder.context.reads_docstrings |= references.reads_docstrings
+    encoder.context.reads |= references.reads
     tokens.append(canonical_syntax(node, own_decorator_in(namespace), encoder.context.docstrings))
     tokens += reference_tokens(encoder, references, namespace)
+    tokens += check_tokens(encoder, references.words)
     tokens += annotation_tokens(encoder, kind, name)
     for attribute, value in _patched(encoder.context, kind, code):
         tokens += [text(b"n", attribute), *encoder.guarded(f"{name}.{attribute}", value)]
@@ -167,10 +209,14 @@ def _namespace_of(kind: type) -> dict[str, Any]:
 
 
 def _patched(context: Context, kind: type, code: CodeType) -> Iterator[tuple[str, Any]]:
-    """Yield the methods that are not those of the class's body."""
+    """Yield the methods that are not those of the class's body, and the data that may have been set since."""
     written = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
     for name, value in sorted(kind.__dict__.items()):
-        if isinstance(value, FunctionType) and value.__code__ not in written and is_project_code(context, value):
+        is_set_later = isinstance(value, FunctionType) and value.__code__ not in written
+        if is_set_later and is_project_code(context, value):
+            yield name, value
+        elif type(value) in _PLAIN and not name.startswith(("_", "model_")):
+            # The body may have set it too, but not to what it is now.
             yield name, value
 
 
@@ -204,7 +250,7 @@ def _candidate_files(context: Context, kind: type) -> Iterator[SourceFile]:
     file = file_of(module) if module is not None else None
     if module is not None and file is not None:
         source = context.sources.file(file, namespace=module.__dict__)
-        if source is not None and is_as_imported(module, file):
+        if source is not None and is_as_imported(module, file, source):
             yield source
         return
     # A notebook: its cells are known to `linecache` only, the latest last.

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
 
+from blake3 import blake3
+
 from flowkit.fingerprint.context import Context, ReferenceCache
 from flowkit.fingerprint.functions import CodeDigests
+from flowkit.fingerprint.named import MISSING, find_named
 from flowkit.fingerprint.ownership import Ownership
 from flowkit.fingerprint.packages import installed_packages
+from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.source import SourceLibrary
 from flowkit.fingerprint.tokens import Tokens, Value, text
 from flowkit.fingerprint.values import ValueEncoder
@@ -33,6 +38,7 @@ class CodeFingerprinter:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._ownership = Ownership(project, installed_packages())
+        self._named: dict[str, Digest | None] = {}
 
     def of_step(self, specification: StepSpecification, extra: Sequence[object] = ()) -> CodeFingerprint:
         """Return the fingerprint of a step.
@@ -47,21 +53,52 @@ class CodeFingerprinter:
         """Return the digest of a function or class that is passed as a value."""
         return self._fingerprint(value, None, ()).digest
 
+    def of_name(self, name: str) -> Digest | None:
+        """Return the digest of project code that a stored value names, with the versions of what it reaches.
+
+        Code that cannot be fingerprinted has another digest in every process, so that nothing is reused on its account.
+
+        Args:
+            name: `module:qualified name`.
+
+        Returns:
+            None where the name is not the project's.
+        """
+        if name not in self._named:
+            self._named[name] = self._of_name(name)
+        return self._named[name]
+
+    def _of_name(self, name: str) -> Digest | None:
+        found = find_named(name, self._ownership)
+        if found is None:
+            return None
+        if found is MISSING:
+            return blake3(b"missing").hexdigest()
+        fingerprint = self._fingerprint(found, None, ())
+        if fingerprint.uncacheable is not None:
+            return blake3(os.urandom(32)).hexdigest()
+        owners = [self._ownership.packages.named(distribution) for distribution in fingerprint.distributions]
+        versions = sorted(f"{owner.name}={owner.label}" for owner in owners if owner is not None)
+        return blake3("\n".join((fingerprint.digest, *versions)).encode()).hexdigest()
+
     def _fingerprint(
         self, root: Any, specification: StepSpecification | None, extra: Sequence[object]
     ) -> CodeFingerprint:
-        found, needs_docstrings = self._walk(root, specification, extra, docstrings=False)
-        if needs_docstrings:
-            found, _ = self._walk(root, specification, extra, docstrings=True)
-        return found
+        counted = Reading(0)
+        while True:
+            found, reads = self._walk(root, specification, extra, counted)
+            if reads in counted:
+                return found
+            # What is read of code may lead to more code: at most one more walk for each kind of reading.
+            counted |= reads
 
     def _walk(
-        self, root: Any, specification: StepSpecification | None, extra: Sequence[object], docstrings: bool
-    ) -> tuple[CodeFingerprint, bool]:
+        self, root: Any, specification: StepSpecification | None, extra: Sequence[object], counted: Reading
+    ) -> tuple[CodeFingerprint, Reading]:
         packages = installed_packages()
         if packages is not self._ownership.packages:
             self._ownership = Ownership(self._project, packages)
-        context = Context(self._ownership, _SOURCES, _REFERENCES, docstrings)
+        context = Context(self._ownership, _SOURCES, _REFERENCES, counted)
         walk = Walk(context, _DIGESTS)
         tokens: Tokens = _root_tokens(walk.encoder, root)
         if specification is not None:
@@ -73,7 +110,7 @@ class CodeFingerprinter:
             CodeFingerprint(
                 digest, parts, frozenset(context.modules), frozenset(context.distributions), context.uncacheable
             ),
-            context.reads_docstrings,
+            context.reads,
         )
 
 

@@ -8,9 +8,11 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from flowkit.fingerprint.ownership import Owner, Ownership
-from flowkit.fingerprint.references import CodeReferences, references_of
+from flowkit.fingerprint.references import CodeReferences, Reading, references_of
 from flowkit.fingerprint.source import SourceLibrary
 from flowkit.fingerprint.tokens import Entity, EntityKind, text
+
+_NOTHING = Reading(0)
 
 
 class ReferenceCache:
@@ -34,25 +36,30 @@ class Context:
         modules: Names of the project modules that are reached.
         distributions: Names of the installed distributions that are reached.
         uncacheable: The first thing that could not be encoded, with its name; None where all could.
-        docstrings: Whether docstrings count in this walk.
-        reads_docstrings: Whether reached code may read one.
+        counted: What of code counts in this walk beyond what it does.
+        reads: What of code the code that was reached may read.
         untracked: By a function's id, the parameters whose defaults do not count.
     """
 
     def __init__(
-        self, ownership: Ownership, sources: SourceLibrary, references: ReferenceCache, docstrings: bool = False
+        self, ownership: Ownership, sources: SourceLibrary, references: ReferenceCache, counted: Reading = _NOTHING
     ) -> None:
         self.ownership = ownership
         self.project = ownership.project
         self.sources = sources
         self.references = references
-        self.docstrings = docstrings
-        self.reads_docstrings = False
+        self.counted = counted
+        self.reads = _NOTHING
         self.modules: set[str] = set()
         self.distributions: set[str] = set()
         self.uncacheable: str | None = None
         self.untracked: dict[int, frozenset[str]] = {}
         self._entities: dict[tuple[str, int], Entity] = {}
+
+    @property
+    def docstrings(self) -> bool:
+        """Whether docstrings count in this walk."""
+        return Reading.DOCSTRINGS in self.counted
 
     def entity(self, kind: EntityKind, name: str, value: Any) -> Entity:
         """Return the one entity of a live object."""

@@ -11,7 +11,7 @@ import datetime as dt
 import enum
 import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path, PurePath
@@ -56,9 +56,17 @@ def digest_value(parameter: str, value: object, leaf: Leaf | None = None, code: 
     return blake3(_DOMAIN + _Encoder(repr(parameter), leaf, code).encode(value)).hexdigest()
 
 
-def encode_artifact(digest: Digest) -> bytes:
-    """Return the encoding of a reference to an artifact."""
-    return frame_text(b"A", digest)
+def encode_artifact(digest: Digest, code: Sequence[tuple[str, Digest]] = ()) -> bytes:
+    """Return the encoding of a reference to an artifact.
+
+    Args:
+        digest: Of the artifact.
+        code: Name and fingerprint of the project's code that the artifact names, sorted.
+    """
+    if not code:
+        return frame_text(b"A", digest)
+    named = [frame_text(b"s", text) for pair in code for text in pair]
+    return frame_all(b"A", (frame_text(b"s", digest), *named))
 
 
 def encode_path(base_name: str, digest: Digest) -> bytes:

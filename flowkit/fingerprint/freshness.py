@@ -4,30 +4,50 @@ from __future__ import annotations
 
 import os
 import time
-from types import ModuleType
+from importlib.machinery import SourcelessFileLoader
+from types import CodeType, ModuleType
+
+from flowkit.fingerprint.source import SourceFile, text_of_loader
 
 _STARTED = time.time_ns()
 _HEADER = 16
 
 
-def is_as_imported(module: ModuleType, file: str) -> bool:
-    """Whether a file has most likely not been edited since its module was imported.
+def is_as_imported(module: ModuleType, file: str, source: SourceFile) -> bool:
+    """Whether the text of a file is most likely that which its module was made from.
 
-    A file older than this process is as it was. A younger one must be the one that the module's cached bytecode was
-    made from; where there is none to ask, it was just written and imported.
+    A loader that keeps the text leaves no doubt. Otherwise the module's cached bytecode, where it claims to be made
+    from the file as it is, must be what the text compiles to: the claim rests on size and time of modification, which
+    a copy can keep. Cached bytecode of another text was not used, or not any more: the file must then be older than
+    this process. Where there is none the file was just written and imported.
     """
+    if text_of_loader(file, module.__dict__) is not None:
+        return True
     try:
         status = os.stat(file)
     except OSError:
         return False
-    if status.st_mtime_ns < _STARTED:
+    cached = getattr(getattr(module, "__spec__", None), "cached", None)
+    header = _read_header(cached)
+    if header is None:
         return True
-    spec = getattr(module, "__spec__", None)
-    header = _read_header(getattr(spec, "cached", None))
-    if header is None or int.from_bytes(header[4:8], "little"):
-        return True
+    is_by_hash = bool(int.from_bytes(header[4:8], "little"))
     recorded = int.from_bytes(header[8:12], "little"), int.from_bytes(header[12:16], "little")
-    return recorded == (int(status.st_mtime) & 0xFFFF_FFFF, status.st_size & 0xFFFF_FFFF)
+    if is_by_hash or recorded == (int(status.st_mtime) & 0xFFFF_FFFF, status.st_size & 0xFFFF_FFFF):
+        return _read_code(module.__name__, cached) in source.codes.get(_whole(source), [])
+    return status.st_ctime_ns < _STARTED
+
+
+def _whole(source: SourceFile) -> tuple[str, int]:
+    return next(key for key in source.codes if key[0] == "<module>")
+
+
+def _read_code(name: str, cached: object) -> CodeType | None:
+    try:
+        return SourcelessFileLoader(name, str(cached)).get_code(name)
+    except (ImportError, EOFError, OSError, ValueError):
+        # Of another Python, or cut off: the import did not use it either, and nothing proves what it used.
+        return None
 
 
 def _read_header(cached: object) -> bytes | None:

@@ -13,11 +13,12 @@ from typing import Any
 
 from blake3 import blake3
 
-from flowkit.fingerprint.accessors import accessor_tokens
+from flowkit.fingerprint.accessors import accessor_tokens, check_tokens
 from flowkit.fingerprint.bytecode import normalise_code, render_code
 from flowkit.fingerprint.callables import EMPTY, cell_contents
 from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.effects import imported_for_effect
+from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.resolve import reference_tokens
 from flowkit.fingerprint.source import VerifiedSource, future_flags
 from flowkit.fingerprint.syntax import OwnDecorator, canonical_syntax
@@ -93,7 +94,7 @@ def function_body(encoder: ValueEncoder, digests: CodeDigests, function: Functio
     context = encoder.context
     code = digests.of(context, function)
     references = context.references.of(function.__code__)
-    context.reads_docstrings |= references.reads_docstrings
+    context.reads |= references.reads
     name = f"{function.__globals__.get('__name__')}:{function.__qualname__}"
     cells = cell_contents(function)
     tokens: Tokens = [text(b"F", code.basis), code.digest]
@@ -102,9 +103,14 @@ def function_body(encoder: ValueEncoder, digests: CodeDigests, function: Functio
     tokens += _attributes(encoder, function, name)
     tokens += reference_tokens(encoder, references, function.__globals__, dict(cells))
     tokens += accessor_tokens(encoder, references.names)
+    tokens += check_tokens(encoder, references.words)
     tokens += _own_module(context, function)
     if context.docstrings:
         tokens.append(text(b"d", str(function.__doc__)))
+    if Reading.ANNOTATIONS in context.counted:
+        tokens += annotation_tokens(encoder, function, name)
+    if Reading.SOURCES in context.counted:
+        tokens.append(text(b"s", code.source))
     return Body(code.basis, tokens, code.source)
 
 

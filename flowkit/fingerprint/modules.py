@@ -15,6 +15,7 @@ from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.effects import imported_for_effect
 from flowkit.fingerprint.functions import own_decorator_in
 from flowkit.fingerprint.ownership import file_of
+from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.resolve import global_tokens
 from flowkit.fingerprint.syntax import canonical_syntax
 from flowkit.fingerprint.tokens import Body, Tokens, text
@@ -30,6 +31,8 @@ def module_body(encoder: ValueEncoder, module: ModuleType) -> Body:
     context.modules.add(module.__name__)
     digest, source = _file_share(context, module)
     tokens: Tokens = [text(b"m", digest)]
+    if Reading.SOURCES in context.counted:
+        tokens.append(text(b"s", source))
     if is_compiled(module):
         return Body("module", tokens, "")
     for name, value in _globals(module):

@@ -57,9 +57,20 @@ def encode_array(encoder: ValueEncoder, value: Any) -> Tokens | None:
         return [encoder.context.foreign("numpy", "dtype"), *encoder.tokens(numpy.lib.format.dtype_to_descr(value))]
     array = numpy.asarray(value)
     parts = [encoder.tokens(type(value)), encoder.tokens(array.dtype), encoder.tokens(array.shape)]
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and isinstance(value, masked.MaskedArray):
+        parts += [encoder.tokens(masked.getmaskarray(value)), encoder.tokens(value.fill_value)]
+    return join(b"a", [*parts, *_contents(encoder, numpy, array)])
+
+
+def _contents(encoder: ValueEncoder, numpy: Any, array: Any) -> list[Tokens]:
+    """Return the tokens of an array's elements; field by field, as the padding between fields is left-over memory."""
+    if array.dtype.names is not None:
+        return [part for name in array.dtype.names for part in _contents(encoder, numpy, array[name])]
     if array.dtype.hasobject:
-        return join(b"a", [*parts, encoder.sequence(b"l", array.ravel().tolist())])
-    return join(b"a", [*parts, [constant_bytes(numpy.ascontiguousarray(array).tobytes())]])
+        return [encoder.sequence(b"l", array.ravel().tolist())]
+    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return [[constant_bytes(numpy.ascontiguousarray(little).tobytes())]]
 
 
 def _is_from_library(function: Any) -> bool:
@@ -103,6 +114,8 @@ def encode_instance(encoder: ValueEncoder, value: Any) -> Tokens | None:
         raise UnencodableError(f"it is a {kind.__module__}.{kind.__qualname__} ({error})") from error
     if isinstance(reduced, str):
         return [*encoder.tokens(kind), text(b"s", reduced)]
+    if kind.__module__.partition(".")[0] == "polars" and _calls_python(reduced):
+        raise UnencodableError(f"it is a polars {kind.__name__} with a Python function, which it does not show")
     make, arguments, state, items, pairs = (list(reduced[:5]) + [None] * 5)[:5]
     parts = [encoder.tokens(kind), encoder.tokens(make), encoder.tokens(arguments), _encode_state(encoder, state)]
     if items is not None:
@@ -110,6 +123,15 @@ def encode_instance(encoder: ValueEncoder, value: Any) -> Tokens | None:
     if pairs is not None:
         parts.append(encoder.pairs(b"d", pairs))
     return join(b"R", parts)
+
+
+def _calls_python(reduced: Any) -> bool:
+    """Whether what polars would pickle holds a pickled Python function: it says nothing of what that refers to."""
+    return any(isinstance(part, bytes) and b"PLPYFN" in part for item in reduced for part in _flat(item))
+
+
+def _flat(item: Any) -> tuple[Any, ...]:
+    return item if isinstance(item, tuple) else (item,)
 
 
 def _encode_state(encoder: ValueEncoder, state: Any) -> Tokens:

@@ -9,16 +9,38 @@ from __future__ import annotations
 import dis
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Flag, IntEnum, auto
 from types import CodeType
 from typing import NamedTuple
+
+from flowkit.fingerprint.spoken import spoken_names
 
 _GLOBAL_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _CELL_LOADS = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
 _NO_LOADS = frozenset({"LOAD_FAST_AND_CLEAR", "LOAD_CLOSURE"})
 _CHAINING = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _AS_STEPS = frozenset({"SWAP", "POP_TOP", "COPY", "NOP"})
-_DOC_READERS = frozenset({"__doc__", "getdoc"})
+
+
+class Reading(Flag):
+    """What code reads of other code beyond what that does: it then counts for everything that is reached."""
+
+    DOCSTRINGS = auto()
+    SOURCES = auto()
+    ANNOTATIONS = auto()
+    SUBCLASSES = auto()
+
+
+_READERS = {
+    **dict.fromkeys(("__doc__", "getdoc", "model_json_schema"), Reading.DOCSTRINGS),
+    **dict.fromkeys(("getsource", "getsourcelines", "getcomments", "findsource"), Reading.SOURCES),
+    **dict.fromkeys(
+        ("__annotations__", "get_annotations", "get_type_hints", "getfullargspec", "signature"), Reading.ANNOTATIONS
+    ),
+    "__subclasses__": Reading.SUBCLASSES,
+}
+_PLAIN_WORDS = frozenset({"signature"})
+_NAMESPACES = frozenset({"__globals__", "f_globals"})
 
 
 class Root(IntEnum):
@@ -51,15 +73,21 @@ class CodeReferences:
         references: Sorted, each once.
         imports: (level, module) of every import statement inside; they load modules whatever is read from these.
         names: Every attribute and global name in the code.
+        words: These, and every name among its constants: of keyword arguments, for instance.
+        spoken: What its texts name, where the module has something of that name.
         computed_import: Whether an import could not be read.
-        reads_docstrings: Whether it may read a docstring.
+        opens_module: Whether it may read any global of its module.
+        reads: What it may read of other code.
     """
 
     references: tuple[Reference, ...]
     imports: tuple[tuple[int, str], ...]
     names: frozenset[str]
+    words: frozenset[str]
+    spoken: tuple[Reference, ...]
     computed_import: bool
-    reads_docstrings: bool
+    opens_module: bool
+    reads: Reading
 
 
 def references_of(code: CodeType) -> CodeReferences:
@@ -74,11 +102,37 @@ def references_of(code: CodeType) -> CodeReferences:
         found.update(_loads(item, listing, imports))
     found.update(imports.unread(found))
     names = frozenset(name for item in codes for name in item.co_names)
-    constants = {constant for item in codes for constant in item.co_consts if isinstance(constant, str)}
-    reads_docstrings = bool(_DOC_READERS & (names | constants))
+    words = names | {word for item in codes for constant in item.co_consts for word in _words(constant)}
+    spoken = [spoken_names(listing) for listing in listings]
     return CodeReferences(
-        tuple(sorted(found)), tuple(sorted(imports.modules)), names, imports.computed, reads_docstrings
+        references=tuple(sorted(found)),
+        imports=tuple(sorted(imports.modules)),
+        names=names,
+        words=words,
+        spoken=tuple(sorted({_dotted(name) for item in spoken for name in item.names})),
+        computed_import=imports.computed,
+        opens_module=any(item.anything for item in spoken) or bool(_NAMESPACES & words),
+        reads=_readings(names, words),
     )
+
+
+def _words(constant: object) -> Iterator[str]:
+    for item in constant if isinstance(constant, tuple) else (constant,):
+        if isinstance(item, str) and item.isidentifier():
+            yield item
+
+
+def _dotted(name: str) -> Reference:
+    first, *rest = name.split(".")
+    return Reference(Root.GLOBAL, first, tuple(rest))
+
+
+def _readings(names: frozenset[str], words: frozenset[str]) -> Reading:
+    found = Reading(0)
+    for name, reading in _READERS.items():
+        if name in names or (name in words and name not in _PLAIN_WORDS):
+            found |= reading
+    return found
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:

@@ -22,6 +22,8 @@ from flowkit.fingerprint.values import ValueEncoder
 _MISSING: Any = object()
 _OPENS_MODULE = frozenset({"eval", "exec", "globals", "vars", "locals"})
 _MACHINERY = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
+_NAMESPACES = frozenset({"__dict__", "__getattribute__"})
+_GLOBALS = "__globals__"
 _BY_REFERENCE = (FunctionType, BuiltinFunctionType, type, ModuleType, Step, Pipeline)
 
 
@@ -45,6 +47,12 @@ def reference_tokens(
         if resolved is not None:
             found.append(text(b"n", " ".join((str(reference.level), reference.name, *reference.chain))))
             found += resolved
+    for reference in code.spoken:
+        if reference.name in namespace:
+            found.append(text(b"n", " ".join((reference.name, *reference.chain))))
+            found += resolver.resolve(reference) or []
+    if code.opens_module:
+        found += resolver.own_module()
     if code.computed_import:
         found.append(encoder.context.all_sources())
     return found
@@ -130,12 +138,13 @@ class _Resolver:
         if value is _MISSING:
             return [text(b"u", name)]
         if name in _OPENS_MODULE and isinstance(value, BuiltinFunctionType):
-            return self._own_module()
+            return self.own_module()
         if is_computed_import(value) or is_project_code(self._context, value):
             return self._encoder.guarded(f"builtins:{name}", value)
         return [text(b"x", name)]
 
-    def _own_module(self) -> Tokens:
+    def own_module(self) -> Tokens:
+        """Return the tokens of the whole module that the code belongs to."""
         name = self._namespace.get("__name__")
         module = sys.modules.get(name) if isinstance(name, str) else None
         if module is not None and module.__dict__ is self._namespace:
@@ -147,7 +156,7 @@ class _Resolver:
         while chain and isinstance(value, ModuleType):
             if self._context.ownership.of_module(value) is not Owner.PROJECT:
                 return self._foreign(value, chain)
-            if is_compiled(value):
+            if is_compiled(value) or chain[0] in _NAMESPACES:
                 return [self._context.module(value)]
             self._context.modules.add(value.__name__)
             found = value.__dict__.get(chain[0], _MISSING)
@@ -156,7 +165,14 @@ class _Resolver:
                 return self._made_by_module(value, chain[0])
             place = f"{value.__name__}:{chain[0]}"
             value, chain = found, chain[1:]
+        if _GLOBALS in chain:
+            return global_tokens(self._encoder, place, value) + self._opened(value)
         return global_tokens(self._encoder, place, value)
+
+    def _opened(self, value: Any) -> Tokens:
+        """Return the tokens of the namespace that a function shows."""
+        namespace = getattr(value, _GLOBALS, None)
+        return self._encoder.guarded("the globals of a function", namespace) if isinstance(namespace, dict) else []
 
     def _submodule(self, package: ModuleType, name: str) -> Any:
         """Return a submodule that nobody has imported yet; whether another step has must make no difference."""

@@ -174,7 +174,7 @@ def _read(name: str, namespace: dict[str, Any] | None) -> tuple[object, Callable
     A module that came from elsewhere than its file, such as from a code bundle, speaks through its loader: the file may
     have been edited since.
     """
-    loaded = _text_of_loader(name, namespace)
+    loaded = text_of_loader(name, namespace)
     if loaded is not None:
         return loaded, lambda: loaded
     try:
@@ -186,12 +186,13 @@ def _read(name: str, namespace: dict[str, Any] | None) -> tuple[object, Callable
     return state, lambda: _read_file(name)
 
 
-def _text_of_loader(name: str, namespace: dict[str, Any] | None) -> str | None:
+def text_of_loader(name: str, namespace: dict[str, Any] | None) -> str | None:
+    """Return the text that a module was made from, as its loader kept it; None where only the file can tell."""
     if namespace is None or namespace.get("__file__") != name:
         return None
     loader = namespace.get("__loader__")
     get_source = getattr(loader, "get_source", None)
-    if get_source is None or isinstance(loader, SourceFileLoader):
+    if get_source is None or type(loader) is SourceFileLoader:
         return None
     try:
         text: str | None = get_source(namespace.get("__name__"))

@@ -1,6 +1,7 @@
 """Arguments as trees: plain values with leaves where content from elsewhere will stand.
 
-Lists, tuples (named ones too), dicts and dataclass instances are walked; everything else is a value. A leaf is a `Ref`
+Lists, tuples (named ones too), sets, dicts with their keys, dataclass instances and pydantic models are walked;
+everything else is a value. A leaf is a `Ref`
 to another node's output, a `Gather` of many, a `FileInput` for a `Path` that came in, or a `StoredConstant` for a
 table, array or estimator that was written into the pipeline.
 """
@@ -8,6 +9,7 @@ table, array or estimator that was written into the pipeline.
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowkit.records import RETURN, Artifact, Stamp
+from flowkit.records import RETURN, Artifact, Digest, Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,14 @@ class Gather:
 
 @dataclass(frozen=True, slots=True)
 class FileInput:
-    """A file or folder that came in as a `Path`, with its content's artifact and its stamp when that was hashed.
+    """A file or folder that came in as a `Path`, with its content's artifact and its stamp before that was hashed.
 
-    `stamp` is None for a folder.
+    A folder's stamp is a digest over those in its tree.
     """
 
     path: Path
     artifact: Artifact
-    stamp: Stamp | None
+    stamp: Stamp | Digest | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,13 @@ def replace_leaves(value: Any, replace: Callable[[Any, Any], Any], hint: Any = A
     if isinstance(value, (list, tuple)):
         return _replace_sequence(value, replace, hint)
     if type(value) is dict:
-        wanted = _item_hint(hint, -1)
-        items = {key: replace_leaves(item, replace, wanted) for key, item in value.items()}
-        return items if any(items[key] is not item for key, item in value.items()) else value
+        return _replace_pairs(value, replace, hint)
+    if type(value) in (set, frozenset):
+        return _replace_elements(value, replace, _item_hint(hint, 0))
     if is_instance_of_dataclass(value):
         return _replace_fields(value, replace)
+    if _is_model(value):
+        return _replace_model(value, replace)
     return replace(value, hint)
 
 
@@ -93,8 +97,44 @@ def _replace_sequence(value: list[Any] | tuple[Any, ...], replace: Callable[[Any
     return make(items)
 
 
+def _replace_pairs(value: dict[Any, Any], replace: Callable[[Any, Any], Any], hint: Any) -> dict[Any, Any]:
+    key_hint, item_hint = _item_hint(hint, 0), _item_hint(hint, -1)
+    pairs = [
+        (replace_leaves(key, replace, key_hint), replace_leaves(item, replace, item_hint))
+        for key, item in value.items()
+    ]
+    same = all(key is old_key and item is old for (key, item), (old_key, old) in zip(pairs, value.items(), strict=True))
+    return value if same else dict(pairs)
+
+
+def _replace_elements(value: Any, replace: Callable[[Any, Any], Any], hint: Any) -> Any:
+    pairs = [(item, replace_leaves(item, replace, hint)) for item in value]
+    return value if all(new is old for old, new in pairs) else type(value)(new for _, new in pairs)
+
+
+def _is_model(value: object) -> bool:
+    """Whether `value` is a pydantic model; pydantic is not imported to find out."""
+    pydantic = sys.modules.get("pydantic")
+    return pydantic is not None and isinstance(value, pydantic.BaseModel)
+
+
+def _replace_model(value: Any, replace: Callable[[Any, Any], Any]) -> Any:
+    parts = ("__dict__", "__pydantic_extra__", "__pydantic_private__")
+    old = {part: getattr(value, part) or {} for part in parts}
+    new = {part: {name: replace_leaves(item, replace) for name, item in fields.items()} for part, fields in old.items()}
+    if all(new[part][name] is item for part, fields in old.items() for name, item in fields.items()):
+        return value
+    # Its validators would refuse leaves, which are not values yet.
+    copy = value.model_copy()
+    for part in parts:
+        (getattr(copy, part) or {}).update(new[part])
+    return copy
+
+
 def _replace_fields(value: Any, replace: Callable[[Any, Any], Any]) -> Any:
     names = [field.name for field in dataclasses.fields(value) if hasattr(value, field.name)]
+    # What `__post_init__` sets beside the fields counts in keys too, and must not get lost.
+    names += sorted(set(getattr(value, "__dict__", {})) - set(names))
     items = {name: replace_leaves(getattr(value, name), replace) for name in names}
     if all(items[name] is getattr(value, name) for name in names):
         return value

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 
@@ -15,7 +16,7 @@ from flowkit.lineage.views import VIEWS
 from flowkit.records import Artifact, BlobFile, Digest, Output, Stamp
 from flowkit.store.names import blob_name
 
-_ARTIFACT = "a.id, a.digest, f.text, a.bytes, a.inline"
+_ARTIFACT = "a.id, a.digest, f.text, a.bytes, a.inline, g.text"
 
 _OUTPUTS = f"""
     SELECT o.execution, w.text, {_ARTIFACT}
@@ -23,6 +24,7 @@ _OUTPUTS = f"""
     JOIN word AS w ON w.id = o.name
     JOIN artifact AS a ON a.id = o.artifact
     JOIN word AS f ON f.id = a.format
+    LEFT JOIN word AS g ON g.id = a.refers
     WHERE o.execution IN ({{values}})
     ORDER BY o.execution, o.position"""
 
@@ -30,6 +32,7 @@ _BY_DIGEST = f"""
     SELECT {_ARTIFACT}
     FROM artifact AS a
     JOIN word AS f ON f.id = a.format
+    LEFT JOIN word AS g ON g.id = a.refers
     WHERE substr(a.digest, 1, 12) IN ({{values}})"""
 
 _BY_PREFIX = """
@@ -98,10 +101,10 @@ def load_outputs(reader: Reader, executions: Sequence[int]) -> dict[int, tuple[O
 def _assemble(reader: Reader, rows: Iterable[Row]) -> list[Artifact]:
     """Return an artifact for each row of `_ARTIFACT` columns; only those that are not inline may have files."""
     rows = list(rows)
-    files = _load_files(reader, [identity for identity, _, _, _, inline in rows if inline is None])
+    files = _load_files(reader, [identity for identity, _, _, _, inline, _ in rows if inline is None])
     return [
-        Artifact(digest.hex(), format_name, size, inline, files.get(identity, ()))
-        for identity, digest, format_name, size, inline in rows
+        Artifact(digest.hex(), format_name, size, inline, files.get(identity, ()), tuple(json.loads(refers or "[]")))
+        for identity, digest, format_name, size, inline, refers in rows
     ]
 
 

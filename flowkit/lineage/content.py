@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from flowkit.lineage.identities import Identities
-from flowkit.lineage.texts import to_bytes, to_prefix, to_signed
+from flowkit.lineage.texts import to_bytes, to_json, to_prefix, to_signed
 from flowkit.records import Artifact, BlobFile, Digest
 from flowkit.store.names import digest_in
 
@@ -31,8 +31,14 @@ def intern_artifact(connection: sqlite3.Connection, identities: Identities, arti
     if known is not None:
         return known
     identity = connection.execute(
-        "INSERT INTO artifact (digest, format, bytes, inline) VALUES (?, ?, ?, ?)",
-        (to_bytes(artifact.digest), identities.word(artifact.format), artifact.bytes, artifact.inline),
+        "INSERT INTO artifact (digest, format, bytes, inline, refers) VALUES (?, ?, ?, ?, ?)",
+        (
+            to_bytes(artifact.digest),
+            identities.word(artifact.format),
+            artifact.bytes,
+            artifact.inline,
+            identities.optional_word(to_json(artifact.refers) if artifact.refers else None),
+        ),
     ).lastrowid
     assert identity is not None
     _link_files(connection, identities, identity, artifact)

@@ -7,6 +7,7 @@ They are compact: integer ids, binary digests interned once, repeated words in o
   many runs point to it, so a reused node costs one small row and still shows its inputs and outputs.
 - `entry` is what later runs may reuse: the execution that stands, and which generation of results it is.
 - Digests are indexed by their first 12 bytes: as good as unique, and a third as large; a clash is refused.
+- `artifact.refers` is what an artifact names, as JSON: a list that recurs, as values of one kind name the same.
 - `argument_value` is shared where the writer remembers that it has met the value before; it is not unique.
 """
 
@@ -158,7 +159,8 @@ CREATE TABLE artifact (
     digest BLOB NOT NULL,
     format INTEGER NOT NULL REFERENCES word,
     bytes INTEGER NOT NULL,
-    inline BLOB
+    inline BLOB,
+    refers INTEGER REFERENCES word
 );
 CREATE UNIQUE INDEX artifact_digest ON artifact (substr(digest, 1, 12));
 CREATE TABLE blob_file (

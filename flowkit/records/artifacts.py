@@ -47,6 +47,8 @@ class Artifact:
         bytes: Logical size of the whole content, shared chunks included.
         inline: The payload itself where it is at most `INLINE_LIMIT` bytes and has no chunks.
         files: The files that hold it, its own first; empty where it is inline, or a path outside the store.
+        refers: `module:qualified name` of every class, function and object that the payload names instead of holding
+            it, sorted: their code decides what a consumer gets.
     """
 
     digest: Digest
@@ -54,6 +56,7 @@ class Artifact:
     bytes: int
     inline: Payload | None = None
     files: tuple[BlobFile, ...] = ()
+    refers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,11 @@ def put_encoded(state: StoreState, encoded: Encoded) -> Artifact:
     size = memoryview(encoded.payload).nbytes
     if size <= INLINE_LIMIT and not encoded.chunks:
         blob_name(encoded.digest, encoded.suffix)  # refused here too, or it would depend on the value's size
-        return Artifact(encoded.digest, encoded.format, size, inline=bytes(encoded.payload))
+        return Artifact(encoded.digest, encoded.format, size, inline=bytes(encoded.payload), refers=encoded.refers)
     name = blob_name(encoded.digest, encoded.suffix)
     files = _find_standing(state, encoded, name) or _write(state, encoded, name)
     _remember(state, encoded)
-    return Artifact(encoded.digest, encoded.format, encoded.bytes, files=files)
+    return Artifact(encoded.digest, encoded.format, encoded.bytes, files=files, refers=encoded.refers)
 
 
 def verify_artifact(state: StoreState, artifact: Artifact) -> Artifact:

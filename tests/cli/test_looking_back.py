@@ -228,3 +228,24 @@ def test_config_show(ask: Ask, recorded_project: Recorded, monkeypatch: pytest.M
     assert found["store"] == (str(recorded_project.root / "elsewhere"), "--store")
     assert found["pickle"] == ("allow", "default")
     assert "FLOWKIT_WORKERS" in ask("config", "show").out
+
+
+def test_a_table_with_pickled_cells_is_not_exported(tmp_path: Path) -> None:
+    """The message says that export never loads pickles, whatever the project's setting, and what to do."""
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "pipelines/cells.py").write_text(
+        "import pandas as pd\nimport flowkit as fk\n"
+        "@fk.step\ndef frame() -> pd.DataFrame:\n    return pd.DataFrame({'when': [{1, 2}]})\n"
+        "@fk.pipeline\ndef cells() -> None:\n    frame()\n"
+    )
+
+    made = spawn(tmp_path, "run", "pipelines/cells.py", "--inline")
+    exported = spawn(tmp_path, "artifact", "export", "last:frame", "out.parquet")
+
+    assert made.returncode == 0, made.stderr
+    assert exported.returncode != 0
+    assert "export never loads pickles" in exported.stderr
+    assert "convert those columns" in exported.stderr
+    assert "this project denies" not in exported.stderr
+    assert not (tmp_path / "out.parquet").exists()

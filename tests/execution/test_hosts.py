@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -18,6 +19,7 @@ import pytest
 from flowkit.execution.base import ExecutorEvent, NodeOrder, NodeStarted
 from flowkit.execution.capture import LONGEST_LOG, Spool
 from flowkit.execution.envelope import close_envelope
+from flowkit.execution.isolation import make_work_base, remove_work_base
 from flowkit.execution.packets import WAITS, WITHDRAWN
 from flowkit.execution.supervisor import Supervisor
 from flowkit.execution.watch import SLOT_DIED
@@ -522,3 +524,39 @@ def test_more_nodes_than_tickets_come_back(open_workshop: Open, supervisor: Supe
 
     assert results(events)["nap"].outcome is Outcome.EXECUTED
     assert len(results(events)) + len(returned(events)) == 70_001
+
+
+def test_what_a_killed_driver_left_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Temporary folders whose owner is dead go when the next supervisor starts; those of the living stay."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    program = (
+        "import sys, time; from flowkit.execution.isolation import make_work_base\n"
+        "base = make_work_base(); (base / '1').mkdir(); (base / '1' / 'big').write_text('x')\n"
+        "print(base, flush=True); time.sleep(60)"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    drivers = [
+        subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    try:
+        killed, living = (Path((driver.stdout or sys.stdin).readline().strip()) for driver in drivers)
+        own = make_work_base()
+        elsewhere = tmp_path / "flowkit-work-link"
+        elsewhere.symlink_to(killed)
+        drivers[0].kill()
+        drivers[0].wait()
+        assert killed.is_dir()
+
+        Supervisor(1, "tests").close()
+
+        assert not killed.exists()
+        assert living.is_dir()
+        assert own.is_dir()
+        assert elsewhere.is_symlink()
+        remove_work_base(own)
+        assert not own.exists()
+    finally:
+        for driver in drivers:
+            driver.kill()
+            driver.communicate()

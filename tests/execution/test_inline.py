@@ -12,9 +12,9 @@ import pytest
 from flowkit.execution.inline import InlineExecutor
 from flowkit.execution.packets import BUDGET_SPENT, REUSABLE, WAITS
 from flowkit.fingerprint.files import digest_path
+from flowkit.fingerprint.stamps import stamp_path
 from flowkit.graph.arguments import FileInput, Gather, Ref
 from flowkit.records import Artifact, FailureKind, Outcome
-from flowkit.store.files import read_stamp
 from tests.execution.workshop import Workshop, results, returned, run_all, started
 
 Open = Callable[..., Workshop]
@@ -29,7 +29,7 @@ def executor() -> Iterator[InlineExecutor]:
 
 def file_input(path: Path) -> FileInput:
     kind, digest, size = digest_path(path)
-    return FileInput(path, Artifact(digest, kind, size), read_stamp(path))
+    return FileInput(path, Artifact(digest, kind, size), stamp_path(path))
 
 
 def test_a_consumer_gets_what_the_store_holds(open_workshop: Open, executor: InlineExecutor) -> None:

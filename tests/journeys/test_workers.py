@@ -178,3 +178,91 @@ def test_ctrl_c_stops_the_run_and_what_finished_is_kept(tmp_path: Path) -> None:
     project.edit("pipelines/orders.py", "time.sleep(60)", "time.sleep(0)")
     again = project.run()
     assert set(again.named("reused")) >= {"read", "amounts"}
+
+
+MEMO = '''
+"""Steps that share a memo, beside one that remembers as it should."""
+
+import functools
+
+import flowkit as fk
+
+_CACHE = {}
+COLUMNS = list({"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"})
+
+
+def get(x: int) -> int:
+    if x not in _CACHE:
+        _CACHE[x] = x + 1
+    return _CACHE[x]
+
+
+@functools.cache
+def kept(x: int) -> int:
+    return x + 1
+
+
+@fk.step
+def a(x: int) -> int:
+    return get(x)
+
+
+@fk.step
+def b(x: int) -> int:
+    return get(x) + 1
+
+
+@fk.step
+def c(x: int) -> int:
+    return kept(x)
+
+
+@fk.step
+def wide() -> int:
+    return len(COLUMNS)
+
+
+@fk.pipeline
+def memo() -> None:
+    c(b(a(3)))
+
+
+@fk.pipeline
+def columns() -> None:
+    wide()
+'''
+
+
+@pytest.mark.parametrize("how", [("--inline",), ("--workers", "1")], ids=["inline", "workers"])
+def test_a_memo_in_a_global_fails_nothing_and_is_never_reused(tmp_path: Path, how: tuple[str, ...]) -> None:
+    """Steps that fill a global dict run, are warned about by its name with the remedy, and run again each time."""
+    project = OrdersProject.make(tmp_path / "memo")
+    (project.root / "pipelines" / "memo.py").write_text(MEMO)
+
+    first = project.flowkit("run", "pipelines/memo.py:memo", "--json", *how)
+    second = project.flowkit("run", "pipelines/memo.py:memo", "--json", *how)
+
+    assert first.code == 0, first.err + first.out
+    assert first.named("executed") == ["a", "b", "c"]
+    for step in ("a", "b"):
+        (warning,) = [text for text in first.json["warnings"] if f"'{step}'" in text]
+        assert "_CACHE" in warning
+        assert "functools.cache" in warning
+    assert second.code == 0, second.err
+    assert second.named("executed") == ["a", "b"]
+    assert second.named("reused") == ["c"]
+
+
+def test_a_global_in_the_order_of_a_set_is_named_with_its_remedy(tmp_path: Path) -> None:
+    """Where a global has another value in each process the failure says so, and speaks of no edited file."""
+    project = OrdersProject.make(tmp_path / "columns")
+    (project.root / "pipelines" / "memo.py").write_text(MEMO)
+
+    run = project.flowkit("run", "pipelines/memo.py:columns", "--json", "--workers", "1", PYTHONHASHSEED="")
+
+    assert run.code == 1, run.err
+    error = run.nodes["wide"]["error"]
+    assert ":COLUMNS'" in error["message"]
+    assert "sort" in error["hint"]
+    assert "edited" not in str(error)
+    assert not error["traceback"]

@@ -42,7 +42,13 @@ files = st.builds(
     stamps,
 )
 artifacts = st.one_of(
-    st.builds(lambda payload, size: Artifact(digest_of(repr(payload)), "json", size, payload), st.binary(), number),
+    st.builds(
+        lambda payload, size: Artifact(
+            digest_of(repr(payload)), "json", size, payload, refers=("m:A", f"m:é{len(payload)}") if payload else ()
+        ),
+        st.binary(),
+        number,
+    ),
     st.builds(
         lambda text, size, some: Artifact(digest_of(f"blob {text}"), "table", size, None, tuple(some)),
         st.text(max_size=3),
