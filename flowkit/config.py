@@ -20,6 +20,7 @@ from flowkit.project import Project
 DEFAULT_ENVIRONMENT = "default"
 DEFAULT_ORIGIN = "default"
 STORE_FOLDER = ".flowkit"
+MOST_WORKERS = 64 * (os.cpu_count() or 1)
 _UNAVAILABLE = ("remote", "trust_remote", "resources", "undeclared")
 _FILE = "pyproject.toml"
 
@@ -197,7 +198,7 @@ def _address(value: Any, _: Path) -> str | None:
 
 
 def _count(value: Any, _: Path) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_WORKERS else None
 
 
 def _names(value: Any, _: Path) -> tuple[str, ...] | None:
@@ -217,7 +218,7 @@ def _one_of(*words: str) -> Callable[[Any, Path], str | None]:
 _CHECKS: Mapping[str, tuple[str, Callable[[Any, Path], Any]]] = {
     "store": ("the path of a folder", _folder),
     "scheduler": ("an address such as 'tcp://10.0.0.1:8786'", _address),
-    "workers": ("a whole number of at least 1", _count),
+    "workers": (f"a whole number from 1 to {MOST_WORKERS}, 64 for each core", _count),
     "pickle": ("'allow' or 'deny'", _one_of("allow", "deny")),
     "code": ("a list of module names or folders", _names),
     "promotions": ("'allow' or 'dry-run'", _one_of("allow", "dry-run")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -77,12 +78,20 @@ class GraphBuilder:
     ) -> Node:
         """Add one node whose arguments may hold handles; by `hints`, parameters' annotations, edges are checked."""
         trees = {
-            parameter: self._take_handles(name, parameter, value, (hints or {}).get(parameter, Any), location)
+            parameter: self._take_argument(name, parameter, value, (hints or {}).get(parameter, Any), location, step)
             for parameter, value in arguments.items()
         }
         node = Node(name, kind, step, trees, location, map_index, settings or {})
         self._nodes.append(node)
         return node
+
+    def _take_argument(
+        self, name: str, parameter: str, value: Any, hint: Any, location: Location, step: StepSpecification | None
+    ) -> Any:
+        tree = self._take_handles(name, parameter, value, hint, location)
+        if step is not None and value is step.parameter(parameter).default:
+            return tree
+        return snapshot(tree)
 
     def _take_handles(self, name: str, parameter: str, value: Any, hint: Any, location: Location) -> Any:
         def replace(item: Any, wanted: Any) -> Any:
@@ -95,6 +104,22 @@ class GraphBuilder:
             return item
 
         return replace_leaves(value, replace, hint)
+
+
+_IMMUTABLE = (str, bytes, int, float, complex, bool, type(None), Ref, Gather)
+
+
+def snapshot(value: Any) -> Any:
+    """Return a copy of an argument as it is now: the pipeline's body may go on to change what it passed.
+
+    What cannot be copied is passed on as it is, and refused by name where it cannot be encoded either.
+    """
+    if type(value) in _IMMUTABLE:
+        return value
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # noqa: BLE001  (whatever a class's own copying raises)
+        return value
 
 
 def _first_producer(leaf: Ref | Gather) -> str:

@@ -48,6 +48,9 @@ def promote(
         raise ArgumentError.for_alias(to)
     if not gates:
         raise ArgumentError.for_no_gate(to)
+    for gate in gates:
+        if not isinstance(gate, Gate):
+            raise ArgumentError.for_gate(to, gate)
     for what, given in (("promote(model)", model), ("promote(metrics=…)", metrics)):
         if not isinstance(given, Handle):
             raise ArgumentError.for_not_a_handle(what, given)

@@ -72,7 +72,7 @@ def explain_miss(
         of_kind = [change for change in changes if change.kind is reason]
         if of_kind:
             return Miss(reason, _describe(of_kind), changes)
-    return Miss(Reason.LOST, "its recorded result is gone", changes)
+    return Miss(Reason.UNCACHED, "its latest result was not kept for reuse", changes)
 
 
 def _decided_detail(decided: Reason, current: Current) -> str:

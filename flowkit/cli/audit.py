@@ -16,7 +16,7 @@ from flowkit.cli.render.formats import counted, format_moment
 from flowkit.cli.render.output import print_json, print_table
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import LineageError
-from flowkit.lineage.connection import connect_for_reading
+from flowkit.lineage.connection import connect_for_reading, reporting
 from flowkit.lineage.history import list_audit
 from flowkit.registry.audit import verify_chain
 
@@ -56,7 +56,8 @@ def verify(env: str | None, store: Path | None, as_json: bool) -> None:
     Each row's hash covers the row before it. The last hash is printed: kept elsewhere, it proves the log later.
     """
     with open_store(env, store) as view:
-        with contextlib.closing(connect_for_reading(view.folder.database)) as connection:
+        database = view.folder.database
+        with contextlib.closing(connect_for_reading(database)) as connection, reporting(database):
             broken = verify_chain(connection)
         rows = list_audit(view.reader)
     if broken is not None:

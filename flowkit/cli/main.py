@@ -87,6 +87,11 @@ def run_command(arguments: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return _leave_broken_pipe()
+    except SystemExit as left:
+        # click leaves so where the reader of its output has gone.
+        if isinstance(left.__context__, BrokenPipeError):
+            return _leave_broken_pipe()
+        return left.code if isinstance(left.code, int) else 1
     except Exception as error:  # noqa: BLE001  (told as flowkit's own bug, with its traceback)
         return report_bug(error, as_json)
     return code if isinstance(code, int) else 0

@@ -73,7 +73,7 @@ def open_session(opened: Opened, *, inline: bool = False) -> Iterator[Session]:
             yield session
         except FlowkitError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if not _raised_in_body(error, opened.pipeline):
                 raise
             frames = user_frames(error, opened.project.root)

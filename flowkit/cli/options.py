@@ -27,7 +27,7 @@ env = click.option(
 )
 store = click.option(
     "--store",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     metavar="DIR",
     help="Keep results and records in this folder; .flowkit in the project's root by default.",
 )

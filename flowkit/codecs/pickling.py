@@ -21,6 +21,9 @@ from flowkit.errors import CodecError, FlowkitError
 
 PROTOCOL = 5
 
+STEADY_LIMIT = 4 * 1024 * 1024
+"""Pickles up to this many bytes are made independent of which equal texts happened to be one object."""
+
 
 class _NotByNameError(pickle.PicklingError):
     """A class or function that another process would not find by its name."""
@@ -38,6 +41,22 @@ class _NamePickler(pickle.Pickler):
         if isinstance(part, type | FunctionType) and part.__module__ == "__main__":
             raise _NotByNameError(f"{part.__qualname__} is defined in __main__")
         return NotImplemented
+
+
+class _SteadyPickler(pickle._Pickler):
+    """Pickles by name, and equal texts as one object: which of them are one depends on what the process did before.
+
+    It is Python's own pickler in Python, as the quick one in C cannot be told what to do with a text.
+    """
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=PROTOCOL)
+        self._texts: dict[str, str] = {}
+
+    def save(self, obj: Any, save_persistent_id: bool = True) -> None:
+        if type(obj) is str:
+            obj = self._texts.setdefault(obj, obj)
+        super().save(obj, save_persistent_id)  # type: ignore[misc]
 
 
 class _NamingUnpickler(pickle.Unpickler):
@@ -63,13 +82,14 @@ def load_naming(content: Buffer) -> tuple[Any, set[str]]:
     return unpickler.load(), unpickler.names
 
 
-def _dump(value: object, makers: set[str]) -> bytes:
+def _dump(value: object, makers: set[str]) -> tuple[bytes, bool]:
+    """Return a pickle, and whether everything in it goes by name."""
     file = io.BytesIO()
     try:
         _NamePickler(file, value).dump(value)
     except (pickle.PicklingError, AttributeError):
-        return _dump_by_value(value, makers)
-    return file.getvalue()
+        return _dump_by_value(value, makers), False
+    return file.getvalue(), True
 
 
 def _dump_by_value(value: object, makers: set[str]) -> bytes:
@@ -96,6 +116,12 @@ def _note_maker(part: type | FunctionType, makers: set[str]) -> None:
         makers.add(f"{part.__module__}:{outer}")
 
 
+def _dump_steadily(loaded: object) -> bytes:
+    file = io.BytesIO()
+    _SteadyPickler(file).dump(loaded)
+    return file.getvalue()
+
+
 def dump_fixpoint(value: object) -> tuple[bytes, tuple[str, ...]]:
     """Return `dumps(loads(dumps(value)))` at protocol 5, and `module:qualified name` of all that it refers to, sorted.
 
@@ -104,8 +130,11 @@ def dump_fixpoint(value: object) -> tuple[bytes, tuple[str, ...]]:
     """
     names: set[str] = set()
     try:
-        loaded, named = load_naming(_dump(value, names))
-        return _dump(loaded, names), tuple(sorted(names | named))
+        first, by_name = _dump(value, names)
+        loaded, named = load_naming(first)
+        steady = by_name and len(first) <= STEADY_LIMIT
+        again = _dump_steadily(loaded) if steady else _dump(loaded, names)[0]
+        return again, tuple(sorted(names | named))
     except FlowkitError:
         raise
     except Exception as error:

@@ -32,7 +32,7 @@ from flowkit.execution.proof import summarise_code
 from flowkit.graph.graph import Graph
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.liveness import identify_driver
-from flowkit.records import Outcome, RunRecord, RunStatus, StepOptions
+from flowkit.records import FailureKind, Outcome, RunRecord, RunStatus, StepOptions
 
 MOST_LIVE_KEYS = 4096
 """How many keys of a step travel with a packet, the newest first; an older result is found by the driver alone."""
@@ -207,6 +207,8 @@ def _finish(
     exit_code = EXIT_CODES[status]
     if exit_code == 0 and refused and request.require_promotion:
         exit_code = REFUSED_PROMOTION
+    if any(node.error is not None and node.error.kind is FailureKind.STORE for node in ledger.reports.values()):
+        exit_code = StoreError.exit_code
     ended = time.time()
     workspace.writer.finish_run(ledger.run, status, exit_code, ended)
     report = RunReport(

@@ -33,7 +33,10 @@ from flowkit.execution.base import (
 from flowkit.execution.failure import Circumstances, describe_failure
 from flowkit.graph.arguments import Ref
 from flowkit.graph.graph import Graph, Node, NodeKind
-from flowkit.records import Failure, Outcome, Output, Reason, StepResult
+from flowkit.records import Failure, FailureKind, Outcome, Output, Reason, StepResult
+
+_REASONS = {FailureKind.INPUT: Reason.INPUT, FailureKind.LOST: Reason.LOST}
+"""Why a node would have run that could not even be launched; what else can be wrong with it is a parameter."""
 
 POLL = 0.2
 """Seconds after which a waiting driver looks at its clock and at whether it was interrupted."""
@@ -138,7 +141,8 @@ class Runner:
 
     def _fail_unlaunched(self, node: Node, error: FlowkitError) -> list[Command]:
         failure = self._describe(error, node)
-        self.ledger.end(Ending(node, Outcome.FAILED, failure=failure))
+        reason = _REASONS.get(failure.kind, Reason.PARAMETER)
+        self.ledger.end(Ending(node, Outcome.FAILED, reason=reason, detail=failure.message, failure=failure))
         return self.state.unrunnable(node.name)
 
     def _describe(self, error: FlowkitError, node: Node) -> Failure:

@@ -228,6 +228,15 @@ class ArgumentError(DefinitionError):
         )
 
     @classmethod
+    def for_gate(cls, to: str, given: object) -> Self:
+        """Something among the gates that is none."""
+        return cls(
+            f"promote(to={to!r}) was given {given!r} as a gate.",
+            [],
+            "use fk.at_least(…), fk.at_most(…) or fk.no_worse_than(…).",
+        )
+
+    @classmethod
     def for_no_gate(cls, to: str) -> Self:
         """A promotion without a gate."""
         return cls(

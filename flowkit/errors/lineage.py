@@ -15,6 +15,16 @@ class LineageError(StoreError):
     """A lineage database that is locked, newer, damaged, full or not writable."""
 
     @classmethod
+    def for_lost_database(cls, path: Path) -> Self:
+        """A store whose blobs are there and whose database is gone or empty."""
+        return cls(
+            f"The lineage database '{path}' is gone, but the store has content.",
+            [("store", str(path.parent))],
+            "put the database back from a copy; to start afresh without its runs, models and audit log, "
+            "move the store's folder away first.",
+        )
+
+    @classmethod
     def for_locked(cls, path: Path, seconds: float, holders: Sequence[str]) -> Self:
         """Another process kept a lock on it for longer than the writer waits."""
         known = [("held by", "; ".join(holders))] if holders else []

@@ -122,7 +122,7 @@ UPGRADED = EnvironmentFingerprint(C, {"python": "3.11", "package:pandas": "3.1"}
         (replace(CURRENT, parts=BOTH), Reason.PARAMETER, "C: 1.0 → 0.5"),
         (replace(CURRENT, environment=UPGRADED), Reason.ENVIRONMENT, "pandas: 3.0 → 3.1"),
         (replace(CURRENT, code=OTHER_STEP, parts=BOTH, environment=UPGRADED), Reason.CODE, "m:train changed"),
-        (CURRENT, Reason.LOST, "its recorded result is gone"),
+        (CURRENT, Reason.UNCACHED, "its latest result was not kept for reuse"),
     ],
 )
 def test_the_first_difference_is_the_reason(current: Current, reason: Reason, detail: str) -> None:

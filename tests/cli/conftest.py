@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -185,6 +186,13 @@ def tell(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Call any command in this process, in a new project; what it imported of that project is forgotten afterwards."""
     monkeypatch.chdir(project)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    others = _take_pipelines()
     yield _caller(capsys)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "pipelines"]:
-        del sys.modules[name]
+    _take_pipelines()
+    sys.modules.update(others)
+
+
+def _take_pipelines() -> dict[str, ModuleType]:
+    """Take what was imported from a folder called `pipelines` out of the process, and return it."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "pipelines"]
+    return {name: sys.modules.pop(name) for name in names}
