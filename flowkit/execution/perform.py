@@ -5,6 +5,7 @@ Nothing here knows of packets, pipes or processes.
 
 from __future__ import annotations
 
+import contextvars
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -173,16 +174,17 @@ def _attempt(
 def _call(order: NodeOrder, specification: StepSpecification, resolve: Resolve, context: HostContext) -> Any:
     loader = ArgumentLoader(context.store, context.codecs, context.work, resolve, context.code)
     values: Mapping[str, Any] = loader.load(order, specification)
-    with scratch_in(context.work.path):
-        return _call_in_one_process(specification.function, values)
+    # In an empty context, as in a new process: decimal's precision and other context variables end with the step.
+    return contextvars.Context().run(_call_in_one_process, specification.function, values, context.work.path)
 
 
-def _call_in_one_process(function: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+def _call_in_one_process(function: Callable[..., Any], values: Mapping[str, Any], scratch: Path) -> Any:
     """Call a step; a copy of this process that it forked and let come back ends here, before it reports as well."""
     owner = os.getpid()
     code = 1
     try:
-        returned = function(**values)
+        with scratch_in(scratch):
+            returned = function(**values)
         code = 0
         return returned
     finally:

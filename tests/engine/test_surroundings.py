@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import decimal
+import os
+import signal
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +33,19 @@ def read(source: Path) -> str:
     return source.read_text()
 
 
+@fk.step
+def forks() -> int:
+    if os.fork() == 0:
+        return -1
+    time.sleep(0.2)
+    return 1
+
+
+@fk.pipeline
+def forking() -> None:
+    add_up([forks()])
+
+
 @fk.pipeline
 def mutating() -> None:
     numbers, table = [1], pd.DataFrame({"a": [1]})
@@ -37,6 +55,28 @@ def mutating() -> None:
     table.loc[1] = [2]
     add_up(numbers)
     rows(table)
+
+
+@fk.step
+def disturb() -> int:
+    decimal.getcontext().prec = 3
+    sys.path.clear()
+    sys.setrecursionlimit(500)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    return 1
+
+
+@fk.step
+def undisturbed(after: int) -> str:
+    time.sleep(0.4)
+    found = (len(str(decimal.Decimal(1) / 7)) > 20, bool(sys.path), sys.getrecursionlimit() > 500)
+    return f"{found} {signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN}"
+
+
+@fk.pipeline
+def disturbing() -> None:
+    undisturbed(disturb())
 
 
 @fk.pipeline
@@ -50,6 +90,24 @@ def test_an_argument_counts_as_it_was_when_it_was_passed(tmp_path: Path) -> None
         run = session.run(mutating)
 
     assert [run[name].value() for name in ("add_up", "add_up#2", "rows", "rows#2")] == [1, 3, 1, 2]
+
+
+def test_what_a_step_changes_in_its_process_ends_with_it(tmp_path: Path) -> None:
+    """Precision, import path, recursion limit, timers and signal handlers are those of a fresh process for the next."""
+    with fk.Session(store=tmp_path / "store", inline=True) as session:
+        run = session.run(disturbing)
+
+    assert run["undisturbed"].value() == "(True, True, True) False"
+
+
+@pytest.mark.cluster
+def test_a_copy_that_a_step_forked_does_not_report_for_it(tmp_path: Path) -> None:
+    """A child that comes back from a step ends there; the step's own value is what is stored."""
+    with fk.Session(store=tmp_path / "store", workers=1) as session:
+        run = session.run(forking)
+
+    assert run["forks"].value() == 1
+    assert run["add_up"].value() == 1
 
 
 @pytest.mark.parametrize("damage", ["deleted", "empty"])
