@@ -7,7 +7,8 @@ A reference is a root and a chain of attributes: `helpers.clean` in a function i
 from __future__ import annotations
 
 import dis
-from collections.abc import Iterator
+import inspect
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Flag, IntEnum, auto
 from types import CodeType
@@ -102,7 +103,9 @@ def references_of(code: CodeType) -> CodeReferences:
         found.update(_loads(item, listing, imports))
     found.update(imports.unread(found))
     names = frozenset(name for item in codes for name in item.co_names)
-    words = names | {word for item in codes for constant in item.co_consts for word in _words(constant)}
+    constants = frozenset(word for item in codes for constant in item.co_consts for word in _words(constant))
+    words = names | constants
+    read = _names_read(codes, listings)
     spoken = [spoken_names(listing) for listing in listings]
     return CodeReferences(
         references=tuple(sorted(found)),
@@ -112,7 +115,19 @@ def references_of(code: CodeType) -> CodeReferences:
         spoken=tuple(sorted({_dotted(name) for item in spoken for name in item.names})),
         computed_import=imports.computed,
         opens_module=any(item.anything for item in spoken) or bool(_NAMESPACES & words),
-        reads=_readings(names, words),
+        reads=_readings(read, read | constants),
+    )
+
+
+def _names_read(codes: Sequence[CodeType], listings: Sequence[Sequence[dis.Instruction]]) -> frozenset[str]:
+    """Return the names that code reads; a class's body stores its own docstring and annotations without reading any."""
+    return frozenset(
+        instruction.argval
+        for code, listing in zip(codes, listings, strict=True)
+        for instruction in listing
+        if instruction.opcode in dis.hasname
+        and not instruction.opname.startswith(("STORE_", "DELETE_"))
+        and (code.co_flags & inspect.CO_OPTIMIZED or instruction.argval != "__annotations__")
     )
 
 

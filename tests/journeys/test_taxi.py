@@ -147,6 +147,20 @@ def test_the_comparing_gate_refuses_a_model_worse_than_the_champion(taxi: Taxi) 
     assert promotion["version"] in [row["version"] for row in aliases if row["state"] == "refused"]
 
 
+def test_docstrings_rerun_nothing(taxi: Taxi) -> None:
+    """The docstring of a step and of a contract that it reaches count as little as a comment."""
+    taxi.edit(
+        "pipelines/taxi.py", "class Trip(pa.DataFrameModel):\n", 'class Trip(pa.DataFrameModel):\n    """A trip."""\n\n'
+    )
+    before = taxi.taxi()
+    taxi.edit("pipelines/taxi.py", '"""A trip."""', '"""A trip of a taxi."""')
+    taxi.edit("pipelines/taxi.py", "-> Examples:\n    paid", '-> Examples:\n    """Add features."""\n    paid')
+
+    after = taxi.taxi()
+
+    assert before.named("executed") == after.named("executed") == []
+
+
 COMMANDS = [
     ("check", "pipelines/taxi.py"),
     ("plan", "pipelines/taxi.py"),
