@@ -12,6 +12,7 @@ import pytest
 from flowkit.errors import FlowkitError, TargetError
 from flowkit.project import Project
 from flowkit.targets import load_target, project_of
+from tests.ids import PACKAGE
 
 ONE = """
 import flowkit as fk
@@ -196,7 +197,7 @@ def test_each_mistake_names_the_place_and_the_remedy(
     assert message in caught.value.message
     for part in also:
         assert part in str(caught.value)
-    assert "flowkit/" not in str(caught.value)
+    assert PACKAGE not in str(caught.value)
     assert caught.value.exit_code == 2
 
 

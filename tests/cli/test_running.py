@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import MAIN, ROOT, Recorded, Tell, edit, spawn
+from tests.ids import PACKAGE
 
 INLINE = "--inline"
 
@@ -200,7 +201,7 @@ def test_what_does_not_check_runs_nothing(tell: Tell, project: Path, before: str
     assert done.code == 2
     assert message in done.err
     assert "Traceback" not in done.err
-    assert "flowkit/" not in done.err
+    assert PACKAGE not in done.err
     assert not (project / ".flowkit/lineage.db").exists()
 
 

@@ -14,6 +14,7 @@ import pytest
 import flowkit as fk
 from flowkit.engine.run_state import RunState
 from flowkit.records import Outcome, Reason, RunStatus, StepOptions
+from tests.ids import PACKAGE
 
 CALLS: list[str] = []
 SWITCH = {"broken": False, "flaky": 0}
@@ -244,7 +245,7 @@ def test_a_failing_branch_does_not_stop_the_others(session: fk.Session) -> None:
     assert run.report.exit_code == 1
     failure = run["fails"].report.error
     assert "ValueError" in failure.message + failure.traceback
-    assert "flowkit/" not in failure.traceback
+    assert PACKAGE not in failure.traceback
     with pytest.raises(fk.FlowkitError, match="'fails' has no value"):
         run["fails"].value()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ids import PACKAGE
 from tests.journeys.project import OrdersProject
 
 ORDERS = "pipelines/orders.py"
@@ -108,7 +109,7 @@ def test_a_broken_step_is_mended_and_rerun(project: OrdersProject) -> None:
     assert failed.code == 1
     said = failed.out + failed.err
     assert 'raise RuntimeError("no total today")' in said
-    assert "flowkit/" not in said.replace("pipelines/", "")
+    assert PACKAGE not in said
     command = next(line for line in said.splitlines() if "flowkit rerun" in line)
 
     project.edit("pipelines/orders.py", 'raise RuntimeError("no total today")', "return sum(numbers)")
