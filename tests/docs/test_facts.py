@@ -45,13 +45,13 @@ def test_the_readme_lists_every_subcommand() -> None:
 
 
 def test_the_documented_columns_are_those_of_the_views(tmp_path: Path) -> None:
-    """docs/lineage.md names every view with its columns, in order."""
+    """docs/reference/lineage.md names every view with its columns, in order."""
     with LineageWriter(tmp_path / "lineage.db", present=lambda _: True):
         pass
     database = sqlite_utils.Database(sqlite3.connect(tmp_path / "lineage.db"))
     real = {view.name: ", ".join(column.name for column in view.columns) for view in database.views}
     assert set(real) == set(VIEWS)
-    assert rows("docs/lineage.md", "What is in it") == real
+    assert rows("docs/reference/lineage.md", "What is in it") == real
 
 
 @pytest.mark.parametrize(
@@ -59,19 +59,19 @@ def test_the_documented_columns_are_those_of_the_views(tmp_path: Path) -> None:
 )
 def test_the_glossary_has_every_word(heading: str, words: type[Outcome | RunStatus | Reason]) -> None:
     """Each outcome, status and reason is explained, and no word that is none."""
-    assert sorted(rows("docs/glossary.md", heading)) == sorted(word.value for word in words)
+    assert sorted(rows("docs/reference/glossary.md", heading)) == sorted(word.value for word in words)
 
 
 def test_the_glossary_has_every_forecast() -> None:
     """The words of a plan are there."""
-    text = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference/glossary.md").read_text(encoding="utf-8")
     assert all(f"`{forecast.value}`" in text for forecast in Forecast)
 
 
 def test_the_layers_are_those_that_are_checked() -> None:
-    """docs/architecture.md lists the layers in the order that the import checks hold them in."""
+    """docs/explanation/architecture.md lists the layers in the order that the import checks hold them in."""
     checked = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
-    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
     listed = [
         frozenset(re.findall(r"`(\w+)`", line.split("|")[1]))
         for line in text.split("## Layers")[1].splitlines()
@@ -81,8 +81,8 @@ def test_the_layers_are_those_that_are_checked() -> None:
 
 
 def test_every_module_has_a_place_in_the_architecture() -> None:
-    """Each package and module at the top of flowkit is named in docs/architecture.md."""
-    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    """Each package and module at the top of flowkit is named in docs/explanation/architecture.md."""
+    text = (ROOT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
     found = [path for path in (ROOT / "flowkit").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
     names = {path.stem for path in found if not path.stem.startswith("__")}
     assert {name for name in names if f"`{name}`" not in text} == set()
