@@ -21,7 +21,7 @@ DEFAULT_ENVIRONMENT = "default"
 DEFAULT_ORIGIN = "default"
 STORE_FOLDER = ".flowkit"
 MOST_WORKERS = 64 * (os.cpu_count() or 1)
-_UNAVAILABLE = ("remote", "trust_remote", "resources", "undeclared")
+_UNAVAILABLE = ("resources", "undeclared")
 _FILE = "pyproject.toml"
 
 
@@ -32,6 +32,8 @@ class Settings:
     Attributes:
         env: The environment's name.
         store: Absolute path of the store.
+        remote: fsspec URL of a folder through which machines share results; None for none.
+        trust_remote: Whether values may be taken from there whose loading can run code, such as pickle.
         scheduler: Address of a Dask scheduler; None for workers of this machine's own.
         workers: How many steps run at once; None for the number of cores.
         pickle: `allow` or `deny` values that only pickle can store.
@@ -43,6 +45,8 @@ class Settings:
 
     store: Path
     env: str = DEFAULT_ENVIRONMENT
+    remote: str | None = None
+    trust_remote: bool = False
     scheduler: str | None = None
     workers: int | None = None
     pickle: Literal["allow", "deny"] = "allow"
@@ -172,6 +176,8 @@ def _from_text(key: str, text: str, place: str) -> Any:
             return json.loads(text)
         except ValueError:
             raise SettingError.for_value(key, place, "a JSON object", text) from None
+    if key == "trust_remote" and text.strip().lower() in ("true", "false"):
+        return text.strip().lower() == "true"
     return text
 
 
@@ -197,6 +203,17 @@ def _address(value: Any, _: Path) -> str | None:
     return value if isinstance(value, str) and "://" in value else None
 
 
+def _remote(value: Any, base: Path) -> str | None:
+    if not isinstance(value, str) or not value.strip():
+        return None
+    folder = None if "://" in value else _folder(value, base)
+    return value if folder is None else folder.as_uri()
+
+
+def _switch(value: Any, _: Path) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
 def _count(value: Any, _: Path) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_WORKERS else None
 
@@ -217,6 +234,8 @@ def _one_of(*words: str) -> Callable[[Any, Path], str | None]:
 
 _CHECKS: Mapping[str, tuple[str, Callable[[Any, Path], Any]]] = {
     "store": ("the path of a folder", _folder),
+    "remote": ("an fsspec URL such as 's3://bucket/flowkit', or the path of a folder", _remote),
+    "trust_remote": ("true or false", _switch),
     "scheduler": ("an address such as 'tcp://10.0.0.1:8786'", _address),
     "workers": (f"a whole number from 1 to {MOST_WORKERS}, 64 for each core", _count),
     "pickle": ("'allow' or 'deny'", _one_of("allow", "deny")),

@@ -179,7 +179,9 @@ class Session:
         workspace = self.workspace_for(pipeline)
         planner = plan_graph(workspace, graph, _resolved(force or self._force, graph))
         env = self._settings_of(pipeline).env
-        return PlanReport(pipeline.name, env, show_parameters(parameters), planner.nodes, report.warnings)
+        return PlanReport(
+            pipeline.name, env, show_parameters(parameters), planner.nodes, (*report.warnings, *planner.warnings)
+        )
 
     def why(self, pipeline: Pipeline[..., Any], parameters: Mapping[str, Any], node: str) -> WhyReport:
         """Explain what would become of a node now, against its latest success.
@@ -207,6 +209,8 @@ class Session:
                 settings.store,
                 pickle=settings.pickle,
                 dry_run=settings.promotions == "dry-run",
+                remote=settings.remote,
+                trust_remote=settings.trust_remote,
             )
         return self._workspace
 

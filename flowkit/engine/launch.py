@@ -24,6 +24,7 @@ from flowkit.engine.provenance import GitQuery, GitState, current_host, current_
 from flowkit.engine.report import RunReport
 from flowkit.engine.run_state import RunState
 from flowkit.engine.runner import Runner
+from flowkit.engine.sharing import Sharing
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import StoreError
 from flowkit.execution.base import Executor, HostSettings
@@ -72,14 +73,17 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
     started = time.time()
     git = GitQuery(workspace.project.root)
     run = new_run_id(started)
-    ledger = Ledger(run, workspace.writer, listener)
+    sharing = workspace.make_sharing(lambda text: ledger.warn(text), fetch=True)
+    ledger = Ledger(run, workspace.writer, listener, sharing.offer if sharing is not None else None)
     with interruptions() as interrupted:
-        runner = _assemble(workspace, executor, request, listener, ledger, interrupted)
+        runner = _assemble(workspace, executor, request, listener, ledger, sharing, interrupted)
         state = git.answer()
         workspace.writer.begin_run(_record(request, run, started, state))
         listener.run_started(run, request.graph)
         try:
             runner.run()
+            if sharing is not None:
+                sharing.finish()
         except BaseException as error:
             _end_broken_run(workspace, run, error)
             raise
@@ -92,12 +96,14 @@ def plan_graph(workspace: Workspace, graph: Graph, forced: frozenset[str]) -> Pl
     Raises:
         StoreError: The store cannot be read.
     """
+    warnings: list[str] = []
     planner = Planner(
         graph,
         workspace.make_keys(),
-        workspace.make_lookups(graph.pipeline, forced),
+        workspace.make_lookups(graph.pipeline, forced, workspace.make_sharing(warnings.append, fetch=False)),
         workspace.make_promotions(),
         forced,
+        warnings,
     )
     planner.plan()
     return planner
@@ -109,6 +115,7 @@ def _assemble(
     request: RunRequest,
     listener: Listener,
     ledger: Ledger,
+    sharing: Sharing | None,
     interrupted: threading.Event,
 ) -> Runner:
     graph = request.graph
@@ -134,7 +141,7 @@ def _assemble(
         state,
         ledger,
         keys,
-        workspace.make_lookups(graph.pipeline, request.forced),
+        workspace.make_lookups(graph.pipeline, request.forced, sharing),
         dispatcher,
         executor,
         workspace.make_promotions(),

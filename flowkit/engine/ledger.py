@@ -6,6 +6,7 @@ listener.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -40,7 +41,9 @@ class Ledger:
         warnings: Sentences, each once, in order.
     """
 
-    def __init__(self, run: str, recorder: Recorder, listener: Listener) -> None:
+    def __init__(
+        self, run: str, recorder: Recorder, listener: Listener, share: Callable[[NodeRecord], None] | None = None
+    ) -> None:
         self.run = run
         self.artifacts: dict[Ref, Artifact] = {}
         self.metrics: dict[str, tuple[tuple[str, float], ...]] = {}
@@ -49,6 +52,7 @@ class Ledger:
         self.warnings: dict[str, None] = {}
         self._recorder = recorder
         self._listener = listener
+        self._share = share
         self._unflushed: set[Digest] = set()
 
     def end(self, ending: Ending) -> None:
@@ -65,7 +69,10 @@ class Ledger:
         if ending.outcome is Outcome.EXECUTED and ending.keyed is not None:
             self._unflushed.add(ending.keyed.key)
         self.reports[name] = report
-        self._recorder.record(record_node(self.run, ending))
+        record = record_node(self.run, ending)
+        self._recorder.record(record)
+        if self._share is not None:
+            self._share(record)
         self._listener.node_ended(report)
 
     def take(self, notice: Notice) -> None:

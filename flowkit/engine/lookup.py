@@ -10,8 +10,14 @@ from flowkit.cache.reason import Miss, explain_miss
 from flowkit.cache.reuse import Found, ReuseDecision, decide_reuse
 from flowkit.engine.keys import Clock, KeyedNode
 from flowkit.errors import LostArtifactError
-from flowkit.records import Artifact, Digest, Entry, LatestSuccess, Output, StepOptions
+from flowkit.records import Artifact, Digest, Entry, LatestSuccess, Output, Reason, StepOptions
 from flowkit.store.base import Presence, Store
+
+_Decided = tuple[ReuseDecision, Entry | None]
+"""What was decided on a node, and the result that this store has for it, usable or not."""
+
+_WORTH_ASKING = (None, Reason.LOST, Reason.EXPIRED)
+"""The decisions that a remote's result may change: nothing is here, or nothing that still counts."""
 
 
 class History(Protocol):
@@ -36,7 +42,7 @@ class Lookup:
 
     Attributes:
         entry: The result to reuse, its artifacts verified; None where the node runs.
-        found: The result that is there but cannot be reused: what a new one supersedes.
+        found: The result that this store has but cannot reuse: what a new one supersedes.
         miss: Why the node runs; None where it is reused.
     """
 
@@ -56,6 +62,8 @@ class Lookups:
         forced: Nodes that run whatever there is.
         now: The clock.
         restamp: Told of an artifact whose files had changed and were hashed again, so that the next run need not.
+        ask_remote: Gives other machines' results under keys that this store has nothing usable for, their artifacts
+            verified.
     """
 
     def __init__(
@@ -66,6 +74,7 @@ class Lookups:
         forced: Collection[str],
         now: Clock,
         restamp: Callable[[Artifact], None],
+        ask_remote: Callable[[Sequence[Digest]], Mapping[Digest, Entry]],
     ) -> None:
         self._history = history
         self._store = store
@@ -73,11 +82,13 @@ class Lookups:
         self._forced = forced
         self._now = now
         self._restamp = restamp
+        self._ask_remote = ask_remote
 
     def find(self, nodes: Sequence[KeyedNode]) -> list[Lookup]:
         """Decide on each node, with one query for all of them."""
         entries = self._history.find_entries([node.key for node in nodes])
         decided = [self._decide(node, entries.get(node.key)) for node in nodes]
+        decided = self._decide_with_remote(nodes, decided)
         missed = [node for node, (decision, _) in zip(nodes, decided, strict=True) if decision.entry is None]
         misses = self.explain(missed, {node.name: decision for node, (decision, _) in zip(nodes, decided, strict=True)})
         return [
@@ -106,7 +117,7 @@ class Lookups:
             for node in nodes
         }
 
-    def _decide(self, node: KeyedNode, entry: Entry | None) -> tuple[ReuseDecision, Entry | None]:
+    def _decide(self, node: KeyedNode, entry: Entry | None) -> _Decided:
         options = _options(node)
         forced = node.name in self._forced
         present = None if entry is None or forced or not options.cache else self._verified(entry)
@@ -118,6 +129,25 @@ class Lookups:
             now=self._now(),
         )
         return decision, entry
+
+    def _decide_with_remote(self, nodes: Sequence[KeyedNode], decided: Sequence[_Decided]) -> list[_Decided]:
+        """Decide again on what this store cannot give, by what the remote has."""
+        asked = {
+            node.key: None
+            for node, (decision, _) in zip(nodes, decided, strict=True)
+            if decision.entry is None and decision.reason in _WORTH_ASKING
+        }
+        shared = self._ask_remote(list(asked)) if asked else {}
+        if not shared:
+            return list(decided)
+        again: list[_Decided] = []
+        for node, (decision, found) in zip(nodes, decided, strict=True):
+            entry = shared.get(node.key) if decision.entry is None else None
+            if entry is not None:
+                new = decide_reuse(Found(entry), _options(node), forced=False, uncacheable=False, now=self._now())
+                decision = new if new.entry is not None else decision
+            again.append((decision, found))
+        return again
 
     def _verified(self, entry: Entry) -> Entry | None:
         """Return the entry with artifacts that are there and right; None where one is not."""
@@ -132,6 +162,11 @@ class Lookups:
         if all(new.artifact is old.artifact for new, old in zip(outputs, entry.outputs, strict=True)):
             return entry
         return replace(entry, outputs=tuple(outputs))
+
+
+def describe_origin(entry: Entry) -> str | None:
+    """Return where an entry comes from that another machine shared; None for this store's own."""
+    return f"from the remote, made on {entry.host}" if entry.host else None
 
 
 def verify_presence(store: Store, artifact: Artifact) -> Artifact | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from flowkit.engine.keys import KeyedNode, KeyMaker
-from flowkit.engine.lookup import Lookup, Lookups
+from flowkit.engine.lookup import Lookup, Lookups, describe_origin
 from flowkit.engine.promotions import Promotions
 from flowkit.engine.report import NodeReport
 from flowkit.errors import FlowkitError
@@ -20,6 +20,7 @@ class Planner:
     """Plans one graph.
 
     Attributes:
+        warnings: What a plan has to say beside its nodes, such as of a remote that could not be asked.
         reports: What would become of each node.
         lookups: What was decided on each node whose inputs are known, by name: what `why` explains.
     """
@@ -29,6 +30,7 @@ class Planner:
     finder: Lookups
     promotions: Promotions
     forced: Collection[str]
+    warnings: list[str]
     reports: dict[str, NodeReport] = field(default_factory=dict)
     lookups: dict[str, Lookup] = field(default_factory=dict)
     _artifacts: dict[Ref, Artifact] = field(default_factory=dict)
@@ -76,7 +78,9 @@ class Planner:
             return _report(node, Forecast.RUN, reason, detail, key)
         for output in lookup.entry.outputs:
             self._artifacts[Ref(node.name, output.name)] = output.artifact
-        return _report(node, Forecast.REUSE, None, None, key, lookup.entry.outputs, lookup.entry.run)
+        return _report(
+            node, Forecast.REUSE, None, describe_origin(lookup.entry), key, lookup.entry.outputs, lookup.entry.run
+        )
 
     def _forecast_without_key(self, node: Node, reports: dict[str, NodeReport]) -> NodeReport | None:
         """Return the forecast of a node that cannot be looked up: of the registry, or waiting for what is to run."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flowkit.cache.key import compute_entry_key
 from flowkit.engine.keys import KeyedNode
-from flowkit.engine.lookup import Lookup
+from flowkit.engine.lookup import Lookup, describe_origin
 from flowkit.engine.report import NodeReport
 from flowkit.graph.graph import Node
 from flowkit.records import Entry, Execution, Failure, NodeRecord, Outcome, Output, Reason, StepResult
@@ -63,10 +63,12 @@ def record_node(run: str, ending: Ending) -> NodeRecord:
 
 def _execution(ending: Ending) -> Execution | None:
     keyed, result = ending.keyed, ending.result
-    if keyed is None or ending.outcome not in (Outcome.EXECUTED, Outcome.FAILED, Outcome.SKIPPED):
+    adopted = ending.entry if ending.entry is not None and ending.entry.id is None else None
+    told = ending.outcome in (Outcome.EXECUTED, Outcome.FAILED, Outcome.SKIPPED)
+    if keyed is None or not (told or adopted is not None):
         return None
     step = keyed.bound.prepared.step
-    succeeded = ending.outcome is Outcome.EXECUTED
+    succeeded = ending.outcome is Outcome.EXECUTED or adopted is not None
     observed = result.observed if result is not None else ()
     return Execution(
         parts=keyed.current.parts,
@@ -76,7 +78,7 @@ def _execution(ending: Ending) -> Execution | None:
         environment=keyed.current.environment,
         inputs=keyed.inputs,
         outputs=ending.outputs if succeeded else (),
-        metrics=result.metrics if result is not None and succeeded else (),
+        metrics=_metrics(ending) if succeeded else (),
         observed=observed,
         supersedes=ending.found.generation if ending.found is not None else None,
         cached=(
@@ -85,7 +87,14 @@ def _execution(ending: Ending) -> Execution | None:
             and keyed.current.code.uncacheable is None
             and (result is None or result.uncached is None)
         ),
+        created=adopted.created if adopted is not None else None,
     )
+
+
+def _metrics(ending: Ending) -> tuple[tuple[str, float], ...]:
+    if ending.result is not None:
+        return ending.result.metrics
+    return ending.entry.metrics if ending.entry is not None else ()
 
 
 def report_node(ending: Ending) -> NodeReport:
@@ -105,7 +114,7 @@ def report_node(ending: Ending) -> NodeReport:
         log=result.log if result is not None else None,
         error=ending.failure,
         outputs=ending.outputs,
-        metrics=result.metrics if result is not None else entry.metrics if entry is not None else (),
+        metrics=_metrics(ending),
     )
 
 
@@ -113,5 +122,11 @@ def reused(lookup: Lookup, node: Node) -> Ending:
     """Return the ending of a node whose lookup found a result."""
     entry = lookup.entry
     return Ending(
-        node, Outcome.REUSED, keyed=lookup.keyed, entry=entry, outputs=entry.outputs if entry is not None else ()
+        node,
+        Outcome.REUSED,
+        detail=describe_origin(entry) if entry is not None else None,
+        keyed=lookup.keyed,
+        found=lookup.found,
+        entry=entry,
+        outputs=entry.outputs if entry is not None else (),
     )

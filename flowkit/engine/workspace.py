@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from flowkit.engine.keys import KeyMaker
 from flowkit.engine.lookup import Lookups
 from flowkit.engine.notices import Notices
 from flowkit.engine.promotions import Promotions
+from flowkit.engine.sharing import Sharing, no_sharing
 from flowkit.errors import LineageError
 from flowkit.fingerprint.code import CodeFingerprinter
 from flowkit.fingerprint.environment import EnvironmentReader
@@ -25,6 +27,7 @@ from flowkit.project import Project
 from flowkit.records import Artifact
 from flowkit.store.folder import StoreFolder
 from flowkit.store.local import LocalStore
+from flowkit.store.remote import Remote
 
 RECENT_BYTES = 64 * 1024 * 1024
 """How much of recently read content the driver keeps."""
@@ -38,6 +41,8 @@ class Workspace:
         writer: The only writer of the lineage database in this process.
         reader: Reads what is committed.
         notices: What the writer has to say.
+        remote: Where results are shared with other machines.
+        trust_remote: Whether values may be taken from there whose loading can run code.
     """
 
     project: Project
@@ -49,10 +54,19 @@ class Workspace:
     pickle: Literal["allow", "deny"]
     notices: Notices
     dry_run: bool = False
+    remote: Remote | None = None
+    trust_remote: bool = False
 
     @classmethod
     def open(
-        cls, project: Project, path: Path, *, pickle: Literal["allow", "deny"] = "allow", dry_run: bool = False
+        cls,
+        project: Project,
+        path: Path,
+        *,
+        pickle: Literal["allow", "deny"] = "allow",
+        dry_run: bool = False,
+        remote: str | None = None,
+        trust_remote: bool = False,
     ) -> Workspace:
         """Open the store at `path`, making it where there is none. Runs whose driver died become `crashed`.
 
@@ -61,6 +75,8 @@ class Workspace:
             path: The store's folder.
             pickle: Whether values that only pickle can store are allowed.
             dry_run: Whether promotions are judged without moving anything.
+            remote: The fsspec URL of a folder through which machines share results.
+            trust_remote: Whether pickle and registered codecs are read from there.
 
         Raises:
             StoreError: It cannot be written, is newer, locked or damaged.
@@ -78,7 +94,19 @@ class Workspace:
         except BaseException:
             writer.close()
             raise
-        return cls(project, folder, store, writer, reader, CodecRegistry(pickle), pickle, notices, dry_run)
+        return cls(
+            project,
+            folder,
+            store,
+            writer,
+            reader,
+            CodecRegistry(pickle),
+            pickle,
+            notices,
+            dry_run,
+            Remote(remote) if remote else None,
+            trust_remote,
+        )
 
     def close(self) -> None:
         """Write what is queued and close the database."""
@@ -96,9 +124,23 @@ class Workspace:
             RecordedFileDigests(self.reader, self.writer),
         )
 
-    def make_lookups(self, pipeline: str, forced: frozenset[str]) -> Lookups:
+    def make_lookups(self, pipeline: str, forced: frozenset[str], sharing: Sharing | None = None) -> Lookups:
         """Return lookups for one run or plan of a pipeline."""
-        return Lookups(Entries(self.reader), self.store, pipeline, forced, time.time, self.writer.restamp)
+        return Lookups(
+            Entries(self.reader),
+            self.store,
+            pipeline,
+            forced,
+            time.time,
+            self.writer.restamp,
+            sharing.find if sharing is not None else no_sharing,
+        )
+
+    def make_sharing(self, warn: Callable[[str], None], *, fetch: bool) -> Sharing | None:
+        """Return what shares results with other machines in one run or plan; None where there is no remote."""
+        if self.remote is None:
+            return None
+        return Sharing(self.remote, self.store, self.trust_remote, fetch, warn)
 
     def make_promotions(self) -> Promotions:
         """Return what performs promotions with this store's registry."""

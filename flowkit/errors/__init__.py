@@ -33,6 +33,7 @@ FlowkitError
 │   └── PromotionError
 └── StoreError               exit 4
     ├── LostArtifactError
+    ├── RemoteError
     ├── WorkerError
     └── LineageError
 ```
@@ -63,6 +64,7 @@ from flowkit.errors.execution import (
 from flowkit.errors.lineage import LineageError
 from flowkit.errors.recorded import NotRecordedError
 from flowkit.errors.registry import GateError, RegistryError
+from flowkit.errors.remote import RemoteError
 from flowkit.errors.step import (
     ContractError,
     InputError,
@@ -100,6 +102,7 @@ __all__ = [
     "PipelineDefinitionError",
     "PromotionError",
     "RegistryError",
+    "RemoteError",
     "SelectionError",
     "SettingError",
     "StepDeathError",

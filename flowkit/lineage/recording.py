@@ -84,8 +84,8 @@ class Recorder:
     def _record_execution(
         self, record: NodeRecord, execution: Execution, run: int, place: int
     ) -> tuple[int, tuple[str, ...]]:
-        created = (record.started or time.time()) + (record.seconds or 0.0)
-        succeeded = record.outcome is Outcome.EXECUTED
+        created = execution.created or (record.started or time.time()) + (record.seconds or 0.0)
+        succeeded = record.outcome in (Outcome.EXECUTED, Outcome.REUSED)
         standing = entry = None
         if succeeded and execution.cached:
             standing = self._find_standing(execution)

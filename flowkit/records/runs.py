@@ -129,6 +129,7 @@ class Execution:
         inputs: (parameter, artifact) for every artifact that the arguments named, files included.
         supersedes: The generation this one replaces: of a forced, expired or lost rerun; None for a first result.
         cached: Whether later runs may reuse it.
+        created: When it was made, where another machine did; None for the end of this node's attempt.
     """
 
     parts: KeyParts
@@ -142,6 +143,7 @@ class Execution:
     observed: tuple[ObservedInput, ...] = ()
     supersedes: int | None = None
     cached: bool = True
+    created: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +178,15 @@ class Entry:
     """A recorded result that a later node may reuse.
 
     Attributes:
-        id: The store's own number for it, to be handed back in `NodeRecord.entry`.
+        id: The store's own number for it, to be handed back in `NodeRecord.entry`; None where it comes from a remote
+            and this store has yet to record it.
         generation: How often it was superseded.
         run: The run that made it.
         created: Seconds since the epoch, UTC.
+        host: The machine whose run made it, where it comes from a remote.
     """
 
-    id: int
+    id: int | None
     cache_key: Digest
     entry_key: Digest
     generation: int
@@ -191,6 +195,7 @@ class Entry:
     created: float
     outputs: tuple[Output, ...]
     metrics: tuple[tuple[str, float], ...] = field(default=())
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,3 +212,11 @@ class StoreFolder:
                     is_folder = entry.is_dir(follow_symlinks=False)
                     if not is_folder and entry.stat(follow_symlinks=False).st_mtime < oldest:
                         remove(Path(entry.path))
+
+
+def make_shard(folder: StoreFolder, name: str) -> None:
+    """Make the folder below `blobs/` in which the blob `name` is to stand, durably, if it is not there."""
+    shard = folder.blobs / name[:2]
+    if not shard.is_dir():
+        make_folder(shard)
+        fsync_directory(folder.blobs)

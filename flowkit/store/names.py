@@ -34,6 +34,17 @@ def blob_name(digest: Digest, suffix: str) -> str:
     return f"{digest[:2]}/{digest[2:]}{suffix}"
 
 
+def check_digest(digest: Digest) -> Digest:
+    """Return `digest` if it is 64 hexadecimal digits.
+
+    Raises:
+        StoreError: It is not.
+    """
+    if not _DIGEST.fullmatch(digest):
+        raise StoreError.for_unsafe_name("record", digest)
+    return digest
+
+
 def check_blob_name(name: str) -> str:
     """Return `name` if it is one that `blob_name` gives.
 

@@ -12,8 +12,8 @@ import errno
 from flowkit.codecs.base import Encoded
 from flowkit.errors import LostArtifactError, StoreError
 from flowkit.records import INLINE_LIMIT, Artifact, BlobFile, Digest, Stamp
-from flowkit.store.files import fsync_directory, make_folder, write_file_durably
-from flowkit.store.folder import StoreFolder, reporting
+from flowkit.store.files import fsync_directory, write_file_durably
+from flowkit.store.folder import StoreFolder, make_shard, reporting
 from flowkit.store.names import blob_name
 from flowkit.store.packs import FilePlan, Location, plan_file
 from flowkit.store.reading import StoredArtifact, StoreState
@@ -83,7 +83,7 @@ def _write(state: StoreState, encoded: Encoded, name: str, *, replace: bool = Fa
 
 def _write_or_find(state: StoreState, encoded: Encoded, name: str, replace: bool) -> Files:
     """Write the file `name`, or take the one that another process puts there first."""
-    _make_shard(state.folder, name)
+    make_shard(state.folder, name)
     for race in range(_RACES):
         # What stands there and is not right, from the first race on, is replaced.
         written = _write_once(state, encoded, name, replace=replace or race > 0)
@@ -120,13 +120,6 @@ def _known_elsewhere(state: StoreState, encoded: Encoded, name: str) -> tuple[di
             references[chunk.digest] = known.location
     used = {location.name for location in references.values()}
     return references, {other: stamp for other, stamp in stamps.items() if stamp is not None and other in used}
-
-
-def _make_shard(folder: StoreFolder, name: str) -> None:
-    shard = folder.blobs / name[:2]
-    if not shard.is_dir():
-        make_folder(shard)
-        fsync_directory(folder.blobs)
 
 
 def _sync_shard(folder: StoreFolder, name: str) -> None:

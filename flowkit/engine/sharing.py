@@ -1,0 +1,195 @@
+"""Shares results with other machines through a remote: what is missing here is looked for there, what is made is sent.
+
+A remote is a convenience: when it fails, the run goes on without it and says so once. Results are sent by threads of
+their own, blobs before the record that names them, while the run goes on.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from flowkit.codecs.tables import contains_pickle
+from flowkit.engine.provenance import current_host
+from flowkit.engine.shared_records import read_shared_record, write_shared_record
+from flowkit.errors import LostArtifactError, RemoteError, StoreError
+from flowkit.records import Artifact, Digest, Entry, NodeRecord, Outcome, Output
+from flowkit.store.blobs import Blob
+from flowkit.store.local import LocalStore
+from flowkit.store.packs import DamagedFileError, read_layout
+from flowkit.store.remote import Remote
+
+HARMLESS = frozenset({"bytes", "json", "json-files", "npy", "path", "str", "table"})
+"""Formats whose reading runs no code that the content brings along; a table may still hold pickled cells."""
+
+_THREADS = 8
+
+
+@dataclass(slots=True)
+class Sharing:
+    """What one run or plan gives to a remote, and takes from it.
+
+    Attributes:
+        trusted: Whether values may be taken whose loading can run code: pickle, and registered codecs.
+        fetch: Whether what is found is fetched and verified; a plan only asks whether it is there.
+        warn: Told of a sentence about what did not work; called in the driver's thread.
+    """
+
+    remote: Remote
+    store: LocalStore
+    trusted: bool
+    fetch: bool
+    warn: Callable[[str], None]
+    _failed: RemoteError | None = None
+    _queue: queue.SimpleQueue[NodeRecord | None] = field(default_factory=queue.SimpleQueue)
+    _senders: list[threading.Thread] = field(default_factory=list)
+
+    def find(self, keys: Sequence[Digest]) -> dict[Digest, Entry]:
+        """Return the newest usable result under each key that the remote has one for."""
+        if self._failed is not None or not keys:
+            return {}
+        with ThreadPoolExecutor(min(_THREADS, len(keys))) as pool:
+            findings = list(pool.map(self._find_one, keys))
+        for finding in findings:
+            for text in finding.warnings:
+                self.warn(text)
+        self._tell_failure()
+        return {finding.entry.cache_key: finding.entry for finding in findings if finding.entry is not None}
+
+    def offer(self, record: NodeRecord) -> None:
+        """Begin to send the result of a node that executed here; returns at once."""
+        execution = record.execution
+        if execution is None or record.outcome is not Outcome.EXECUTED or not execution.cached or execution.observed:
+            return
+        if not self._senders:
+            self._senders = [threading.Thread(target=self._send_all, daemon=True) for _ in range(_THREADS // 2)]
+            for sender in self._senders:
+                sender.start()
+        self._queue.put(record)
+
+    def finish(self) -> None:
+        """Wait until all that was offered is sent, or could not be."""
+        for _ in self._senders:
+            self._queue.put(None)
+        for sender in self._senders:
+            sender.join()
+        self._senders.clear()
+        self._tell_failure()
+
+    # -- taking ----------------------------------------------------------------------------------------------------
+
+    def _find_one(self, key: Digest) -> _Finding:
+        finding = _Finding()
+        if self._failed is not None:
+            return finding
+        try:
+            for entry in self._read_entries(key, finding):
+                finding.entry = self._admit(entry, finding)
+                if finding.entry is not None:
+                    break
+        except RemoteError as error:
+            self._failed = error
+        return finding
+
+    def _read_entries(self, key: Digest, finding: _Finding) -> list[Entry]:
+        entries = []
+        for content in self.remote.read_records(key):
+            try:
+                entries.append(read_shared_record(content, key))
+            except (ValueError, StoreError) as error:
+                finding.warnings.append(f"A record in the remote {self.remote.url!r} is not used: {error}.")
+        return sorted(entries, key=lambda entry: entry.created, reverse=True)
+
+    def _admit(self, entry: Entry, finding: _Finding) -> Entry | None:
+        """Return the entry with verified outputs; None where one is missing, damaged or not to be trusted."""
+        if not self.trusted and any(output.artifact.format not in HARMLESS for output in entry.outputs):
+            finding.warnings.append(_distrust(entry))
+            return None
+        if not self.fetch:
+            return entry
+        try:
+            outputs = tuple(Output(output.name, self._fetch(output.artifact)) for output in entry.outputs)
+        except LostArtifactError as error:
+            finding.warnings.append(
+                f"The remote's result for {entry.node!r} is not used: {error.message} It is made here instead."
+            )
+            return None
+        if not self.trusted and any(self._holds_pickle(output.artifact) for output in outputs):
+            finding.warnings.append(_distrust(entry))
+            return None
+        return replace(entry, outputs=outputs)
+
+    def _fetch(self, artifact: Artifact) -> Artifact:
+        """Return the artifact with its files here, hashed.
+
+        Raises:
+            LostArtifactError: The remote has not all of it, or something else under its name.
+        """
+        for file in artifact.files:
+            self._fetch_file(file.name)
+            for other in self._files_named_in(file.name):
+                self._fetch_file(other)
+        return self.store.verify(artifact)
+
+    def _fetch_file(self, name: str) -> None:
+        self.remote.fetch_blob(self.store.folder, name)
+
+    def _files_named_in(self, name: str) -> Iterable[str]:
+        try:
+            blob = Blob(self.store.folder.blob_path(name), name)
+            return {location.name for location in read_layout(name, blob.content).chunks.values()} - {name}
+        except (FileNotFoundError, DamagedFileError):
+            return ()  # the verification that follows says so
+
+    def _holds_pickle(self, artifact: Artifact) -> bool:
+        return artifact.format == "table" and contains_pickle(self.store.open(artifact).payload)
+
+    # -- giving ----------------------------------------------------------------------------------------------------
+
+    def _send_all(self) -> None:
+        while (record := self._queue.get()) is not None:
+            if self._failed is None:
+                try:
+                    self._send(record)
+                except RemoteError as error:
+                    self._failed = error
+
+    def _send(self, record: NodeRecord) -> None:
+        execution = record.execution
+        assert execution is not None
+        names = {file.name: None for output in execution.outputs for file in output.artifact.files}
+        for name in names:
+            self.remote.send_blob(self.store.folder, name)
+        content = write_shared_record(record, current_host())
+        replaces = execution.supersedes is not None
+        self.remote.write_record(execution.cache_key, execution.entry_key, content, replace=replaces)
+
+    def _tell_failure(self) -> None:
+        if self._failed is not None:
+            facts = "; ".join(f"{label} {value}" for label, value in self._failed.facts)
+            self.warn(
+                f"{self._failed.message} ({facts}) This run goes on without the remote: {self._failed.hint}",
+            )
+
+
+@dataclass(slots=True)
+class _Finding:
+    """What asking for one key came to."""
+
+    entry: Entry | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def _distrust(entry: Entry) -> str:
+    return (
+        f"The remote has a result for {entry.node!r} whose loading could run code, and is not trusted: it is made "
+        "here instead. Set 'trust_remote = true' in [tool.flowkit] if you trust all who can write there."
+    )
+
+
+def no_sharing(keys: Sequence[Digest]) -> Mapping[Digest, Entry]:
+    """Find nothing: where there is no remote."""
+    return {}
