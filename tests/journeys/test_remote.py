@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.project import Outcome, OrdersProject
+from tests.journeys.project import OrdersProject, Outcome
 
-PIPELINE = '''
+PIPELINE = """
 from pathlib import Path
 
 import random
@@ -56,7 +56,7 @@ def shared(source: Path = Path("data.txt"), pickled: bool = False) -> None:
     score(rows)
     if pickled:
         opaque(rows)
-'''
+"""
 
 
 class Machine(OrdersProject):
