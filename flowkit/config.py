@@ -21,7 +21,7 @@ DEFAULT_ENVIRONMENT = "default"
 DEFAULT_ORIGIN = "default"
 STORE_FOLDER = ".flowkit"
 MOST_WORKERS = 64 * (os.cpu_count() or 1)
-_UNAVAILABLE = ("resources", "undeclared")
+_UNAVAILABLE = ("resources",)
 _FILE = "pyproject.toml"
 
 
@@ -36,6 +36,7 @@ class Settings:
         trust_remote: Whether values may be taken from there whose loading can run code, such as pickle.
         scheduler: Address of a Dask scheduler; None for workers of this machine's own.
         workers: How many steps run at once; None for the number of cores.
+        undeclared: What becomes of a step that reads something undeclared: it counts, is told of too, or fails.
         pickle: `allow` or `deny` values that only pickle can store.
         code: Module names or folders whose code counts as the project's own.
         promotions: `allow`, or `dry-run` to judge gates and move nothing.
@@ -49,6 +50,7 @@ class Settings:
     trust_remote: bool = False
     scheduler: str | None = None
     workers: int | None = None
+    undeclared: Literal["track", "warn", "error"] = "track"
     pickle: Literal["allow", "deny"] = "allow"
     code: tuple[str, ...] = ()
     promotions: Literal["allow", "dry-run"] = "allow"
@@ -238,6 +240,7 @@ _CHECKS: Mapping[str, tuple[str, Callable[[Any, Path], Any]]] = {
     "trust_remote": ("true or false", _switch),
     "scheduler": ("an address such as 'tcp://10.0.0.1:8786'", _address),
     "workers": (f"a whole number from 1 to {MOST_WORKERS}, 64 for each core", _count),
+    "undeclared": ("'track', 'warn' or 'error'", _one_of("track", "warn", "error")),
     "pickle": ("'allow' or 'deny'", _one_of("allow", "deny")),
     "code": ("a list of module names or folders", _names),
     "promotions": ("'allow' or 'dry-run'", _one_of("allow", "dry-run")),

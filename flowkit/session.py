@@ -211,6 +211,7 @@ class Session:
                 dry_run=settings.promotions == "dry-run",
                 remote=settings.remote,
                 trust_remote=settings.trust_remote,
+                undeclared=settings.undeclared,
             )
         return self._workspace
 

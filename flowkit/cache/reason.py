@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from flowkit.records import (
@@ -13,17 +13,23 @@ from flowkit.records import (
     EnvironmentFingerprint,
     KeyParts,
     LatestSuccess,
+    ObservedInput,
     Reason,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """What a node's key is made of now."""
+    """What a node's key is made of now.
+
+    Attributes:
+        observed: What its latest success read undeclared, as that is now.
+    """
 
     parts: KeyParts
     code: CodeFingerprint
     environment: EnvironmentFingerprint
+    observed: tuple[ObservedInput, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class Change:
     """One thing that differs from the latest success; an absent side is None.
 
     Attributes:
-        kind: Which part of the key: code, parameter, input or environment.
+        kind: Which part of the key: code, parameter, input, environment or observed.
         name: The function, parameter, package or variable.
     """
 
@@ -68,7 +74,7 @@ def explain_miss(
         return Miss(Reason.FAILED, "it has never succeeded with this key", changes)
     if latest is None:
         return Miss(Reason.NEW, "it has not succeeded in this store yet", changes)
-    for reason in (Reason.CODE, Reason.PARAMETER, Reason.INPUT, Reason.ENVIRONMENT):
+    for reason in (Reason.CODE, Reason.PARAMETER, Reason.INPUT, Reason.ENVIRONMENT, Reason.OBSERVED):
         of_kind = [change for change in changes if change.kind is reason]
         if of_kind:
             return Miss(reason, _describe(of_kind), changes)
@@ -93,7 +99,15 @@ def _describe(changes: list[Change]) -> str:
         return f"{first.name} {verb}{more}"
     if first.kind is Reason.INPUT:
         return f"{first.name} changed{more}"
+    if first.kind is Reason.OBSERVED:
+        return f"{first.name}, which it read undeclared, {_happened(first)}{more}"
     return f"{first.name}: {first.before or 'absent'} → {first.after or 'absent'}{more}"
+
+
+def _happened(change: Change) -> str:
+    if change.after == "absent":
+        return "is gone"
+    return "has appeared" if change.before == "absent" else "changed"
 
 
 def compare(latest: LatestSuccess, current: Current) -> tuple[Change, ...]:
@@ -102,6 +116,7 @@ def compare(latest: LatestSuccess, current: Current) -> tuple[Change, ...]:
         *_compare_code(latest.code, current.code),
         *_compare_arguments(latest.parts, current.parts),
         *_compare_environment(latest.environment, current.environment),
+        *_compare_observed(latest.observed, current.observed),
     )
 
 
@@ -161,4 +176,14 @@ def _compare_environment(before: EnvironmentFingerprint, after: EnvironmentFinge
         Change(Reason.ENVIRONMENT, name.replace("package:", ""), old.get(name), new.get(name))
         for name in sorted({**new, **old})
         if old.get(name) != new.get(name)
+    ]
+
+
+def _compare_observed(before: Iterable[ObservedInput], after: Iterable[ObservedInput]) -> list[Change]:
+    """Compare what was read then with the same names now; names that were not looked at now are left out."""
+    now = {(item.kind, item.name): item.digest for item in after}
+    return [
+        Change(Reason.OBSERVED, f"{item.kind} {item.name}", item.digest[:12], now[item.kind, item.name][:12])
+        for item in before
+        if now.get((item.kind, item.name), item.digest) != item.digest
     ]

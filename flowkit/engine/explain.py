@@ -115,4 +115,4 @@ def explain_recorded(reader: Reader, run: str, node: str) -> WhyReport:
 
 
 def _current(account: LatestSuccess) -> Current:
-    return Current(account.parts, account.code, account.environment)
+    return Current(account.parts, account.code, account.environment, account.observed)

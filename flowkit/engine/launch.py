@@ -165,6 +165,7 @@ def host_settings(workspace: Workspace, graph: Graph, keys: KeyMaker) -> HostSet
         code=workspace.project.code,
         bundle=bundle,
         pickle=workspace.pickle,
+        undeclared=workspace.undeclared,
         warm=tuple(name for name in modules if name != "__main__"),
         proofs={
             (step.module, step.qualname): summarise_code(keys.prepare(step).code)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from flowkit.cache.reason import Miss, explain_miss
+from flowkit.cache.key import compute_entry_key
+from flowkit.cache.reason import Current, Miss, explain_miss
 from flowkit.cache.reuse import Found, ReuseDecision, decide_reuse
 from flowkit.engine.keys import Clock, KeyedNode
 from flowkit.errors import LostArtifactError
+from flowkit.fingerprint.observed import ObservedDigests
 from flowkit.records import Artifact, Digest, Entry, LatestSuccess, Output, Reason, StepOptions
 from flowkit.store.base import Presence, Store
 
@@ -20,11 +22,23 @@ _WORTH_ASKING = (None, Reason.LOST, Reason.EXPIRED)
 """The decisions that a remote's result may change: nothing is here, or nothing that still counts."""
 
 
+NameSet = Sequence[tuple[str, str]]
+"""(kind, name) of what an execution read undeclared."""
+
+
 class History(Protocol):
     """What the lineage store knows of earlier runs."""
 
     def find_entries(self, keys: Sequence[Digest], /) -> Mapping[Digest, Entry]:
         """Return the newest result under each key that has one."""
+        ...
+
+    def observed_names(self, keys: Sequence[Digest], /) -> Mapping[Digest, Sequence[NameSet]]:
+        """Return the sets of names that executions under each key read undeclared, the latest first."""
+        ...
+
+    def find_entries_at(self, entry_keys: Sequence[Digest], /) -> Mapping[Digest, Entry]:
+        """Return the result that stands under each entry key that has one."""
         ...
 
     def failed_keys(self, keys: Sequence[Digest], /) -> Collection[Digest]:
@@ -64,6 +78,7 @@ class Lookups:
         restamp: Told of an artifact whose files had changed and were hashed again, so that the next run need not.
         ask_remote: Gives other machines' results under keys that this store has nothing usable for, their artifacts
             verified.
+        observed: Gives the digests of undeclared inputs as they are now.
     """
 
     def __init__(
@@ -75,6 +90,7 @@ class Lookups:
         now: Clock,
         restamp: Callable[[Artifact], None],
         ask_remote: Callable[[Sequence[Digest]], Mapping[Digest, Entry]],
+        observed: ObservedDigests,
     ) -> None:
         self._history = history
         self._store = store
@@ -83,10 +99,11 @@ class Lookups:
         self._now = now
         self._restamp = restamp
         self._ask_remote = ask_remote
+        self._observed = observed
 
     def find(self, nodes: Sequence[KeyedNode]) -> list[Lookup]:
         """Decide on each node, with one query for all of them."""
-        entries = self._history.find_entries([node.key for node in nodes])
+        entries = self._find_entries([node.key for node in nodes])
         decided = [self._decide(node, entries.get(node.key)) for node in nodes]
         decided = self._decide_with_remote(nodes, decided)
         missed = [node for node, (decision, _) in zip(nodes, decided, strict=True) if decision.entry is None]
@@ -95,6 +112,25 @@ class Lookups:
             Lookup(node, decision.entry, found, misses.get(node.name))
             for node, (decision, found) in zip(nodes, decided, strict=True)
         ]
+
+    def _find_entries(self, keys: Sequence[Digest]) -> dict[Digest, Entry]:
+        """Return the newest result under each key for which all that it read undeclared is now as it was then."""
+        newest = dict(self._history.find_entries(keys))
+        doubtful = [key for key, entry in newest.items() if entry.entry_key != compute_entry_key(key)]
+        if not doubtful:
+            return newest
+        candidates = {
+            key: [compute_entry_key(key, self._observed.observe(names)) for names in sets] + [compute_entry_key(key)]
+            for key, sets in self._history.observed_names(doubtful).items()
+        }
+        standing = self._history.find_entries_at([entry_key for some in candidates.values() for entry_key in some])
+        for key in doubtful:
+            matching = [standing[entry_key] for entry_key in candidates.get(key, ()) if entry_key in standing]
+            if matching:
+                newest[key] = matching[0]
+            else:
+                del newest[key]
+        return newest
 
     def explain(self, nodes: Sequence[KeyedNode], decisions: Mapping[str, ReuseDecision]) -> dict[str, Miss]:
         """Explain why each of these nodes runs.
@@ -112,10 +148,17 @@ class Lookups:
                 decisions[node.name].reason if node.name in decisions else None,
                 failed_before=node.key in failed,
                 latest=latest.get(node.name),
-                current=node.current,
+                current=self._current(node, latest.get(node.name)),
             )
             for node in nodes
         }
+
+    def _current(self, node: KeyedNode, latest: LatestSuccess | None) -> Current:
+        """Return what a node's key is made of, with what its latest success read undeclared as that is now."""
+        if latest is None or not latest.observed:
+            return node.current
+        names = [(item.kind, item.name) for item in latest.observed]
+        return replace(node.current, observed=self._observed.observe(names))
 
     def _decide(self, node: KeyedNode, entry: Entry | None) -> _Decided:
         options = _options(node)

@@ -19,6 +19,7 @@ from flowkit.engine.sharing import Sharing, no_sharing
 from flowkit.errors import LineageError
 from flowkit.fingerprint.code import CodeFingerprinter
 from flowkit.fingerprint.environment import EnvironmentReader
+from flowkit.fingerprint.observed import ObservedDigests
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.file_digests import RecordedFileDigests
 from flowkit.lineage.reader import Reader
@@ -28,6 +29,8 @@ from flowkit.records import Artifact
 from flowkit.store.folder import StoreFolder
 from flowkit.store.local import LocalStore
 from flowkit.store.remote import Remote
+
+Undeclared = Literal["track", "warn", "error"]
 
 RECENT_BYTES = 64 * 1024 * 1024
 """How much of recently read content the driver keeps."""
@@ -43,6 +46,7 @@ class Workspace:
         notices: What the writer has to say.
         remote: Where results are shared with other machines.
         trust_remote: Whether values may be taken from there whose loading can run code.
+        undeclared: What becomes of a step that reads something undeclared.
     """
 
     project: Project
@@ -56,6 +60,7 @@ class Workspace:
     dry_run: bool = False
     remote: Remote | None = None
     trust_remote: bool = False
+    undeclared: Undeclared = "track"
 
     @classmethod
     def open(
@@ -67,6 +72,7 @@ class Workspace:
         dry_run: bool = False,
         remote: str | None = None,
         trust_remote: bool = False,
+        undeclared: Undeclared = "track",
     ) -> Workspace:
         """Open the store at `path`, making it where there is none. Runs whose driver died become `crashed`.
 
@@ -77,6 +83,7 @@ class Workspace:
             dry_run: Whether promotions are judged without moving anything.
             remote: The fsspec URL of a folder through which machines share results.
             trust_remote: Whether pickle and registered codecs are read from there.
+            undeclared: What becomes of a step that reads something undeclared: `track`, `warn` or `error`.
 
         Raises:
             StoreError: It cannot be written, is newer, locked or damaged.
@@ -106,6 +113,7 @@ class Workspace:
             dry_run,
             Remote(remote) if remote else None,
             trust_remote,
+            undeclared,
         )
 
     def close(self) -> None:
@@ -134,6 +142,7 @@ class Workspace:
             time.time,
             self.writer.restamp,
             sharing.find if sharing is not None else no_sharing,
+            ObservedDigests(self.project.root, RecordedFileDigests(self.reader, self.writer)),
         )
 
     def make_sharing(self, warn: Callable[[str], None], *, fetch: bool) -> Sharing | None:

@@ -148,6 +148,15 @@ class StepInputError(InputError):
         )
 
     @classmethod
+    def for_undeclared(cls, step: str, named: Sequence[str]) -> Self:
+        """It read what it does not declare, in a project that does not allow that."""
+        return cls(
+            f"Step '{step}' reads without declaring it: {', '.join(named)}.",
+            (("step", step), ("setting", 'undeclared = "error"')),
+            'make a file a parameter of type Path, name a variable in @fk.step(env=…), or set undeclared = "track"',
+        )
+
+    @classmethod
     def for_forbidden_file(cls, step: str, path: str) -> Self:
         """This user may not read it."""
         return cls(

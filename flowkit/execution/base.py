@@ -93,6 +93,7 @@ class HostSettings:
         code: Further project code, from the configuration.
         bundle: Digest of the code bundle, which the store holds.
         pickle: The project's policy for opaque values: `allow` or `deny`.
+        undeclared: What becomes of a step that reads something undeclared: it counts, is warned about too, or fails.
         memory_bytes: How much of recent values a host may keep.
         warm: Modules to import before the first packet; they make no difference to results.
         proofs: The code of every step that is found by name, to be proven before the first packet: later a step that
@@ -104,6 +105,7 @@ class HostSettings:
     code: tuple[str, ...] = ()
     bundle: Digest | None = None
     pickle: Literal["allow", "deny"] = "allow"
+    undeclared: Literal["track", "warn", "error"] = "track"
     memory_bytes: int = 256 * 1024 * 1024
     warm: tuple[str, ...] = field(default=(), compare=False)
     proofs: Mapping[StepPlace, StepProof] = field(default_factory=dict, compare=False)

@@ -29,6 +29,8 @@ from flowkit.execution.channel import FrameReader, pack_frame, write_all
 from flowkit.execution.failure import record_failure
 from flowkit.execution.finder import install_bundle
 from flowkit.execution.isolation import WorkFolder
+from flowkit.execution.observing.boundaries import Boundaries
+from flowkit.execution.observing.watches import install_watches
 from flowkit.execution.packets import PacketRun
 from flowkit.execution.perform import HostContext
 from flowkit.execution.steps import StepFinder
@@ -85,6 +87,7 @@ def set_up(settings: HostSettings, worker: str, work: Path) -> tuple[HostContext
     store = Path(settings.store)
     if settings.bundle is not None:
         install_bundle(load_bundle(store, settings.bundle), root)
+    install_watches()
     codecs = CodecRegistry(settings.pickle)
     code = StepCode(CodeFingerprinter(Project(root, settings.code)), codecs)
     context = HostContext(
@@ -95,6 +98,8 @@ def set_up(settings: HostSettings, worker: str, work: Path) -> tuple[HostContext
         work=WorkFolder(work),
         capture=capture,
         worker=worker,
+        boundaries=Boundaries(str(root.resolve()), (str(store), str(work))),
+        undeclared=settings.undeclared,
         code=code,
         disposable=True,
     )

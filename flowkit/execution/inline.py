@@ -21,6 +21,8 @@ from flowkit.execution.base import (
 )
 from flowkit.execution.capture import Capture, InlineCapture, NoCapture
 from flowkit.execution.isolation import WorkFolder, make_work_base, remove_work_base
+from flowkit.execution.observing.boundaries import Boundaries
+from flowkit.execution.observing.watches import install_watches
 from flowkit.execution.packets import WITHDRAWN, PacketRun
 from flowkit.execution.perform import HostContext
 from flowkit.execution.steps import StepFinder
@@ -57,6 +59,7 @@ class InlineExecutor:
         self._close_context()
         if self._capture_wanted:
             self._capture = InlineCapture()
+        install_watches()
         self._work = make_work_base()
         codecs = CodecRegistry(settings.pickle)
         code = StepCode(CodeFingerprinter(Project(Path(settings.root), settings.code)), codecs)
@@ -71,6 +74,8 @@ class InlineExecutor:
             work=WorkFolder(self._work),
             capture=self._capture,
             worker=WORKER,
+            boundaries=Boundaries(str(Path(settings.root).resolve()), (settings.store, str(self._work))),
+            undeclared=settings.undeclared,
             interruptible=True,
             code=code,
         )

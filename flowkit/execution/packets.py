@@ -121,7 +121,8 @@ class PacketRun:
 
     def _run(self, order: NodeOrder, key: Digest, specification: StepSpecification) -> None:
         self._start(order, key)
-        result = perform(order, key, specification, self._artifact_of(order), self._context)
+        reaches = self._finder.reached_by(specification)
+        result = perform(order, key, specification, self._artifact_of(order), self._context, reaches)
         changes = self._finder.changes(specification)
         if changes:
             self._changed = True

@@ -8,23 +8,35 @@ from __future__ import annotations
 import contextvars
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from flowkit.authoring.types import scratch_in
 from flowkit.cache.arguments import ArgumentCode, describe_argument
 from flowkit.cache.key import compute_cache_key
 from flowkit.codecs.registry import CodecRegistry
-from flowkit.errors import LostArtifactError
+from flowkit.errors import LostArtifactError, StepInputError
 from flowkit.execution.arguments import ArgumentLoader, Resolve, changed_files, files_of
 from flowkit.execution.base import NodeOrder
 from flowkit.execution.capture import Capture, flush_streams
 from flowkit.execution.failure import Circumstances, describe_failure, skip_reason
 from flowkit.execution.isolation import WorkFolder, isolated, read_peak_memory, reset_peak_memory
+from flowkit.execution.observing.boundaries import Boundaries
+from flowkit.execution.observing.recorder import RECORDER, Observation
+from flowkit.execution.observing.wording import describe_unstable, name_undeclared, warn_of_undeclared
 from flowkit.execution.outputs import OutputWriter
-from flowkit.records import Digest, Failure, KeyParts, Outcome, Output, StepResult, StepSpecification
+from flowkit.records import (
+    Digest,
+    Failure,
+    KeyParts,
+    ObservedInput,
+    Outcome,
+    Output,
+    StepResult,
+    StepSpecification,
+)
 from flowkit.store.base import Store
 
 
@@ -38,6 +50,8 @@ class HostContext:
         worker: The name of this worker in results.
         code: Gives the fingerprints of the code that arguments bring along.
         interruptible: Whether a `KeyboardInterrupt` is a person's Ctrl-C, as in the driver, and so goes through.
+        boundaries: What can be an input of a step at all.
+        undeclared: What becomes of a step that reads something undeclared.
         disposable: Whether another process can take this one's place once a step has changed what others may reach.
     """
 
@@ -48,6 +62,8 @@ class HostContext:
     work: WorkFolder
     capture: Capture
     worker: str
+    boundaries: Boundaries
+    undeclared: Literal["track", "warn", "error"] = "track"
     code: ArgumentCode | None = None
     interruptible: bool = False
     disposable: bool = False
@@ -63,6 +79,7 @@ class _Account:
     skipped: str | None = None
     lost: tuple[Digest, ...] = ()
     warnings: tuple[str, ...] = ()
+    observed: tuple[ObservedInput, ...] = ()
     uncached: str | None = None
 
     @property
@@ -92,7 +109,12 @@ def node_key(
 
 
 def perform(
-    order: NodeOrder, key: Digest, specification: StepSpecification, resolve: Resolve, context: HostContext
+    order: NodeOrder,
+    key: Digest,
+    specification: StepSpecification,
+    resolve: Resolve,
+    context: HostContext,
+    reaches: Collection[str] = (),
 ) -> StepResult:
     """Run one attempt and return what came of it. Whatever the step raises is part of the result.
 
@@ -102,6 +124,7 @@ def perform(
         specification: The step, as it was found and proven in this process.
         resolve: Gives the artifact behind a reference, None where its producer was skipped.
         context: This process.
+        reaches: Names of the functions that its fingerprint holds.
 
     Raises:
         KeyboardInterrupt: A person pressed Ctrl-C, in an interruptible context.
@@ -113,7 +136,7 @@ def perform(
     context.capture.begin()
     try:
         with isolated(context.root):
-            _attempt(order, specification, resolve, context, account)
+            _attempt(order, specification, resolve, context, account, reaches)
     finally:
         printed = context.capture.end(f"{context.folder}/{order.log}")
         context.work.reset()
@@ -131,6 +154,7 @@ def perform(
         skipped=account.skipped,
         worker=context.worker,
         peak_memory=read_peak_memory(),
+        observed=account.observed,
         log=order.log if printed else None,
         warnings=account.warnings,
         lost=account.lost,
@@ -157,10 +181,15 @@ def failed_result(
 
 
 def _attempt(
-    order: NodeOrder, specification: StepSpecification, resolve: Resolve, context: HostContext, account: _Account
+    order: NodeOrder,
+    specification: StepSpecification,
+    resolve: Resolve,
+    context: HostContext,
+    account: _Account,
+    reaches: Collection[str],
 ) -> None:
     try:
-        returned = _call(order, specification, resolve, context)
+        returned = _call(order, specification, resolve, context, account, reaches)
         outputs, metrics = OutputWriter(context.store, context.codecs).write(returned, specification)
     except BaseException as error:
         if context.interruptible and isinstance(error, KeyboardInterrupt):
@@ -171,11 +200,44 @@ def _attempt(
     _note_changed_files(order, specification, account)
 
 
-def _call(order: NodeOrder, specification: StepSpecification, resolve: Resolve, context: HostContext) -> Any:
+def _call(
+    order: NodeOrder,
+    specification: StepSpecification,
+    resolve: Resolve,
+    context: HostContext,
+    account: _Account,
+    reaches: Collection[str],
+) -> Any:
     loader = ArgumentLoader(context.store, context.codecs, context.work, resolve, context.code)
     values: Mapping[str, Any] = loader.load(order, specification)
-    # In an empty context, as in a new process: decimal's precision and other context variables end with the step.
-    return contextvars.Context().run(_call_in_one_process, specification.function, values, context.work.path)
+    declared = [file.path for file in files_of(order.arguments)]
+    with RECORDER.observing(
+        context.boundaries, declared=declared, variables=order.step.options.env, reaches=reaches
+    ) as observation:
+        # In an empty context, as in a new process: decimal's precision and other context variables end with the step.
+        returned = contextvars.Context().run(_call_in_one_process, specification.function, values, context.work.path)
+    _judge(observation, specification.name, context.undeclared, account)
+    return returned
+
+
+def _judge(
+    observation: Observation, step: str, undeclared: Literal["track", "warn", "error"], account: _Account
+) -> None:
+    """Take note of what a step has read undeclared.
+
+    Raises:
+        StepInputError: There is something, and the project does not allow it.
+    """
+    account.observed = observation.inputs
+    if observation.unstable:
+        account.uncached = describe_unstable(observation.unstable)
+        account.warnings += (f"Step '{step}': {account.uncached}; this result will not be reused.",)
+    if undeclared == "track" or not (observation.inputs or observation.programs):
+        return
+    named = name_undeclared(observation)
+    if undeclared == "error":
+        raise StepInputError.for_undeclared(step, named)
+    account.warnings += (warn_of_undeclared(step, named),)
 
 
 def _call_in_one_process(function: Callable[..., Any], values: Mapping[str, Any], scratch: Path) -> Any:
@@ -211,4 +273,4 @@ def _note_changed_files(order: NodeOrder, specification: StepSpecification, acco
         return
     names = ", ".join(f"'{path}'" for path in changed)
     account.uncached = f"input {names} changed while the step ran"
-    account.warnings = (f"Step '{specification.name}': {account.uncached}; this result will not be reused.",)
+    account.warnings += (f"Step '{specification.name}': {account.uncached}; this result will not be reused.",)

@@ -54,12 +54,14 @@ class ReachedCode:
 
     Attributes:
         code: The fingerprint.
+        names: Of its parts.
     """
 
     def __init__(self, specification: StepSpecification, fingerprints: Fingerprints) -> None:
         self._specification = specification
         self._fingerprints = fingerprints
         self.code = fingerprints.of_step(specification)
+        self.names = tuple(part.name for part in self.code.parts)
         namespace = specification.function.__globals__
         self._places = [place for part in self.code.parts if (place := self._place_of(part, namespace)) is not None]
         self._marks = self._mark()

@@ -7,7 +7,7 @@ import linecache
 import pickle
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from flowkit.authoring.step import Step
@@ -69,6 +69,10 @@ class StepFinder:
     def changes(self, specification: StepSpecification) -> tuple[str, ...]:
         """Return the names of what a step that was found here reaches and what is not any more as it was."""
         return self._reach(specification).changes()
+
+    def reached_by(self, specification: StepSpecification) -> Collection[str]:
+        """Return the names of all that a step that was found here reaches: `module:qualified name`."""
+        return self._reach(specification).names
 
     def _reach(self, specification: StepSpecification) -> ReachedCode:
         known = self._reached.get(specification)

@@ -41,7 +41,7 @@ class EnvironmentReader:
         """
         values = {"python": self._python, "optimize": str(sys.flags.optimize), **self._package_labels(distributions)}
         for name in sorted(set(variables)):
-            values[f"variable:{name}"] = self._digest_variable(name)
+            values[f"variable:{name}"] = digest_variable(name, self._variables)
         message = [frame_text(b"n", name) + frame_text(b"v", value) for name, value in sorted(values.items())]
         return EnvironmentFingerprint(blake3(_DOMAIN + b"".join(message)).hexdigest(), values)
 
@@ -58,10 +58,12 @@ class EnvironmentReader:
             }
         return self._labels[distributions]
 
-    def _digest_variable(self, name: str) -> Digest | str:
-        value = self._variables.get(name)
-        if value is None:
-            return ABSENT
-        # Keyed by the variable's name, so that equal values of two variables do not show as equal.
-        key = blake3(name.encode(), derive_key_context=_VARIABLE_CONTEXT).digest()
-        return blake3(value.encode("utf-8", "surrogateescape"), key=key).hexdigest()
+
+def digest_variable(name: str, variables: Mapping[str, str]) -> Digest | str:
+    """Return the digest of an environment variable's value, `absent` where it is not set."""
+    value = variables.get(name)
+    if value is None:
+        return ABSENT
+    # Keyed by the variable's name, so that equal values of two variables do not show as equal.
+    key = blake3(name.encode("utf-8", "surrogateescape"), derive_key_context=_VARIABLE_CONTEXT).digest()
+    return blake3(value.encode("utf-8", "surrogateescape"), key=key).hexdigest()

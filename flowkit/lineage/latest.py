@@ -17,6 +17,7 @@ from flowkit.records import (
     EnvironmentFingerprint,
     KeyParts,
     LatestSuccess,
+    ObservedInput,
 )
 
 _ACCOUNT = """
@@ -58,6 +59,13 @@ _ARGUMENTS = """
     WHERE g.execution IN ({values})
     ORDER BY g.execution, g.position"""
 
+_OBSERVED = """
+    SELECT o.execution, w.text, o.name, o.digest
+    FROM observed_input AS o
+    JOIN word AS w ON w.id = o.kind
+    WHERE o.execution IN ({values})
+    ORDER BY o.execution, o.position"""
+
 _CODES = "SELECT id, digest, modules, distributions, uncacheable FROM code_fingerprint WHERE id IN ({values})"
 
 _CODE_PARTS = """
@@ -92,6 +100,7 @@ def _load(reader: Reader, query: str, scope: str, nodes: Sequence[str]) -> dict[
         arguments = _load_arguments(reader, [row[4] for row in rows])
         codes = _load_codes(reader, {row[5] for row in rows})
         environments = _load_environments(reader, {row[6] for row in rows})
+        observed = load_observed(reader, [row[4] for row in rows])
     return {
         name: LatestSuccess(
             run,
@@ -99,9 +108,18 @@ def _load(reader: Reader, query: str, scope: str, nodes: Sequence[str]) -> dict[
             KeyParts(step, codes[code].digest, environments[environment].digest, arguments[execution]),
             codes[code],
             environments[environment],
+            observed.get(execution, ()),
         )
         for name, run, key, step, execution, code, environment in rows
     }
+
+
+def load_observed(reader: Reader, executions: Sequence[int]) -> dict[int, tuple[ObservedInput, ...]]:
+    """Return what each execution read undeclared; none for those that read nothing so."""
+    found: dict[int, list[ObservedInput]] = {}
+    for execution, kind, name, digest in reader.select_among(_OBSERVED, list(dict.fromkeys(executions))):
+        found.setdefault(execution, []).append(ObservedInput(kind, name, digest))
+    return {execution: tuple(some) for execution, some in found.items()}
 
 
 def _load_arguments(reader: Reader, executions: Sequence[int]) -> dict[int, tuple[ArgumentPart, ...]]:

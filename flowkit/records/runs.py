@@ -200,10 +200,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class LatestSuccess:
-    """A node's latest success in this store, against which a miss is explained."""
+    """A node's latest success in this store, against which a miss is explained.
+
+    Attributes:
+        observed: What it read undeclared.
+    """
 
     run: str
     cache_key: Digest
     parts: KeyParts
     code: CodeFingerprint
     environment: EnvironmentFingerprint
+    observed: tuple[ObservedInput, ...] = ()

@@ -1,0 +1,1 @@
+"""What a step reads without declaring it: files, folders' names, whether something is there, environment variables."""

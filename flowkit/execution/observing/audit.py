@@ -1,0 +1,89 @@
+"""What Python's own audit events tell: files opened, folders listed, databases, programs, and what is written."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from flowkit.execution.observing.recorder import RECORDER
+from flowkit.fingerprint.observed import ObservedKind
+
+_WRITES = os.O_WRONLY | os.O_RDWR
+_EMPTIES = os.O_TRUNC | os.O_EXCL
+
+
+def install_audit() -> None:
+    """Add the audit hook; it cannot be removed again."""
+    sys.addaudithook(_hear)
+
+
+def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    if RECORDER.active:
+        handler = _HANDLERS.get(event)
+        if handler is not None:
+            handler(*arguments)
+
+
+def _opened(path: object, mode: object, flags: int) -> None:
+    if isinstance(path, int):
+        return
+    if flags & os.O_ACCMODE != os.O_WRONLY and not flags & _EMPTIES:
+        RECORDER.read(ObservedKind.FILE, path)
+    if flags & _WRITES:
+        RECORDER.wrote(path)
+
+
+def _listed(path: object) -> None:
+    if not isinstance(path, int):
+        RECORDER.read(ObservedKind.LISTING, "." if path is None else path)
+
+
+def _connected(database: object) -> None:
+    if not isinstance(database, (str, bytes, os.PathLike)):
+        return
+    text = os.fsdecode(database)
+    if text.startswith("file:"):
+        text = unquote(urlsplit(text).path)
+    if text and not text.startswith(":memory:"):
+        RECORDER.read(ObservedKind.FILE, text)
+        RECORDER.read(ObservedKind.FILE, f"{text}-wal")
+
+
+def _started(executable: object, arguments: object, *_: object) -> None:
+    listed = [arguments] if isinstance(arguments, (str, bytes, os.PathLike)) else list(_iterable(arguments))
+    program = executable or (listed[0] if listed else "")
+    if isinstance(program, (str, bytes, os.PathLike)):
+        RECORDER.started_program(os.fsdecode(program), listed[1:])
+
+
+def _iterable(value: Any) -> Any:
+    return value if hasattr(value, "__iter__") else ()
+
+
+def _made(path: object, *_: object) -> None:
+    RECORDER.wrote(path)
+
+
+def _renamed(_: object, target: object, *__: object) -> None:
+    RECORDER.wrote(target)
+
+
+_HANDLERS: dict[str, Callable[..., None]] = {
+    "open": _opened,
+    "os.listdir": _listed,
+    "os.scandir": _listed,
+    "sqlite3.connect": _connected,
+    "subprocess.Popen": _started,
+    "os.posix_spawn": _started,
+    "os.mkdir": _made,
+    "os.remove": _made,
+    "os.rmdir": _made,
+    "os.truncate": _made,
+    "os.rename": _renamed,
+    "os.link": _renamed,
+    "os.symlink": _renamed,
+}
+"""By the name of an audit event, what takes its arguments."""

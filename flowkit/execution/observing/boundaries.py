@@ -1,0 +1,80 @@
+"""Which paths can be inputs of a step: not flowkit's own, not the installation's, not the system's."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_NEVER = ("/proc", "/sys", "/dev")
+_SYSTEM = ("/etc", "/usr/share", "/usr/lib", "/usr/local/share", "/lib", "/lib64", "/bin", "/sbin", "/var/lib", "/run")
+
+
+@dataclass(frozen=True, slots=True)
+class Boundaries:
+    """What lies around one project.
+
+    Attributes:
+        root: The project's root, absolute and without links.
+        own: Folders that are flowkit's: the store, and the step host's own.
+    """
+
+    root: str
+    own: tuple[str, ...]
+
+    def admit(self, path: str, *, direct: bool, started_ns: int) -> bool:
+        """Whether what was read at an absolute path can be an input.
+
+        Args:
+            path: Absolute, normalised.
+            direct: Whether the project's own code read it: then the system's and the user's files count too.
+            started_ns: When the step began: temporary files that are younger are its own.
+        """
+        if _is_below(path, (*self.own, *_NEVER)) or path.endswith(".pyc") or _is_module(path):
+            return False
+        if _is_below(path, _INSTALLATION):
+            return False
+        if _is_below(path, (tempfile.gettempdir(),)) and _is_younger(path, started_ns):
+            return False
+        if direct or _is_below(path, (self.root,)):
+            return True
+        return not _is_below(path, _SYSTEM) and not _is_hidden_at_home(path)
+
+
+def _installation() -> tuple[str, ...]:
+    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib", "data")}
+    paths |= {*site.getsitepackages(), site.getusersitepackages()}
+    if sys.prefix != sys.base_prefix:
+        paths.add(sys.prefix)
+    # The root of a system's own installation holds everything else as well.
+    return tuple(sorted(os.path.normpath(path) for path in paths if path and path not in ("/usr", "/usr/local", "/")))
+
+
+_INSTALLATION = _installation()
+
+
+def _is_below(path: str, folders: Iterable[str]) -> bool:
+    return any(path == folder or path.startswith(folder + os.sep) for folder in folders)
+
+
+def _is_module(path: str) -> bool:
+    """Whether the file is the source of a module that is loaded: its code counts by its fingerprint."""
+    if not path.endswith(".py"):
+        return False
+    return any(getattr(module, "__file__", None) == path for module in list(sys.modules.values()))
+
+
+def _is_younger(path: str, started_ns: int) -> bool:
+    try:
+        return os.lstat(path).st_ctime_ns >= started_ns
+    except OSError:
+        return False
+
+
+def _is_hidden_at_home(path: str) -> bool:
+    home = os.path.expanduser("~")
+    return path.startswith(home + os.sep) and path[len(home) + 1 :].startswith(".")

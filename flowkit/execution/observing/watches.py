@@ -1,0 +1,19 @@
+"""Sets the watches of this process, once. They cost next to nothing while no step runs."""
+
+from __future__ import annotations
+
+import functools
+
+from flowkit.execution.observing.audit import install_audit
+from flowkit.execution.observing.readers import install_readers
+from flowkit.execution.observing.status import install_status
+from flowkit.execution.observing.variables import install_variables
+
+
+@functools.cache
+def install_watches() -> None:
+    """Watch files, folders, `os.stat`, the environment and foreign readers; a second call does nothing."""
+    install_readers()
+    install_status()
+    install_variables()
+    install_audit()

@@ -1,0 +1,39 @@
+"""What is said of undeclared inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowkit.execution.observing.recorder import Observation
+
+_MOST = 8
+
+
+def name_undeclared(observation: Observation) -> tuple[str, ...]:
+    """Return what was read, each as a few words: `file data/rates.csv`, `variable MODE`, `program git`."""
+    return tuple(
+        dict.fromkeys(
+            [
+                *(f"{item.kind} {item.name}" for item in observation.inputs),
+                *(f"program {name}" for name in observation.programs),
+            ]
+        )
+    )
+
+
+def warn_of_undeclared(step: str, named: Sequence[str]) -> str:
+    """Return the warning that a step reads what it does not declare."""
+    return (
+        f"Step '{step}' reads without declaring it: {_list(named)}. It counts as an input; better make a file a "
+        "parameter of type Path, and name a variable in @fk.step(env=…)."
+    )
+
+
+def describe_unstable(names: Sequence[str]) -> str:
+    """Return why a result is not to be reused, as the end of a sentence."""
+    return f"{_list([repr(name) for name in names])} changed while the step ran"
+
+
+def _list(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
