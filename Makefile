@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: run test test-all lint types layers bench clean
+.PHONY: run test test-all lint types layers docs bench clean
 
 run: $(VENV)/.examples  ## Run the example pipeline to its promotion
 	$(BIN)/flowkit run pipelines/breast_cancer.py
@@ -24,6 +24,9 @@ types: $(VENV)/.dev  ## Check types
 
 layers: $(VENV)/.dev  ## Check that modules import only from the layers below them
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev  ## Build the documents, into build/docs; a warning is an error
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs build/docs
 
 bench: $(VENV)/.dev  ## Measure, beside raw Dask and plain Python
 	$(BIN)/python -m benchmarks
