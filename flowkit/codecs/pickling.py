@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 from flowkit.codecs.base import Buffer
 from flowkit.codecs.hints import type_name
@@ -57,6 +58,20 @@ class _SteadyPickler(pickle._Pickler):
         if type(obj) is str:
             obj = self._texts.setdefault(obj, obj)
         super().save(obj, save_persistent_id)  # type: ignore[misc]
+
+    def save_buffer(self, buffer: pickle.PickleBuffer) -> None:
+        # Python's own takes the content as bytes that it has not met yet; but all empty bytes are one object, so it fails
+        # on the second empty array.
+        with buffer.raw() as content:
+            if content.readonly:
+                self.save(content.tobytes())
+            else:
+                self.save_bytearray(bytearray(content))
+
+    dispatch: ClassVar[dict[type, Callable[..., None]]] = {
+        **pickle._Pickler.dispatch,
+        pickle.PickleBuffer: save_buffer,
+    }
 
 
 class _NamingUnpickler(pickle.Unpickler):

@@ -13,6 +13,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC
 
 from flowkit.codecs.models import EstimatorCodec
 from flowkit.errors import CodecError
@@ -29,6 +30,7 @@ def models() -> list[Any]:
         make_pipeline(StandardScaler(), LogisticRegression(C=0.1)).fit(ROWS, LABELS),
         RandomForestClassifier(n_estimators=5, random_state=0).fit(ROWS, LABELS),
         ColumnTransformer([("scale", StandardScaler(), [0, 1])]).fit(ROWS),
+        SVC().fit(ROWS, LABELS),  # holds two empty arrays
         LogisticRegression(),
     ]
 

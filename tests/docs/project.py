@@ -9,6 +9,7 @@ import shlex
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from .blocks import ROOT, Block, Command
@@ -31,10 +32,12 @@ class Project:
     Args:
         home: An empty folder, or a copy of one in which another document was run.
         folder: The current folder at the start, relative to it.
+        variables: Environment variables that the reader has set.
     """
 
-    def __init__(self, home: Path, folder: str = "") -> None:
+    def __init__(self, home: Path, folder: str = "", variables: Mapping[str, str] | None = None) -> None:
         self.home = home
+        self._variables = dict(variables or {})
         self.folder = home / folder
         self.folder.mkdir(exist_ok=True)
         self._programs = home / ".programs"
@@ -107,7 +110,7 @@ class Project:
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env={**outer, **variables},
+            env={**outer, **variables, **self._variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from . import postgres
 from .blocks import LANGUAGES, ROOT, Block, blocks_of, documents
 from .project import Project
 
@@ -63,8 +65,11 @@ def test_the_reference_of_the_language_comes_out_as_shown(tmp_path: Path) -> Non
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("document", GUIDES, ids=lambda path: path.stem)
 def test_a_guide_comes_out_as_shown(document: Path, tmp_path: Path) -> None:
-    """Every file, snippet and command of a guide works as it says."""
-    problems = Project(tmp_path, document.stem).perform(blocks_of(document))
+    """Every file, snippet and command of a guide works as it says, with a real server where it asks one."""
+    with ExitStack() as stack:
+        asks = "$SHOP_URL" in document.read_text(encoding="utf-8")
+        variables = {"SHOP_URL": stack.enter_context(postgres.server())} if asks else {}
+        problems = Project(tmp_path, document.stem, variables).perform(blocks_of(document))
     assert not problems, "\n\n".join(problems)
 
 
