@@ -247,3 +247,6 @@ _CHECKS: Mapping[str, tuple[str, Callable[[Any, Path], Any]]] = {
     "params": ("a table of parameter values", _table),
 }
 """By key what it must be, in words, and a function that gives the checked value, or None where it does not fit."""
+
+SETTING_KEYS = tuple(_CHECKS)
+"""Every key that a section may have, but for `env`."""

@@ -13,7 +13,11 @@ from flowkit.records import Outcome, RunStatus
 
 
 class NodeResult:
-    """How one node of a finished run ended, and what it gave."""
+    """How one node of a finished run ended, and what it gave.
+
+    Attributes:
+        report: Everything that is known of the node's end: reason, seconds, error, outputs.
+    """
 
     def __init__(self, report: NodeReport, graph: Graph, workspace: Workspace) -> None:
         self.report = report
@@ -80,7 +84,11 @@ class MappedResult:
 
 
 class Run:
-    """A finished run."""
+    """A finished run, also one in which a node failed.
+
+    Attributes:
+        report: Everything that is known of its end, as `run --json` prints it.
+    """
 
     def __init__(self, report: RunReport, graph: Graph, workspace: Workspace) -> None:
         self.report = report

@@ -46,6 +46,19 @@ class Session:
         force: A selection of nodes that run whatever there is, such as `"train+"`.
         project: The project; by default the one around the first pipeline that is run.
         settings: Settings that were loaded already; they override `store`, `env`, `workers` and `scheduler`.
+
+    Example:
+        >>> import flowkit as fk
+        >>> @fk.step
+        ... def double(n: int) -> int:
+        ...     return 2 * n
+        >>> @fk.pipeline
+        ... def twice(n: int) -> None:
+        ...     double(n)
+        >>> with fk.Session(inline=True) as session:
+        ...     first, again = session.run(twice, n=5), session.run(twice, n=5)
+        >>> first["double"].value(), again["double"].outcome
+        (10, <Outcome.REUSED: 'reused'>)
     """
 
     def __init__(
@@ -295,9 +308,26 @@ _INHERITED: list[object] = []
 def run(pipeline: Pipeline[P, Any], *args: P.args, **kwargs: P.kwargs) -> Run:
     """Run a pipeline in a session that this process keeps, and return the run, also when a node failed.
 
+    Args:
+        pipeline: What to run.
+        *args: Its parameters, by position.
+        **kwargs: Its parameters, by name. A relative `Path` starts in the current folder.
+
     Raises:
         DefinitionError: The pipeline does not check; nothing ran.
         StoreError: The store or the workers as a whole failed.
+
+    Example:
+        >>> import flowkit as fk
+        >>> @fk.step
+        ... def add(a: int, b: int) -> int:
+        ...     return a + b
+        >>> @fk.pipeline
+        ... def sums(a: int, b: int = 1) -> None:
+        ...     add(a, b)
+        >>> run = fk.run(sums, a=2)
+        >>> run.status, run["add"].value()
+        (<RunStatus.SUCCEEDED: 'succeeded'>, 3)
     """
     root = str(Project.containing(Path(pipeline.location.file).parent).root)
     with _DEFAULT_LOCK:

@@ -30,6 +30,21 @@ def each(items: Iterable[T]) -> T:
 
     Raises:
         ArgumentError: `items` is not a list, tuple or other finite collection that is known while building.
+
+    Example:
+        >>> import flowkit as fk
+        >>> @fk.step
+        ... def square(n: int) -> int:
+        ...     return n * n
+        >>> @fk.step
+        ... def total(values: list[int]) -> int:
+        ...     return sum(values)
+        >>> @fk.pipeline
+        ... def squares() -> None:
+        ...     total(fk.collect(square(fk.each([1, 2, 3]))))
+        >>> run = fk.Session(inline=True).run(squares)
+        >>> run["square"].value(), run["total"].value()
+        ([1, 4, 9], 14)
     """
     if isinstance(items, (Pending, str, bytes, Mapping)) or not isinstance(items, Iterable):
         raise ArgumentError.for_each(items)
@@ -39,8 +54,13 @@ def each(items: Iterable[T]) -> T:
 def collect(mapped: T) -> list[T]:
     """Return a handle to the list of all that a mapped step gave, in order, without skipped elements.
 
+    It is blocked by a failed element, and gives `[]` where there is none.
+
     Raises:
         ArgumentError: `mapped` is not what a mapped step returned.
+
+    Example:
+        See `each`.
     """
     if isinstance(mapped, Each):
         return list(items_of(mapped))

@@ -73,8 +73,17 @@ Gate = AtLeast | AtMost | NoWorseThan
 def at_least(metric: str, value: float) -> AtLeast:
     """Return the gate that lets `metric` pass at `value` or more.
 
+    Args:
+        metric: The metric's name.
+        value: The limit, in the metric's unit.
+
     Raises:
         GateError: The name is empty, or the value is no finite number.
+
+    Example:
+        >>> import flowkit as fk
+        >>> str(fk.at_least("accuracy", 0.9))
+        'accuracy >= 0.9'
     """
     return AtLeast(metric, value)
 
@@ -82,8 +91,17 @@ def at_least(metric: str, value: float) -> AtLeast:
 def at_most(metric: str, value: float) -> AtMost:
     """Return the gate that lets `metric` pass at `value` or less.
 
+    Args:
+        metric: The metric's name.
+        value: The limit, in the metric's unit.
+
     Raises:
         GateError: The name is empty, or the value is no finite number.
+
+    Example:
+        >>> import flowkit as fk
+        >>> str(fk.at_most("error", 0.1))
+        'error <= 0.1'
     """
     return AtMost(metric, value)
 
@@ -101,6 +119,11 @@ def no_worse_than(metric: str, tolerance: float = 0.0, better: Better = "higher"
 
     Raises:
         GateError: An argument is not of that kind.
+
+    Example:
+        >>> import flowkit as fk
+        >>> str(fk.no_worse_than("error", tolerance=0.02, better="lower"))
+        'error <= champion + 0.02'
     """
     return NoWorseThan(metric, tolerance, better)
 

@@ -122,6 +122,17 @@ def pipeline(function: Callable[..., Any] | None = None, /, *, name: str | None 
 
     Raises:
         StepDefinitionError: The function is async, a generator, a method or not annotated.
+
+    Example:
+        >>> import flowkit as fk
+        >>> @fk.step
+        ... def double(n: int) -> int:
+        ...     return 2 * n
+        >>> @fk.pipeline
+        ... def doubling(n: int = 21) -> None:
+        ...     double(n)
+        >>> fk.Session(inline=True).run(doubling)["double"].value()
+        42
     """
     if function is not None:
         return Pipeline(function)

@@ -37,10 +37,29 @@ def promote(
             recorded when the champion was promoted.
 
     Returns:
-        A handle to the decision: version, accepted, verdicts.
+        A handle to the decision, a `Promotion` with version, accepted and verdicts.
 
     Raises:
         ArgumentError: No gate, no alias, or a model that is not a step's result.
+
+    Example:
+        >>> import flowkit as fk
+        >>> @fk.step
+        ... def train(threshold: float) -> dict[str, float]:
+        ...     return {"threshold": threshold}
+        >>> @fk.step
+        ... def evaluate(model: dict[str, float]) -> fk.Metrics:
+        ...     return fk.Metrics(accuracy=1 - model["threshold"])
+        >>> @fk.pipeline
+        ... def offers(threshold: float = 0.1) -> None:
+        ...     model = train(threshold)
+        ...     gates = [fk.at_least("accuracy", 0.8)]
+        ...     fk.promote(model, to="offers@champion", metrics=evaluate(model), gates=gates)
+        >>> session = fk.Session(inline=True)
+        >>> session.run(offers)["promote"].value().accepted
+        True
+        >>> session.run(offers, threshold=0.5)["promote"].value().reason
+        'accuracy >= 0.8 is not met: observed 0.5'
     """
     builder = _require_builder("promote()")
     match = _TARGET.fullmatch(to) if isinstance(to, str) else None
@@ -80,6 +99,17 @@ def champion(name: str, model_type: type[T], alias: str = "champion") -> T:
 
     Raises:
         ArgumentError: `name` is not a model's name.
+
+    Example:
+        >>> import flowkit as fk
+        >>> @fk.step
+        ... def use(model: dict[str, float]) -> float:
+        ...     return model["threshold"]
+        >>> @fk.pipeline
+        ... def score() -> None:
+        ...     use(fk.champion("unheard-of", dict[str, float]))
+        >>> fk.Session(inline=True).run(score)["use"].outcome
+        <Outcome.SKIPPED: 'skipped'>
     """
     builder = _require_builder("champion()")
     if not isinstance(name, str) or not re.fullmatch(_NAME, name) or not re.fullmatch(_NAME, alias):
@@ -99,8 +129,28 @@ def as_type(rows: object, wanted: type[T]) -> T:
 
     It adds no node: the consumer reads the stored columns as `wanted`.
 
+    Args:
+        rows: What a step returned: a pandas, polars or pyarrow table.
+        wanted: The class of table that the consumer takes.
+
     Raises:
         ArgumentError: `rows` is not a step's result.
+
+    Example:
+        >>> import flowkit as fk
+        >>> import pandas as pd
+        >>> import pyarrow as pa
+        >>> @fk.step
+        ... def load() -> pd.DataFrame:
+        ...     return pd.DataFrame({"n": [1, 2, 3]})
+        >>> @fk.step
+        ... def count(rows: pa.Table) -> int:
+        ...     return rows.num_rows
+        >>> @fk.pipeline
+        ... def counting() -> None:
+        ...     count(fk.as_type(load(), pa.Table))
+        >>> fk.Session(inline=True).run(counting)["count"].value()
+        3
     """
     _require_builder("as_type()")
     if not isinstance(rows, Handle):

@@ -64,7 +64,7 @@ class Step(Generic[P, R]):
         return self.function.__qualname__
 
     def named(self, name: str) -> Step[P, R]:
-        """Return the same step whose next call in a pipeline is called `name`."""
+        """Return the same step whose calls in a pipeline are nodes called `name`."""
         return Step(self.function, self.options, name)
 
     @cached_property
@@ -158,16 +158,27 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         function: The function, where the decorator is used without parentheses.
         **options: See below; only `version`, `env` and the code count in the cache key.
 
-            - `retries`: further attempts after a failure; `retry_delay`: before the first of them; `backoff`: factor
-              by which each delay grows.
-            - `timeout`: of one attempt, such as `"10m"`.
-            - `cache=False`: run always. `max_age`: rerun when older, such as `"24h"`. `version`: counts in the key.
-            - `tags`: for `--select tag:x`. `env`: environment variables that count.
+            - `retries`: further attempts after a failure; `retry_delay`: the wait before the first of them; `backoff`:
+              the factor, at least 1, by which each wait grows.
+            - `timeout`: the longest that one attempt may take.
+            - `cache=False`: run always. `max_age`: rerun when the result is older. `version`: counts in the key.
+            - `tags`: names for `--select tag:x`. `env`: names of environment variables that count.
             - `network`: the step may use the network although it is cached.
             - `cpus`, `memory`, `resources`: what an attempt needs.
 
+            Durations are texts such as `"250ms"`, `"90s"`, `"10m"`, `"24h"` and `"7d"`, or seconds; sizes are texts
+            such as `"512MB"` and `"1GiB"`, or bytes.
+
     Raises:
         StepDefinitionError: The function is async, a generator, a method or not annotated, or an option does not fit.
+
+    Example:
+        >>> import flowkit as fk
+        >>> @fk.step(retries=2, timeout="10m")
+        ... def double(n: int) -> int:
+        ...     return 2 * n
+        >>> double(21)
+        42
     """
     if function is not None:
         return Step(function, StepOptions())

@@ -15,10 +15,19 @@ T = TypeVar("T")
 
 
 class Metrics(Mapping[str, float]):
-    """Named numbers that an evaluation gives, such as `Metrics(accuracy=0.9)`: what gates judge.
+    """Named numbers that an evaluation gives: what gates judge. A `Mapping[str, float]`.
+
+    Args:
+        **values: The metrics by name; numpy's numbers are taken too, and `nan` is kept.
 
     Raises:
         ValueTypeError: A value is not a number.
+
+    Example:
+        >>> import flowkit as fk
+        >>> metrics = fk.Metrics(accuracy=0.9, majority=0.5)
+        >>> metrics["accuracy"], dict(metrics)
+        (0.9, {'accuracy': 0.9, 'majority': 0.5})
     """
 
     __slots__ = ("_values",)
@@ -66,7 +75,26 @@ Untracked = Annotated[T, UNTRACKED]
 
 
 class Skip(Exception):  # noqa: N818  (raised by people as a signal, not an error)
-    """Raised in a step to skip its node, and what needs it, while the run still succeeds."""
+    """Raised in a step to skip its node, and what needs it, while the run still succeeds.
+
+    A parameter that admits `None` gets `None` from a skipped producer instead.
+
+    Args:
+        reason: Shown with the node, and recorded.
+
+    Example:
+        >>> import flowkit as fk
+        >>> @fk.step
+        ... def newest(names: list[str]) -> str:
+        ...     if not names:
+        ...         raise fk.Skip("nothing new")
+        ...     return max(names)
+        >>> @fk.pipeline
+        ... def inbox() -> None:
+        ...     newest([])
+        >>> fk.Session(inline=True).run(inbox)["newest"].outcome
+        <Outcome.SKIPPED: 'skipped'>
+    """
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
@@ -80,6 +108,17 @@ def scratch() -> Path:
     """Return the folder in which this attempt of the step may write; empty at first, gone afterwards.
 
     A returned path in it is kept in the store. Outside of a run, as in a plain test, it is a new temporary folder.
+
+    Example:
+        >>> import flowkit as fk
+        >>> from pathlib import Path
+        >>> @fk.step
+        ... def write(text: str) -> Path:
+        ...     path = fk.scratch() / "note.txt"
+        ...     _ = path.write_text(text)
+        ...     return path
+        >>> write("hello").read_text()
+        'hello'
     """
     folder = _SCRATCH.get()
     return folder if folder is not None else Path(tempfile.mkdtemp(prefix="flowkit-scratch-"))

@@ -128,6 +128,20 @@ def codec(type_: type, *, suffix: str) -> Callable[[C], C]:
 
     Raises:
         CodecError: The class, the type or the suffix cannot serve, or another codec has the type or the name.
+
+    Example:
+        >>> import flowkit as fk
+        >>> from pathlib import Path
+        >>> class Note:
+        ...     def __init__(self, text: str) -> None:
+        ...         self.text = text
+        >>> @fk.codec(Note, suffix=".txt")
+        ... class NoteCodec:
+        ...     def save(self, value: Note, path: Path) -> None:
+        ...         _ = path.write_text(value.text)
+        ...
+        ...     def load(self, path: Path) -> Note:
+        ...         return Note(path.read_text())
     """
 
     def register(codec_class: C) -> C:

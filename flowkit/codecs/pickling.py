@@ -60,13 +60,13 @@ class _SteadyPickler(pickle._Pickler):
         super().save(obj, save_persistent_id)  # type: ignore[misc]
 
     def save_buffer(self, buffer: pickle.PickleBuffer) -> None:
-        # Python's own takes the content as bytes that it has not met yet; but all empty bytes are one object, so it fails
-        # on the second empty array.
+        # Python's own expects bytes that it has not met yet; but all empty bytes are one object, and so it fails on the
+        # second empty array.
         with buffer.raw() as content:
             if content.readonly:
                 self.save(content.tobytes())
             else:
-                self.save_bytearray(bytearray(content))
+                self.save_bytearray(bytearray(content))  # type: ignore[attr-defined]
 
     dispatch: ClassVar[dict[type, Callable[..., None]]] = {
         **pickle._Pickler.dispatch,

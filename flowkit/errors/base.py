@@ -28,6 +28,14 @@ class FlowkitError(Exception):
         message: One sentence that names the step, the value or the path.
         facts: Pairs of a label and a value, printed aligned below the sentence.
         hint: A command or an edit that mends it, without the leading word.
+
+    Example:
+        >>> import flowkit as fk
+        >>> try:
+        ...     fk.at_least("accuracy", float("nan"))
+        ... except fk.FlowkitError as error:
+        ...     print(type(error).__name__, error.exit_code)
+        GateError 2
     """
 
     exit_code: ClassVar[int] = 1

@@ -20,6 +20,10 @@ class GateVerdict:
     """One gate's verdict, with what was observed and what was required.
 
     Attributes:
+        gate: The gate as it is shown, such as `accuracy >= 0.85`.
+        observed: The candidate's metric.
+        required: What it had to reach, in the same unit; None where there is no champion to compare with.
+        passed: Whether it did.
         note: Where `required` came from, such as `no champion` or `champion's recorded metric`; empty otherwise.
     """
 
@@ -32,7 +36,16 @@ class GateVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """What `promote` decided: the version, whether it was accepted, and each gate's verdict."""
+    """What `promote` decided: the version, whether it was accepted, and each gate's verdict.
+
+    Attributes:
+        model: The model's name.
+        version: The version's number, from 1.
+        alias: The alias that was asked for.
+        accepted: Whether the alias points to that version now.
+        reason: Why it was refused, or what else is to be said; None where nothing is.
+        verdicts: One a gate, in order; empty where the gates were not asked.
+    """
 
     model: str
     version: int

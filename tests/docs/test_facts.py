@@ -11,6 +11,7 @@ import pytest
 import sqlite_utils
 
 from flowkit.cli.main import SECTIONS
+from flowkit.config import SETTING_KEYS, Settings
 from flowkit.lineage.views import VIEWS
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import Forecast, Outcome, Reason, RunStatus
@@ -66,6 +67,17 @@ def test_the_glossary_has_every_forecast() -> None:
     """The words of a plan are there."""
     text = (ROOT / "docs/reference/glossary.md").read_text(encoding="utf-8")
     assert all(f"`{forecast.value}`" in text for forecast in Forecast)
+
+
+def test_the_settings_are_those_that_are_read() -> None:
+    """docs/reference/configuration.md has every key of `[tool.flowkit]`, its variable and its default, and no other."""
+    listed = rows("docs/reference/configuration.md", "Keys")
+    assert sorted(listed) == sorted(SETTING_KEYS)
+    for key, rest in listed.items():
+        assert f"`FLOWKIT_{key.upper()}`" in rest
+        default = Settings.__dataclass_fields__[key].default
+        shown = {None: "", True: "`true`", False: "`false`", (): "`[]`"}.get(default, f'`"{default}"`')
+        assert key in ("store", "params") or shown in rest
 
 
 def test_the_layers_are_those_that_are_checked() -> None:
