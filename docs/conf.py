@@ -36,6 +36,7 @@ _MARKUP = re.compile(r"(?<!^)([*|`]|_(?!\w)|\\)")
 def setup(app: Any) -> None:
     """Connect what this file adds to Sphinx."""
     app.connect("source-read", _add_the_rest)
+    app.connect("autodoc-process-signature", _name_parameters)
     for part in ("description", "epilog", "options"):
         app.connect(f"sphinx-click-process-{part}", _escape)
 
@@ -55,6 +56,18 @@ def _directive(name: str) -> str:
         kind = "exception" if issubclass(value, BaseException) else "class"
         return f".. auto{kind}:: flowkit.{name}\n   :members:\n"
     return f".. auto{'function' if callable(value) else 'data'}:: flowkit.{name}\n"
+
+
+def _name_parameters(
+    app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Write the parameters that a function passes on as they are written in the code; autodoc's text is no Python."""
+    if signature is not None:
+        signature = signature.replace("*args: ~typing.~P", "*args: P.args").replace(
+            "*kwargs: ~typing.~P", "*kwargs: P.kwargs"
+        )
+        signature = signature.replace("[~P,", "[P,")
+    return signature, returned
 
 
 def _escape(app: Any, context: Any, lines: list[str]) -> None:

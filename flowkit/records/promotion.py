@@ -42,7 +42,7 @@ class Promotion:
         model: The model's name.
         version: The version's number, from 1.
         alias: The alias that was asked for.
-        accepted: Whether the alias points to that version now.
+        accepted: Whether it passed; then the alias points to that version, but for a dry run.
         reason: Why it was refused, or what else is to be said; None where nothing is.
         verdicts: One a gate, in order; empty where the gates were not asked.
     """
