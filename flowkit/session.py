@@ -23,6 +23,7 @@ from flowkit.errors import NotRecordedError, UsageError
 from flowkit.execution.base import Executor
 from flowkit.execution.dask import DaskExecutor
 from flowkit.execution.inline import InlineExecutor
+from flowkit.frames import telling_place
 from flowkit.graph.check import CheckReport, check_graph
 from flowkit.graph.graph import Graph
 from flowkit.graph.select import Selection, ancestors_of
@@ -138,7 +139,8 @@ class Session:
         Raises:
             DefinitionError: Something does not fit.
         """
-        return check_graph(pipeline.build(parameters))
+        with telling_place(self._project_of(pipeline).root, str(pipeline.location)):
+            return check_graph(pipeline.build(parameters))
 
     def execute(
         self,

@@ -23,7 +23,7 @@ from blake3 import blake3
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.errors import FlowkitError, TargetError
-from flowkit.frames import shorten, user_frames
+from flowkit.frames import shorten, telling_place, user_frames
 from flowkit.project import Project
 from flowkit.source_imports import SourceLoader, install_source_imports
 
@@ -144,11 +144,18 @@ def _load_name(name: str, project: Project) -> Target:
         return _load_file(named[0], name if len(declared) > 1 and name in declared else None, project)
     holders = named or [path for path in files if name in _declared(path)]
     if len(holders) > 1:
-        raise TargetError.for_ambiguous_name(name, [_relative(path, project) for path in holders])
+        raise TargetError.for_ambiguous_name(name, [_target_of(path, name, project) for path in holders])
     if not holders:
+        if Path(name).is_dir():
+            _find_file(name, name, None)
         known = dict.fromkeys(word for path in files for word in (path.stem, *_declared(path)))
         raise TargetError.for_unknown_name(name, str(folder), tuple(known))
     return _load_file(holders[0], name, project)
+
+
+def _target_of(path: Path, name: str, project: Project) -> str:
+    shown = _relative(path, project)
+    return f"{shown}:{name}" if name in _declared(path) else shown
 
 
 def _sources(folder: Path) -> Iterator[Path]:
@@ -256,16 +263,34 @@ def _import_named(target: str, name: str, project: Project) -> ModuleType:
 def _importing(shown: str, project: Project, load: Callable[[], ModuleType]) -> ModuleType:
     """Return `load()`, with what a person's module raises told as theirs."""
     try:
-        return load()
+        with telling_place(project.root):
+            return load()
     except FlowkitError:
         raise
     except SyntaxError as error:
-        raise TargetError.for_syntax(shorten(error.filename or shown, project.root), error) from None
+        raise _syntax_error(error, shown, project) from None
     except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a person's module raises is told as theirs)
+        frames = user_frames(error, project.root)
+        if isinstance(error, SystemExit):
+            raise TargetError.for_exiting_module(shown, error.code, frames) from None
         hint = "mend the last line above."
         if isinstance(error, ModuleNotFoundError):
             hint = f"install what gives {error.name!r} into {sys.prefix}, or mend the import."
-        raise TargetError.for_failed_import(shown, error, user_frames(error, project.root), hint) from None
+        raise TargetError.for_failed_import(shown, error, frames, hint) from None
+
+
+def _syntax_error(error: SyntaxError, shown: str, project: Project) -> TargetError:
+    file = shorten(error.filename or shown, project.root)
+    try:
+        (project.root / file).read_bytes().decode("utf-8")
+    except UnicodeDecodeError as problem:
+        line = problem.object[: problem.start].count(b"\n") + 1
+        if not error.text:
+            return TargetError.for_source_encoding(file, line, problem.start, problem.object[problem.start])
+    except OSError:
+        # What was imported is gone by now; the parser's own words are what there is.
+        return TargetError.for_syntax(file, error)
+    return TargetError.for_syntax(file, error)
 
 
 def _is_at(module: ModuleType, path: Path) -> bool:

@@ -18,6 +18,8 @@ from flowkit.graph.graph import Graph, Node, NodeKind, Wire
 from flowkit.records import Location, StepSpecification
 
 _PACKAGE = str(Path(__file__).parent.parent)
+# A log's file name holds it, with an index and an attempt, and no file system takes more than 255 bytes.
+LONGEST_NAME = 200
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
@@ -54,6 +56,8 @@ class GraphBuilder:
         """
         if not _NAME.fullmatch(name):
             raise StepDefinitionError.for_bad_name("node", name)
+        if len(name) > LONGEST_NAME:
+            raise StepDefinitionError.for_long_name("node", name)
         if step is not None:
             known = self._steps.setdefault(name, step)
             if known.function is not step.function:

@@ -86,7 +86,11 @@ def find_dimension(name: str, arguments: Mapping[str, Any]) -> Each | None:
             found.append(dimension_of(item))
         return item
 
-    replace_leaves(list(arguments.values()), note)
+    for parameter, value in arguments.items():
+        try:
+            replace_leaves(value, note)
+        except RecursionError:
+            raise ArgumentError.for_nesting("step", name, parameter) from None
     if any(dimension is not found[0] for dimension in found):
         raise ArgumentError.for_two_dimensions(name)
     return found[0] if found else None

@@ -100,8 +100,13 @@ class Pipeline(Generic[P, R]):
             return
         fit = check_constant(value, parameter.hint)
         if fit.verdict is Verdict.REFUSED:
-            raise ArgumentError.for_constant(
+            error = ArgumentError.for_constant(
                 "pipeline", self.name, parameter.name, format_hint(parameter.hint), value, fit.detail
+            )
+            raise (
+                error.with_facts(("from", "its default"), ("defined", str(self.location)))
+                if value is parameter.default
+                else error
             )
 
 

@@ -33,16 +33,10 @@ def check_function(function: Any, noun: str) -> None:
         StepDefinitionError: It cannot be one; the message names it and says why.
     """
     name = getattr(function, "__qualname__", repr(function))
-    if not inspect.isfunction(function):
-        raise StepDefinitionError.for_kind(noun, name, f"a {type(function).__name__}", None)
-    where = str(location_of(function))
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise StepDefinitionError.for_kind(noun, name, "an async function", where)
-    if inspect.isgeneratorfunction(function):
-        raise StepDefinitionError.for_kind(noun, name, "a generator", where)
-    outer = function.__qualname__.rpartition(".")[0]
-    if outer and not outer.endswith("<locals>"):
-        raise StepDefinitionError.for_kind(noun, name, "a method", where)
+    where = str(location_of(function)) if inspect.isfunction(function) else None
+    kind = _other_kind(function)
+    if where is None or kind is not None:
+        raise StepDefinitionError.for_kind(noun, name, kind or f"a {type(function).__name__}", where)
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in _NAMED:
             raise StepDefinitionError.for_parameter_kind(noun, name, str(parameter), where)
@@ -50,6 +44,25 @@ def check_function(function: Any, noun: str) -> None:
             raise StepDefinitionError.for_missing_annotation(noun, name, f"parameter {parameter.name!r}", where)
     if inspect.signature(function).return_annotation is inspect.Signature.empty:
         raise StepDefinitionError.for_missing_annotation(noun, name, "the return value", where)
+
+
+def _other_kind(function: Any) -> str | None:
+    """Return what `function` is, where that is no plain function of a module."""
+    if inspect.isclass(function):
+        return "a class"
+    if inspect.isbuiltin(function):
+        return "a built-in function"
+    if inspect.iscoroutinefunction(function):
+        return "an async function"
+    if inspect.isasyncgenfunction(function):
+        return "an async generator"
+    if inspect.isgeneratorfunction(function):
+        return "a generator"
+    outer, _, name = getattr(function, "__qualname__", "").rpartition(".")
+    if name == "<lambda>":
+        return "a lambda"
+    is_method = inspect.isfunction(function) and outer and not outer.endswith("<locals>")
+    return "a method" if is_method else None
 
 
 def resolve_hints(function: Callable[..., Any], noun: str) -> dict[str, Any]:
@@ -64,6 +77,10 @@ def resolve_hints(function: Callable[..., Any], noun: str) -> dict[str, Any]:
         missing = getattr(error, "name", None) or str(error)
         raise StepDefinitionError.for_unresolved_annotation(
             noun, function.__qualname__, missing, str(location_of(function))
+        ) from None
+    except (SyntaxError, TypeError) as error:
+        raise StepDefinitionError.for_unreadable_annotation(
+            noun, function.__qualname__, str(error), str(location_of(function))
         ) from None
 
 

@@ -192,7 +192,6 @@ def _parse_options(options: Mapping[str, Any]) -> StepOptions:
         if name not in known:
             raise StepDefinitionError.for_unknown_option(name, tuple(known))
     timeout, max_age, memory = options.get("timeout"), options.get("max_age"), options.get("memory")
-    resources = options.get("resources")
     return StepOptions(
         retries=_whole("retries", options.get("retries", 0), 0),
         retry_delay=parse_duration(options.get("retry_delay", 0.0), "retry_delay"),
@@ -206,7 +205,7 @@ def _parse_options(options: Mapping[str, Any]) -> StepOptions:
         network=_flag("network", options.get("network", False)),
         cpus=_whole("cpus", options.get("cpus", 1), 1),
         memory=None if memory is None else parse_size(memory, "memory"),
-        resources=dict(resources or {}),
+        resources=_amounts("resources", options.get("resources")),
     )
 
 
@@ -237,4 +236,20 @@ def _text(option: str, value: Any) -> str:
 def _texts(option: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         return tuple(value)
-    raise StepDefinitionError.for_bad_option(option, value, "a tuple of str")
+    raise StepDefinitionError.for_bad_option(option, value, f"a tuple of str, such as {option}=({_example(value)},)")
+
+
+def _example(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else "'name'"
+
+
+def _amounts(option: str, value: Any) -> dict[str, float]:
+    if value is None:
+        return {}
+    numbers = isinstance(value, Mapping) and all(
+        isinstance(name, str) and isinstance(amount, (int, float)) and not isinstance(amount, bool) and amount > 0
+        for name, amount in value.items()
+    )
+    if not numbers:
+        raise StepDefinitionError.for_bad_option(option, value, 'a dict of positive numbers, such as {"GPU": 1}')
+    return dict(value)

@@ -13,6 +13,7 @@ from flowkit.cli.render.formats import counted
 from flowkit.cli.render.output import print_json, print_table
 from flowkit.cli.render.summary import count_outcomes, node_rows
 from flowkit.engine.report import JSON_FORMAT
+from flowkit.frames import telling_place
 from flowkit.graph.select import Selection
 
 _DRAWINGS = {"tree": draw_tree, "mermaid": draw_mermaid, "dot": draw_dot}
@@ -114,7 +115,8 @@ def show(
     """
     opened = open_target(target, parameters, env, store=store)
     with open_session(opened):
-        graph = opened.pipeline.build(opened.parameters)
+        with telling_place(opened.project.root, str(opened.pipeline.location)):
+            graph = opened.pipeline.build(opened.parameters)
     if as_json or drawing == "json":
         print_json(graph_to_json(graph))
     else:

@@ -11,7 +11,7 @@ from typing import Any
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.config import Settings, load_settings
 from flowkit.errors import FlowkitError, TargetError
-from flowkit.frames import user_frames
+from flowkit.frames import telling_place, user_frames
 from flowkit.parameters import load_parameters, parse_parameters
 from flowkit.project import Project
 from flowkit.records import RunRecord
@@ -51,7 +51,8 @@ def open_target(text: str, parameters: Sequence[str], env: str | None, **flags: 
     """
     project, settings = _configure(project_of(text), env, flags)
     pipeline, _, target = _load(text, project, settings, from_record=False)
-    return Opened(pipeline, project, settings, target, parse_parameters(pipeline, parameters, settings.params))
+    with telling_place(project.root):
+        return Opened(pipeline, project, settings, target, parse_parameters(pipeline, parameters, settings.params))
 
 
 def open_record(record: RunRecord, project: Project, **flags: Any) -> Opened:

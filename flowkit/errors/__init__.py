@@ -39,7 +39,7 @@ FlowkitError
 ```
 """
 
-from flowkit.errors.base import Facts, FlowkitError, cut
+from flowkit.errors.base import Facts, FlowkitError, cut, show_value
 from flowkit.errors.codec import CodecError
 from flowkit.errors.definition import (
     ArgumentError,
@@ -120,4 +120,5 @@ __all__ = [
     "ValueTypeError",
     "WorkerError",
     "cut",
+    "show_value",
 ]

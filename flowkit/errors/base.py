@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 Facts = tuple[tuple[str, str], ...]
 
 LONGEST_FACT = 400
+_LONGEST_VALUE = 200
 
 
 def cut(text: str, limit: int = LONGEST_FACT) -> str:
@@ -16,6 +17,16 @@ def cut(text: str, limit: int = LONGEST_FACT) -> str:
         return text
     head = limit * 2 // 3
     return f"{text[:head]} … {text[-(limit - head) :]}"
+
+
+def show_value(value: object) -> str:
+    """Return `repr(value)`, shortened; also of what has none, as a number of too many digits."""
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001  (whatever a person's __repr__ raises, the error must be told)
+        noun = "number" if isinstance(value, int) else type(value).__name__
+        return f"a {noun} that cannot be shown ({type(error).__name__})"
+    return cut(text, _LONGEST_VALUE)
 
 
 class FlowkitError(Exception):

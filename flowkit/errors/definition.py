@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Self
 
-from flowkit.errors.base import FlowkitError
+from flowkit.errors.base import FlowkitError, show_value
+from flowkit.errors.wording import suggest
+
+_OTHER_KINDS = {
+    "an async function": "write it with def, and call asyncio.run(…) inside for what must be awaited.",
+    "an async generator": "write it with def, and return a list of what it gives.",
+    "a generator": "return a list of what it yields.",
+    "a method": "move it out of its class, and let it take the object as an argument.",
+    "a lambda": "write it with def, so that it has a name and annotations.",
+    "a class": "write a function (def) that makes one and returns it.",
+}
+_OTHER_USES = {
+    "iterated": "to take several outputs, annotate the step's return as tuple[A, B]; to call a step for each element, "
+    "pass it fk.each(…).",
+    "turned into text": "print or format it in a step that takes it as an argument.",
+}
+_LONGEST_NAME = 200
 
 
 class DefinitionError(FlowkitError):
@@ -24,7 +40,7 @@ class StepDefinitionError(DefinitionError):
         return cls(
             f"{name!r} cannot be a {noun}: it is {kind}.",
             facts,
-            f"write the {noun} as a plain function (def) at the top of a module; it may call {kind} inside.",
+            _OTHER_KINDS.get(kind, f"write a plain function (def) at the top of a module that calls {name}."),
         )
 
     @classmethod
@@ -33,7 +49,9 @@ class StepDefinitionError(DefinitionError):
         return cls(
             f"The {noun} {name!r} takes {parameter!r}, but every parameter needs a name of its own.",
             [("defined", where)],
-            "name each parameter; pass many values of one type as a list.",
+            "name each parameter; pass many values of one type as a list."
+            if parameter.startswith("*")
+            else "remove the '/' from its signature.",
         )
 
     @classmethod
@@ -51,18 +69,30 @@ class StepDefinitionError(DefinitionError):
         return cls(
             f"The {noun} {name!r} is annotated with {missing!r}, which does not exist when the program runs.",
             [("defined", where)],
-            f"import {missing!r} outside of `if TYPE_CHECKING:`; flowkit checks and stores values by their annotation.",
+            f"import or define {missing!r} above, outside of `if TYPE_CHECKING:`; values are checked by their annotation.",
+        )
+
+    @classmethod
+    def for_unreadable_annotation(cls, noun: str, name: str, problem: str, where: str) -> Self:
+        """An annotation in quotes is no Python, or no type."""
+        return cls(
+            f"The {noun} {name!r} has an annotation that is no type.",
+            [("problem", problem), ("defined", where)],
+            "write a type there, such as int, list[str] or pd.DataFrame.",
         )
 
     @classmethod
     def for_bad_quantity(cls, option: str, value: object, wanted: str) -> Self:
         """A duration or size cannot be read."""
-        return cls(f"The option {option}={value!r} is not {wanted.split(' such')[0]}.", [], f"write {wanted}.")
+        return cls(
+            f"The option {option}={show_value(value)} is not {wanted.split(' such')[0]}.", [], f"write {wanted}."
+        )
 
     @classmethod
     def for_bad_option(cls, option: str, value: object, wanted: str) -> Self:
         """An option has a value that it cannot have."""
-        return cls(f"The option {option}={value!r} is not {wanted}.", [], f"give {option} as {wanted}.")
+        plain = wanted.split(", such")[0]
+        return cls(f"The option {option}={show_value(value)} is not {plain}.", [], f"give {option} as {wanted}.")
 
     @classmethod
     def for_contract(cls, name: str, place: str, problem: str, where: str) -> Self:
@@ -76,7 +106,11 @@ class StepDefinitionError(DefinitionError):
     @classmethod
     def for_unknown_option(cls, option: str, known: Sequence[str]) -> Self:
         """`@step` was given an option that it does not have."""
-        return cls(f"@step has no option {option!r}.", [("options", ", ".join(known))], "use one of the options above.")
+        return cls(
+            f"@step has no option {option!r}.",
+            [("options", ", ".join(known))],
+            suggest(option, known, "use one of the options above."),
+        )
 
     @classmethod
     def for_bad_name(cls, noun: str, name: str) -> Self:
@@ -85,6 +119,15 @@ class StepDefinitionError(DefinitionError):
             f"{name!r} cannot be the name of a {noun}.",
             [],
             "use letters, digits, '_', '-' and '.', starting with a letter or '_'.",
+        )
+
+    @classmethod
+    def for_long_name(cls, noun: str, name: str) -> Self:
+        """A name that no file could carry."""
+        return cls(
+            f"A {noun}'s name is {len(name)} characters long.",
+            [("name", show_value(name))],
+            f"use at most {_LONGEST_NAME} characters.",
         )
 
 
@@ -178,8 +221,27 @@ class ArgumentError(DefinitionError):
         """A constant argument that is not of the annotated type."""
         return cls(
             f"The {noun} {name!r} cannot take this value for {parameter!r}.",
-            [("parameter", f"{parameter}: {hint}"), ("given", repr(value)), ("problem", problem)],
+            [("parameter", f"{parameter}: {hint}"), ("given", show_value(value)), ("problem", problem)],
             f"pass a value of type {hint}.",
+        )
+
+    @classmethod
+    def for_several_outputs(cls, name: str, parameter: str, hint: str, producer: str, outputs: int) -> Self:
+        """All outputs of a step at once where one value is needed."""
+        names = ", ".join("abcdefgh"[:outputs]) if outputs <= 3 else "a, b, …"
+        return cls(
+            f"The step {name!r} cannot take all {outputs} outputs of {producer!r} as {parameter!r}.",
+            [("parameter", f"{parameter}: {hint}")],
+            f"take them apart first, as in {names} = {producer}(…), and pass one.",
+        )
+
+    @classmethod
+    def for_nesting(cls, noun: str, name: str, parameter: str) -> Self:
+        """A value that contains itself, or lists in lists without end."""
+        return cls(
+            f"The {noun} {name!r} cannot take this value for {parameter!r}: it contains itself or is nested too deeply.",
+            [],
+            "pass a flatter value, or a file that holds it.",
         )
 
     @classmethod
@@ -204,34 +266,42 @@ class ArgumentError(DefinitionError):
     @classmethod
     def for_each(cls, given: object) -> Self:
         """`each` of something that is no list."""
-        return cls(f"each() cannot go through {given!r}.", [], "pass it a list or tuple of values that is known here.")
+        return cls(
+            f"each() cannot go through {show_value(given)}.",
+            [],
+            "pass it a list or tuple of values that is known here.",
+        )
 
     @classmethod
     def for_not_a_handle(cls, what: str, given: object) -> Self:
         """A value where a step's result is needed."""
-        return cls(f"{what} needs a step's result, but was given {given!r}.", [], "pass what a step returned.")
+        return cls(
+            f"{what} needs a step's result, but was given {show_value(given)}.", [], "pass what a step returned."
+        )
 
     @classmethod
     def for_alias(cls, given: object) -> Self:
         """A promotion whose target is no `model@alias`."""
         return cls(
-            f"promote(to={given!r}) names no alias of a model.", [], "write it as 'model@alias', 'taxi@champion'."
+            f"promote(to={show_value(given)}) names no alias of a model.",
+            [],
+            "write it as 'model@alias', such as 'taxi@champion'.",
         )
 
     @classmethod
     def for_model_name(cls, name: object, alias: object) -> Self:
         """A name that no model or alias can have."""
         return cls(
-            f"champion({name!r}) names no model that there can be.",
-            [("alias", repr(alias))],
-            "use letters, digits, '_', '-' and '.', at most 100 of them.",
+            f"champion({show_value(name)}) names no model that there can be.",
+            [("alias", show_value(alias))],
+            "use up to 100 letters, digits, '_', '-' and '.', starting with a letter or digit.",
         )
 
     @classmethod
     def for_gate(cls, to: str, given: object) -> Self:
         """Something among the gates that is none."""
         return cls(
-            f"promote(to={to!r}) was given {given!r} as a gate.",
+            f"promote(to={to!r}) was given {show_value(given)} as a gate.",
             [],
             "use fk.at_least(…), fk.at_most(…) or fk.no_worse_than(…).",
         )
@@ -325,10 +395,12 @@ class HandleError(DefinitionError, TypeError):
     @classmethod
     def for_use(cls, what: str, use: str) -> Self:
         """A handle was used as a value while the pipeline was being built."""
+        absent = "they do" if what.startswith("the outputs") else "it does"
         return cls(
-            f"{what[:1].upper()}{what[1:]} cannot be {use} while the pipeline is built: it does not exist yet.",
+            f"{what[:1].upper()}{what[1:]} cannot be {use} while the pipeline is built: {absent} not exist yet.",
             [],
-            "do this inside a step that takes it as an argument; only a pipeline's parameters are real values here.",
+            _OTHER_USES.get(use)
+            or "do this inside a step that takes it as an argument; only a pipeline's parameters are real values here.",
         )
 
 

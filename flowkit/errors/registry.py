@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
+from flowkit.errors.base import show_value
 from flowkit.errors.definition import DefinitionError
 from flowkit.errors.usage import UsageError
 
@@ -24,10 +25,9 @@ class GateError(DefinitionError):
     @classmethod
     def for_number(cls, gate: str, argument: str, value: object) -> Self:
         """A threshold or tolerance is no finite number."""
-        given = type(value).__name__ if not isinstance(value, (int, float, str)) else repr(value)
         return cls(
             f"The gate {gate}() needs a finite number as {argument}.",
-            [("given", given)],
+            [("given", show_value(value))],
             "give a number, such as 0.85; a pipeline's parameter is one, a step's result is not.",
         )
 
@@ -37,7 +37,7 @@ class GateError(DefinitionError):
         return cls(
             "The gate no_worse_than() needs a tolerance of 0 or more.",
             [("given", repr(value))],
-            "the tolerance says how much worse than the champion a candidate may be.",
+            "write how much worse than the champion a candidate may be, such as tolerance=0.01.",
         )
 
     @classmethod

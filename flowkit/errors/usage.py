@@ -9,6 +9,9 @@ from flowkit.errors.base import FlowkitError
 from flowkit.errors.wording import list_names, place, suggest
 
 
+_PLAIN = ("int", "float", "bool", "str", "Path")
+
+
 class UsageError(FlowkitError):
     """A command, option, target or setting that does not fit."""
 
@@ -69,7 +72,7 @@ class TargetError(UsageError):
     @classmethod
     def for_not_a_file(cls, target: str, path: str, files: Sequence[str]) -> Self:
         """A folder, or something else that is no Python file."""
-        hint = f"name a file in it, such as {files[0]!r}." if files else "name a Python file."
+        hint = f"name a file in it, such as {files[0]!r}." if files else "name a Python file with a @fk.pipeline in it."
         return cls(f"'{path}' is not a Python file.", [("target", target), *list_names("files", files)], hint)
 
     @classmethod
@@ -146,6 +149,25 @@ class TargetError(UsageError):
         return cls(f"'{path}' cannot be imported: {said}.", place(frames), hint)
 
     @classmethod
+    def for_source_encoding(cls, path: str, line: int, offset: int, byte: int) -> Self:
+        """Source that is not UTF-8 text; `offset` counts bytes from its beginning."""
+        return cls(
+            f"'{path}' is not UTF-8 text.",
+            [("at", f"{path}:{line}"), ("byte", f"0x{byte:02x} at offset {offset}")],
+            "save the file as UTF-8 in your editor.",
+        )
+
+    @classmethod
+    def for_exiting_module(cls, path: str, code: object, frames: Sequence[str]) -> Self:
+        """A module that ends the program while it is imported."""
+        shown = "" if code is None else repr(code)
+        return cls(
+            f"'{path}' cannot be imported: it calls sys.exit({shown}).",
+            place(frames),
+            'put what only a script does below `if __name__ == "__main__":`.',
+        )
+
+    @classmethod
     def for_failed_body(cls, pipeline: str, error: BaseException, frames: Sequence[str]) -> Self:
         """A pipeline whose body raises while the graph is built."""
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -162,7 +184,8 @@ class ParameterError(UsageError):
     @classmethod
     def for_form(cls, text: str) -> Self:
         """A `-p` that is not `name=value`."""
-        return cls(f"-p {text!r} is not of the form name=value.", [], "write it as -p C=0.5.")
+        name = text if text.isidentifier() else "NAME"
+        return cls(f"-p {text!r} is not of the form name=value.", [], f"write it as -p {name}=VALUE.")
 
     @classmethod
     def for_repeated(cls, name: str) -> Self:
@@ -175,9 +198,9 @@ class ParameterError(UsageError):
         facts = [("parameter", f"{name}: {hint}"), ("given", given), ("from", origin)]
         if problem:
             facts.append(("problem", problem))
-        remedy = f"give a value of {hint}."
-        if origin.startswith("-p") and not problem.startswith("file"):
-            remedy = f"give a value of {hint}; lists and dicts as JSON, or -p {name}=@file.json."
+        remedy = f"give a value of type {hint}."
+        if origin.startswith("-p") and hint not in _PLAIN and not problem.startswith("file"):
+            remedy = f"give a value of type {hint}; lists and dicts as JSON, or -p {name}=@file.json."
         return cls(f"The pipeline {pipeline!r} cannot take this value of {name!r}.", facts, remedy)
 
     @classmethod

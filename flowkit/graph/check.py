@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flowkit.contracts import contracts_in
 from flowkit.errors import ArgumentError, CheckError, DefinitionError, StepDefinitionError
-from flowkit.graph.arguments import LEAVES
+from flowkit.graph.arguments import LEAVES, Ref
 from flowkit.graph.fit import FITS
 from flowkit.graph.graph import Graph, Node
 from flowkit.graph.typecheck import Fit, Verdict, check_argument, check_edge, edge_error, format_hint
@@ -68,11 +68,18 @@ def _check_constants(node: Node) -> Iterator[ArgumentError]:
         value = node.arguments[parameter.name]
         if value is parameter.default:
             continue
-        fit = check_argument(value, parameter.hint, _fits_if_leaf)
-        if fit.verdict is Verdict.REFUSED:
-            error = ArgumentError.for_constant(
-                "step", node.name, parameter.name, format_hint(parameter.hint), value, fit.detail
+        try:
+            fit = check_argument(value, parameter.hint, _fits_if_leaf)
+        except RecursionError:
+            yield ArgumentError.for_nesting("step", node.name, parameter.name).with_facts(
+                ("called", str(node.location))
             )
+            continue
+        if fit.verdict is Verdict.REFUSED:
+            hint = format_hint(parameter.hint)
+            error = ArgumentError.for_constant("step", node.name, parameter.name, hint, value, fit.detail)
+            if isinstance(value, tuple) and value and all(isinstance(item, Ref) for item in value):
+                error = ArgumentError.for_several_outputs(node.name, parameter.name, hint, value[0].node, len(value))
             yield error.with_facts(("called", str(node.location)))
 
 

@@ -1,0 +1,1 @@
+"""Every error that a person can meet, word for word."""
