@@ -117,11 +117,13 @@ def train(rows: Examples, strength: float = 1.0) -> Pipeline:
 def score(model: Pipeline, rows: pd.DataFrame) -> dict[str, float]:
     """Return accuracy, recall of malignant tumours, area under the ROC curve, and the majority's accuracy."""
     truth = rows["malignant"]
-    guess = model.predict(rows[FEATURES])
+    # By the model's own columns: a champion may be from before a feature was added.
+    columns = rows[model.feature_names_in_]
+    guess = model.predict(columns)
     return {
         "accuracy": float(accuracy_score(truth, guess)),
         "recall": float(recall_score(truth, guess)),
-        "roc_auc": float(roc_auc_score(truth, model.predict_proba(rows[FEATURES])[:, 1])),
+        "roc_auc": float(roc_auc_score(truth, model.predict_proba(columns)[:, 1])),
         "majority": float(max(truth.mean(), 1 - truth.mean())),
     }
 

@@ -181,7 +181,7 @@ MISTAKES: list[tuple[str, dict[str, str], str, list[str]]] = [
         "ModuleNotFoundError: No module named 'not_there_at_all'",
         ["pipelines/needs.py:1", "install what gives 'not_there_at_all'"],
     ),
-    ("pipelines/quits.py", {"pipelines/quits.py": "raise SystemExit(3)\n"}, "SystemExit: 3", ["pipelines/quits.py:1"]),
+    ("pipelines/quits.py", {"pipelines/quits.py": "raise SystemExit(3)\n"}, "sys.exit(3)", ["pipelines/quits.py:1"]),
 ]
 
 

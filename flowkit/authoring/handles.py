@@ -101,6 +101,11 @@ class Pending:
             raise AttributeError(name)
         self._refuse(f"asked for its attribute {name!r}")
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_flowkit_"):
+            self._refuse(f"given the attribute {name!r}")
+        object.__setattr__(self, name, value)
+
 
 class Handle(Pending):
     """A step's future output: where it will come from, and the type it will have.

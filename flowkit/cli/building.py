@@ -114,9 +114,8 @@ def show(
     The tree has what nothing else needs at its left, and below it what it needs.
     """
     opened = open_target(target, parameters, env, store=store)
-    with open_session(opened):
-        with telling_place(opened.project.root, str(opened.pipeline.location)):
-            graph = opened.pipeline.build(opened.parameters)
+    with open_session(opened), telling_place(opened.project.root, str(opened.pipeline.location)):
+        graph = opened.pipeline.build(opened.parameters)
     if as_json or drawing == "json":
         print_json(graph_to_json(graph))
     else:

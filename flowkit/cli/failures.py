@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from flowkit.errors import FlowkitError, UsageError
+from flowkit.errors import FlowkitError, UsageError, facts_to_json
 
 INTERRUPTED = 130
 _BUG = 1
@@ -21,7 +21,7 @@ def error_to_json(error: FlowkitError) -> dict[str, Any]:
         "error": {
             "type": type(error).__name__,
             "message": error.message,
-            "facts": dict(error.facts),
+            "facts": facts_to_json(error.facts),
             "hint": error.hint or None,
         },
     }

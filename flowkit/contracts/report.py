@@ -43,7 +43,14 @@ def describe_failures(errors: Sequence[Any], total: int) -> list[tuple[str, str]
         total: How many rows the table has.
     """
     coerced = {_column(error) for error in errors if _reason(error) == _COERCION}
-    kept = [error for error in errors if not (_reason(error) == "WRONG_DATATYPE" and _column(error) in coerced)]
+    mistyped = {_column(error) for error in errors if _reason(error) in _TYPES}
+    # A check that raises on a column of another type only says that once more.
+    kept = [
+        error
+        for error in errors
+        if not (_reason(error) == "WRONG_DATATYPE" and _column(error) in coerced)
+        and not (_reason(error) in _RAISED and _column(error) and _column(error) in mistyped)
+    ]
     ordered = sorted(kept, key=_rank)
     facts = [(_label(error), _describe(error, total)) for error in ordered[:FAILURES_SHOWN]]
     if len(ordered) > FAILURES_SHOWN:

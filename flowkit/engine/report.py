@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from flowkit.errors import facts_to_json
 from flowkit.records import Failure, Forecast, GateVerdict, Outcome, Output, Reason, RunStatus
 
 JSON_FORMAT = 1
@@ -148,7 +149,7 @@ def failure_to_json(failure: Failure) -> dict[str, Any]:
     return {
         "type": failure.kind.value,
         "message": failure.message,
-        "facts": dict(failure.facts),
+        "facts": facts_to_json(failure.facts),
         "hint": failure.hint or None,
         "traceback": failure.traceback or None,
     }

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flowkit.engine.champion_failure import mention_champion
 from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.keys import KeyedNode, KeyMaker
 from flowkit.engine.ledger import Ledger
@@ -293,7 +294,7 @@ class Runner:
             keyed=lookup.keyed,
             found=lookup.found,
             result=result,
-            failure=result.failure if outcome is Outcome.FAILED else None,
+            failure=mention_champion(result.failure, node, self.graph) if outcome is Outcome.FAILED else None,
             outputs=result.outputs if outcome is Outcome.EXECUTED else (),
         )
 

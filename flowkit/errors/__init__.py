@@ -39,7 +39,7 @@ FlowkitError
 ```
 """
 
-from flowkit.errors.base import Facts, FlowkitError, cut, show_value
+from flowkit.errors.base import Facts, FlowkitError, cut, facts_to_json, show_value
 from flowkit.errors.codec import CodecError
 from flowkit.errors.definition import (
     ArgumentError,
@@ -120,5 +120,6 @@ __all__ = [
     "ValueTypeError",
     "WorkerError",
     "cut",
+    "facts_to_json",
     "show_value",
 ]

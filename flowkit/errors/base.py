@@ -29,6 +29,14 @@ def show_value(value: object) -> str:
     return cut(text, _LONGEST_VALUE)
 
 
+def facts_to_json(facts: Facts) -> dict[str, str]:
+    """Return facts by label; what several facts of one label say stands on lines of its own."""
+    found: dict[str, str] = {}
+    for label, value in facts:
+        found[label] = f"{found[label]}\n{value}" if label in found else value
+    return found
+
+
 class FlowkitError(Exception):
     """An error that a person can act on.
 

@@ -18,8 +18,8 @@ _OTHER_KINDS = {
 }
 _OTHER_USES = {
     "iterated": "to take several outputs, annotate the step's return as tuple[A, B]; to call a step for each element, "
-    "pass it fk.each(…).",
-    "turned into text": "print or format it in a step that takes it as an argument.",
+    "pass it fk.each(…); else do this inside a step.",
+    "turned into text": "print or format it inside a step that takes it as an argument.",
 }
 _LONGEST_NAME = 200
 
@@ -69,7 +69,7 @@ class StepDefinitionError(DefinitionError):
         return cls(
             f"The {noun} {name!r} is annotated with {missing!r}, which does not exist when the program runs.",
             [("defined", where)],
-            f"import or define {missing!r} above, outside of `if TYPE_CHECKING:`; values are checked by their annotation.",
+            f"import {missing!r}, or define it, outside of `if TYPE_CHECKING:`; values are checked by annotation.",
         )
 
     @classmethod
@@ -239,7 +239,8 @@ class ArgumentError(DefinitionError):
     def for_nesting(cls, noun: str, name: str, parameter: str) -> Self:
         """A value that contains itself, or lists in lists without end."""
         return cls(
-            f"The {noun} {name!r} cannot take this value for {parameter!r}: it contains itself or is nested too deeply.",
+            f"The {noun} {name!r} cannot take this value for {parameter!r}: "
+            "it contains itself or is nested too deeply.",
             [],
             "pass a flatter value, or a file that holds it.",
         )

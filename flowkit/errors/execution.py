@@ -6,6 +6,7 @@ import signal
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
+from flowkit.errors.base import cut
 from flowkit.errors.step import InputError, StepError, ValueTypeError
 from flowkit.errors.store import StoreError
 
@@ -128,11 +129,21 @@ class StepRaisedError(StepError):
     @classmethod
     def for_exception(cls, step: str, error: BaseException, text: str, where: str) -> Self:
         """Report what a step raised; `where` is the innermost line of its own code."""
-        said = f": {text}" if text else ""
+        first = text.partition("\n")[0]
+        said = f": {cut(first, 300)}" if text else ""
         facts = [("step", step)]
         if where:
             facts.append(("at", where))
-        return cls(f"Step '{step}' raised {type(error).__name__}{said}", facts)
+        return cls(f"Step '{step}' raised {type(error).__name__}{said}", facts, "mend it there; what has finished is reused.")
+
+    @staticmethod
+    def about_champion(reference: str) -> tuple[tuple[str, str], str]:
+        """Return the fact and the hint where what raised was given the model that `reference` points to."""
+        return (
+            ("champion", f"{reference}, which an earlier run trained, perhaps on other columns"),
+            "give the model the columns it knows, as in rows[model.feature_names_in_]; or leave baseline= out of "
+            "promote(): the champion's recorded metrics are compared then.",
+        )
 
 
 class StepInputError(InputError):
@@ -143,7 +154,7 @@ class StepInputError(InputError):
         """Nothing is there."""
         return cls(
             f"Step '{step}' needs '{path}', which does not exist.",
-            (("step", step), ("path", path)),
+            (),
             "check the path; relative ones start at the project's root, those given by -p at the current directory",
         )
 
@@ -161,7 +172,7 @@ class StepInputError(InputError):
         """This user may not read it."""
         return cls(
             f"Step '{step}' may not read '{path}'.",
-            (("step", step), ("path", path)),
+            (),
             f"give this user permission, as with: chmod u+r '{path}'",
         )
 
@@ -170,7 +181,7 @@ class StepInputError(InputError):
         """A folder stands where the step opens a file."""
         return cls(
             f"Step '{step}' opens '{path}' as a file, but it is a folder.",
-            (("step", step), ("path", path)),
+            (),
             "name a file in it, or let the step list the folder",
         )
 
@@ -179,7 +190,7 @@ class StepInputError(InputError):
         """It holds nothing."""
         return cls(
             f"Step '{step}' cannot read '{path}': the file is empty.",
-            (("step", step), ("path", path), ("error", error)),
+            (("error", error),),
             "check how the file is made, or raise fk.Skip in the step where an empty file is fine",
         )
 
@@ -188,7 +199,7 @@ class StepInputError(InputError):
         """It is not text in the encoding that the step reads it with; `offset` counts bytes from its beginning."""
         return cls(
             f"Step '{step}' cannot read '{path}': it is not {encoding} at byte {offset}.",
-            (("step", step), ("path", path), ("byte offset", str(offset)), ("byte", f"0x{byte:02x}")),
+            (("byte", f"0x{byte:02x} at offset {offset}"),),
             "pass the encoding it really has, such as encoding='latin-1', or convert the file",
         )
 
@@ -197,8 +208,17 @@ class StepInputError(InputError):
         """It is cut short or is no file of its kind."""
         return cls(
             f"Step '{step}' cannot read '{path}': it is truncated or no {kind} file.",
-            (("step", step), ("path", path), ("error", error)),
+            (("error", error),),
             "make or copy the file again",
+        )
+
+    @classmethod
+    def for_content(cls, step: str, path: str, kind: str, error: str) -> Self:
+        """A library could not make sense of what is in it; `kind` is the class of what it raised."""
+        return cls(
+            f"Step '{step}' cannot read '{path}': its content is not what the reader expects.",
+            (("error", "\n".join(line for line in f"{kind}: {error}".splitlines() if line.strip())),),
+            "mend the file where the error says, or tell the reader how the file is really written.",
         )
 
 

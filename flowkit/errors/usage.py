@@ -8,7 +8,6 @@ from typing import ClassVar, Self
 from flowkit.errors.base import FlowkitError
 from flowkit.errors.wording import list_names, place, suggest
 
-
 _PLAIN = ("int", "float", "bool", "str", "Path")
 
 

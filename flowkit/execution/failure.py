@@ -56,9 +56,12 @@ def describe_failure(error: BaseException, around: Circumstances) -> Failure:
     """Return the record of what ended an attempt."""
     blamed = blame_input(error, around.step, around.files)
     if blamed is not None:
-        return record_failure(blamed, FailureKind.INPUT, format_trace(error))
+        # The place is enough: what the library went through to find the file wanting says no more.
+        where = innermost_own_line(error, str(around.root))
+        told = blamed.with_facts(("at", where)) if where else blamed
+        return record_failure(_seen_from(told, around.root), FailureKind.INPUT)
     if isinstance(error, FlowkitError):
-        return _describe_own(error, around.step)
+        return _describe_own(_seen_from(error, around.root), around.step)
     if isinstance(error, SystemExit):
         exited = StepExitError.for_sys_exit(around.step, error.code)
         return record_failure(exited, FailureKind.EXITED, format_trace(error))
@@ -83,6 +86,14 @@ def record_failure(error: FlowkitError, kind: FailureKind, trace: str = "") -> F
 def skip_reason(error: BaseException) -> str | None:
     """Return why a step skips its node, None where `error` is something else."""
     return text_of(error) if isinstance(error, Skip) else None
+
+
+def _seen_from(error: FlowkitError, root: Path) -> FlowkitError:
+    """Return the error with the paths below the project's root told from there."""
+    folder = f"{root}/"
+    facts = [(label, value.replace(folder, "")) for label, value in error.facts]
+    near = type(error)(error.message.replace(folder, ""), facts, error.hint)
+    return near.with_traceback(error.__traceback__)
 
 
 def _describe_own(error: FlowkitError, step: str) -> Failure:

@@ -15,7 +15,9 @@ from flowkit.execution.traces import text_of
 _PIECE = 1 << 20
 _MAGIC = {".parquet": (b"PAR1", b"PAR1"), ".feather": (b"ARROW1", b"ARROW1"), ".arrow": (b"ARROW1", b"ARROW1")}
 _LONGEST_CHAIN = 20
-_READERS = ("pandas", "pyarrow", "polars", "gzip", "csv", "json", "numpy")
+_READERS = ("pandas", "pyarrow", "polars", "gzip", "csv", "json", "numpy", "zipfile", "openpyxl")
+_READING = ("read", "scan", "load", "raw_decode", "parse", "RealGetContents")
+_LARGEST_TEXT = 1 << 26
 
 Blame = Callable[[BaseException, str, Sequence[Path]], StepInputError | None]
 
@@ -31,7 +33,7 @@ def blame_input(error: BaseException, step: str, files: Sequence[Path]) -> StepI
     if not files:
         return None
     for cause in _chain(error):
-        for blame in (_blame_by_name, _blame_encoding, _blame_content):
+        for blame in (_blame_by_name, _blame_encoding, _blame_content, _blame_reader):
             found = blame(cause, step, files)
             if found is not None:
                 return found
@@ -114,6 +116,44 @@ def _blame_content(error: BaseException, step: str, files: Sequence[Path]) -> St
         if magic is not None and _speaks_of_reading(kind) and not _has_magic(file, *magic):
             return StepInputError.for_damaged_file(step, str(file), file.suffix[1:].lower(), said)
     return None
+
+
+def _blame_reader(error: BaseException, step: str, files: Sequence[Path]) -> StepInputError | None:
+    """Name the file that a library was reading when it raised."""
+    if isinstance(error, (TypeError, KeyError, AttributeError, ImportError, MemoryError, OSError)):
+        return None
+    file = _parsed_text_of(error, files) or _file_being_read(error, files)
+    return None if file is None else StepInputError.for_content(step, str(file), type(error).__name__, text_of(error))
+
+
+def _parsed_text_of(error: BaseException, files: Sequence[Path]) -> Path | None:
+    """Return the file whose text a JSON parser refused."""
+    text = getattr(error, "doc", None)
+    if not isinstance(text, str) or not text:
+        return None
+    encoded = text.encode(errors="surrogatepass")
+    for file in filter(_is_regular, files):
+        with suppress(OSError):
+            if file.stat().st_size <= _LARGEST_TEXT and encoded in file.read_bytes():
+                return file
+    return None
+
+
+def _file_being_read(error: BaseException, files: Sequence[Path]) -> Path | None:
+    """Return the declared file that a reading function below the user's own frames was given."""
+    names = {os.path.realpath(file): file for file in filter(_is_regular, files)}
+    trace, found, reading = error.__traceback__, None, False
+    while trace is not None:
+        frame, trace = trace.tb_frame, trace.tb_next
+        library = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if library not in _READERS or library == "json":
+            continue
+        reading = reading or frame.f_code.co_name.rpartition(".")[2].lstrip("_").startswith(_READING)
+        given = [value for value in list(frame.f_locals.values()) if isinstance(value, (str, os.PathLike))]
+        found = found or next((file for value in given if (file := names.get(os.path.realpath(value)))), None)
+    if not reading:
+        return None
+    return found or (next(iter(names.values())) if len(names) == 1 else None)
 
 
 def _was_raised_by_reader(error: BaseException) -> bool:

@@ -7,11 +7,15 @@ import sysconfig
 import traceback
 from types import TracebackType
 
+from flowkit.errors import cut
+
 _FLOWKIT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _MACHINERY = ("<frozen ", *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _LONGEST_TRACE = 100_000
 _LONGEST_TEXT = 4_000
+_LONGEST_LINE = 1_000
+_COMPILED = (".pyx", ".pxi")
 
 
 def format_trace(error: BaseException) -> str:
@@ -19,14 +23,14 @@ def format_trace(error: BaseException) -> str:
     formatted = traceback.TracebackException.from_exception(error, compact=True)
     if not _strip(formatted, set()):
         return ""
-    text = "".join(formatted.format())
+    text = "\n".join(cut(line, _LONGEST_LINE) for line in "".join(formatted.format()).split("\n"))
     return text if len(text) <= _LONGEST_TRACE else f"{text[:_LONGEST_TRACE]}\n… cut\n"
 
 
 def text_of(error: BaseException) -> str:
     """Return an exception's own text, shortened; also where its `__str__` fails."""
     try:
-        text = str(error)
+        text = str(error).strip()
     except Exception as problem:  # noqa: BLE001  (whatever a user's __str__ raises, the failure must be told)
         text = f"<its text cannot be shown: {type(problem).__name__}>"
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} …"
@@ -59,6 +63,9 @@ def _strip(formatted: traceback.TracebackException, seen: set[int]) -> int:
     seen.add(id(formatted))
     formatted.stack[:] = [frame for frame in formatted.stack if not _is_hidden(frame.filename)]
     kept = len(formatted.stack)
+    if formatted.__context__ is not None and not _strip(formatted.__context__, set(seen)):
+        # What a library met and answered with an exception of its own says nothing of the user's code.
+        formatted.__context__ = None
     for linked in (formatted.__cause__, formatted.__context__, *(formatted.exceptions or ())):
         if linked is not None:
             kept += _strip(linked, seen)
@@ -66,6 +73,6 @@ def _strip(formatted: traceback.TracebackException, seen: set[int]) -> int:
 
 
 def _is_hidden(file: str) -> bool:
-    if any(part in file for part in _INSTALLED):
+    if any(part in file for part in _INSTALLED) or file.endswith(_COMPILED):
         return True
     return file.startswith((_FLOWKIT, *_MACHINERY))

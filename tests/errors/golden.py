@@ -18,7 +18,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "errors"
 FILE = "pipelines/shop.py"
 _NORMAL = (
     (re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}"), "<run>"),
-    (re.compile(r"\b\d+(\.\d+)? (ms|s|min)\b"), "<time>"),
+    (re.compile(r"(<\s?|\b)\d+(\.\d+)? (ms|s|min)\b"), "<time>"),
     (re.compile(r"0x[0-9a-f]{8,}"), "0x…"),
 )
 
@@ -77,3 +77,10 @@ def compare(case: Case, code: int, text: str) -> None:
         path.write_text(whole)
     assert code == case.code, text
     assert whole == path.read_text()
+
+
+def ask(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, str]:
+    """Run a command in this process and return its exit code and what it printed on stdout."""
+    capsys.readouterr()
+    code = run_command(command.split())
+    return code, capsys.readouterr().out

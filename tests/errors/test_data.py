@@ -1,0 +1,59 @@
+"""Data that is not what a step needs fails its node alone, is told with its place, and is recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.errors.cases_data import DATA
+from tests.errors.golden import Case, ask, call, compare
+
+_MISSING = DATA[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", DATA, ids=lambda case: case.name)
+def test_a_data_error_reads_as_its_golden_file(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole text is the golden file's, and the branch beside the failed node has finished."""
+    case.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    code, text = call(case, tmp_path, capsys)
+    compare(case, code, text)
+    assert "other  executed" in text
+    assert "count  blocked" in text
+
+
+def test_a_failure_is_recorded_and_a_mended_input_runs_only_what_it_must(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`run --json` holds the three parts, `runs` and `why` tell of it later, and the finished branch is reused."""
+    _MISSING.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    code, out = ask(capsys, "run pipelines/shop.py --inline --json")
+    nodes = {node["node"]: node for node in json.loads(out)["nodes"]}
+    assert code == 1
+    assert {name: node["outcome"] for name, node in nodes.items()} == {
+        "load": "failed",
+        "count": "blocked",
+        "other": "executed",
+    }
+    error = nodes["load"]["error"]
+    assert "data/trips.csv" in error["message"]
+    assert error["hint"]
+
+    assert json.loads(ask(capsys, "runs --json")[1])["runs"][0]["status"] == "failed"
+    assert error["message"] in ask(capsys, "why last load")[1]
+
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/trips.csv").write_text("fare,taxi\n1.5,a\n")
+    code, out = ask(capsys, "run pipelines/shop.py --inline --json")
+    assert code == 0
+    assert {node["node"]: node["outcome"] for node in json.loads(out)["nodes"]} == {
+        "load": "executed",
+        "count": "executed",
+        "other": "reused",
+    }

@@ -1,0 +1,97 @@
+"""The three parts of an error, wherever it is met: Python, JSON, every golden file."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import flowkit as fk
+from flowkit.errors import ArgumentError, EdgeError, FlowkitError, HandleError, facts_to_json
+from tests.errors.cases_data import DATA
+from tests.errors.golden import GOLDEN, Case, ask
+from tests.errors.test_champion import CASE
+from tests.errors.test_definition import CASES
+
+BY_NAME = {case.name: case for case in CASES}
+
+
+@fk.step
+def load() -> str:
+    return "a"
+
+
+@fk.step
+def count(rows: int) -> int:
+    return rows
+
+
+@fk.pipeline
+def compared() -> None:
+    if load() == "a":
+        count(1)
+
+
+@fk.pipeline
+def misfit() -> None:
+    count(load())  # type: ignore[arg-type]
+
+
+@fk.pipeline
+def misnamed() -> None:
+    count(rowz=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "family"), [(compared, HandleError), (misfit, EdgeError), (misnamed, ArgumentError)]
+)
+def test_python_gets_the_same_three_parts(pipeline: fk.Pipeline, family: type[FlowkitError], tmp_path: Path) -> None:
+    """`Session.run` raises what the command prints: a sentence, the place among the facts, and a hint."""
+    with fk.Session(store=tmp_path / "store") as session, pytest.raises(family) as caught:
+        session.run(pipeline)
+    error = caught.value
+    assert error.message.endswith(".")
+    assert any("test_parts.py:" in value for _, value in error.facts)
+    assert error.hint
+
+
+@pytest.mark.parametrize("name", ["handle-bool", "edge-plain", "module-raises", "parameter-type", "option-retries"])
+def test_json_holds_the_same_three_parts(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--json` prints one object whose parts are those of the plain text."""
+    case: Case = BY_NAME[name]
+    case.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    code, out = ask(capsys, f"{case.command} --json")
+    error = json.loads(out)["error"]
+    golden = (GOLDEN / f"{name}.txt").read_text()
+    assert code == case.code
+    assert f"Error: {error['message']}\n" in golden
+    assert f"Hint: {error['hint']}\n" in golden
+    assert all(value.splitlines()[0].replace(str(tmp_path), "<project>") in golden for value in error["facts"].values())
+
+
+def test_facts_of_one_label_are_all_kept() -> None:
+    """Two failing checks of one column are two lines of its fact, not the last one alone."""
+    assert facts_to_json((("fare", "not null"), ("taxi", "unique"), ("fare", ">= 0"))) == {
+        "fare": "not null\n>= 0",
+        "taxi": "unique",
+    }
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.txt")), ids=lambda path: path.stem)
+def test_every_text_says_what_to_do(path: Path) -> None:
+    """Each ends with one hint, holds no traceback of flowkit's own and none of its classes, and no endless line."""
+    text = path.read_text()
+    assert len(re.findall(r"^Hint: .{10,}", text, re.MULTILINE)) == 1
+    assert not re.search(r"/flowkit/\w+/|NoneType|\bHandle\b|\bRef\(|met a bug", text)
+    assert max(map(len, text.splitlines())) < 1_100
+
+
+def test_every_golden_file_has_its_case() -> None:
+    """A file whose case is gone is removed with it."""
+
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == {case.name for case in (*CASES, *DATA, CASE)}
