@@ -134,7 +134,9 @@ class StepRaisedError(StepError):
         facts = [("step", step)]
         if where:
             facts.append(("at", where))
-        return cls(f"Step '{step}' raised {type(error).__name__}{said}", facts, "mend it there; what has finished is reused.")
+        return cls(
+            f"Step '{step}' raised {type(error).__name__}{said}", facts, "mend it there; what has finished is reused."
+        )
 
     @staticmethod
     def about_champion(reference: str) -> tuple[tuple[str, str], str]:
@@ -154,7 +156,7 @@ class StepInputError(InputError):
         """Nothing is there."""
         return cls(
             f"Step '{step}' needs '{path}', which does not exist.",
-            (),
+            (("looked at", path),),
             "check the path; relative ones start at the project's root, those given by -p at the current directory",
         )
 

@@ -34,7 +34,7 @@ class InputError(StepError):
         """Nothing is there."""
         return cls(
             f"Input {str(path)!r} does not exist.",
-            (),
+            (("looked at", str(path)),),
             "check the path: relative ones start at the project's root, those given by -p at the current directory.",
         )
 

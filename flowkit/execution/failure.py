@@ -89,9 +89,9 @@ def skip_reason(error: BaseException) -> str | None:
 
 
 def _seen_from(error: FlowkitError, root: Path) -> FlowkitError:
-    """Return the error with the paths below the project's root told from there."""
+    """Return the error with the paths below the project's root told from there, but for where a file is missing."""
     folder = f"{root}/"
-    facts = [(label, value.replace(folder, "")) for label, value in error.facts]
+    facts = [(label, value if label == "looked at" else value.replace(folder, "")) for label, value in error.facts]
     near = type(error)(error.message.replace(folder, ""), facts, error.hint)
     return near.with_traceback(error.__traceback__)
 

@@ -42,7 +42,9 @@ def shop(file: Path = Path("{file}")) -> None:
 _TRIPS = "Annotated[pd.DataFrame, Trip]"
 
 
-def _read(name: str, line: str, content: str | bytes | None, *, file: str = "data/trips.csv", given: str = "pd.DataFrame") -> Case:
+def _read(
+    name: str, line: str, content: str | bytes | None, *, file: str = "data/trips.csv", given: str = "pd.DataFrame"
+) -> Case:
     files = {} if content is None else {file: content}
     target = "data/trips.csv" if file.endswith("part.csv") else file
     source = _START.replace("{given}", given).replace("{line}", line).replace("{file}", target)
@@ -61,12 +63,21 @@ DATA = (
     _read("not-utf8", "return pd.read_csv(file)", "fare,taxi\n1.5,caf\xe9\n".encode("latin-1")),
     _read("not-utf8-text", "return pd.DataFrame({'line': [file.read_text()]})", b"caf\xe9\n"),
     _read("ragged-csv", "return pd.read_csv(file)", "fare,taxi\n1.5,a\n2.5,b,c,d\n"),
-    _read("ragged-polars", "import polars as pl; return pl.read_csv(file).to_pandas()", "fare,taxi\n1.5,a\n2.5,b,c,d\n"),
-    _read("ragged-pyarrow", "import pyarrow.csv as c; return c.read_csv(file).to_pandas()", "fare,taxi\n1.5,a\n2.5,b,c\n"),
+    _read(
+        "ragged-polars", "import polars as pl; return pl.read_csv(file).to_pandas()", "fare,taxi\n1.5,a\n2.5,b,c,d\n"
+    ),
+    _read(
+        "ragged-pyarrow", "import pyarrow.csv as c; return c.read_csv(file).to_pandas()", "fare,taxi\n1.5,a\n2.5,b,c\n"
+    ),
     _read("missing-csv-column", "return pd.read_csv(file, usecols=['miles'])", _GOOD),
     _read("truncated-parquet", "return pd.read_parquet(file)", b"PAR1\x15\x04", file="data/trips.parquet"),
     _read("no-parquet", "return pd.read_parquet(file)", _GOOD, file="data/trips.parquet"),
-    _read("malformed-json", "import json; return pd.DataFrame(json.loads(file.read_text()))", '{"fare": [1.5,\n 2.5,]}\n', file="data/trips.json"),
+    _read(
+        "malformed-json",
+        "import json; return pd.DataFrame(json.loads(file.read_text()))",
+        '{"fare": [1.5,\n 2.5,]}\n',
+        file="data/trips.json",
+    ),
     _read("malformed-json-pandas", "return pd.read_json(file)", '{"fare": [1.5,\n 2.5,]}\n', file="data/trips.json"),
     _read("no-excel", "import zipfile; zipfile.ZipFile(file); return pd.DataFrame()", _GOOD, file="data/trips.xlsx"),
     _read("folder-for-file", "return pd.read_csv(file)", _GOOD, file="data/trips.csv/part.csv"),

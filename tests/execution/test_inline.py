@@ -300,7 +300,8 @@ def test_a_missing_input_fails_its_node(open_workshop: Open, executor: InlineExe
 
     assert ended["load"].failure is not None
     assert ended["load"].failure.kind is FailureKind.INPUT
-    assert str(path) in ended["load"].failure.message
+    assert "'in.csv'" in ended["load"].failure.message
+    assert ("looked at", str(path)) in ended["load"].failure.facts
 
 
 def test_a_contract_is_validated_unless_the_producer_has_proven_it(
