@@ -21,6 +21,9 @@ _LIKELY = {
 }
 
 
+_MEND = "mend it there; what has finished is reused by the next run."
+
+
 class StepExitError(StepError):
     """A step that ended its process, or tried to."""
 

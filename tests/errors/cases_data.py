@@ -55,6 +55,10 @@ def _trips(name: str, content: str) -> Case:
     return _read(f"contract-{name}", "return pd.read_csv(file)", content, given=_TRIPS)
 
 
+_JSON = "import json; return pd.DataFrame(json.loads(file.read_text()))"
+_ARROW = "import pyarrow.csv as c; return c.read_csv(file).to_pandas()"
+_POLARS = "import polars as pl; return pl.read_csv(file).to_pandas()"
+_ZIP = "import zipfile; zipfile.ZipFile(file); return pd.DataFrame()"
 _GOOD = "fare,taxi\n1.5,a\n2.5,b\n"
 
 DATA = (
@@ -63,12 +67,8 @@ DATA = (
     _read("not-utf8", "return pd.read_csv(file)", "fare,taxi\n1.5,caf\xe9\n".encode("latin-1")),
     _read("not-utf8-text", "return pd.DataFrame({'line': [file.read_text()]})", b"caf\xe9\n"),
     _read("ragged-csv", "return pd.read_csv(file)", "fare,taxi\n1.5,a\n2.5,b,c,d\n"),
-    _read(
-        "ragged-polars", "import polars as pl; return pl.read_csv(file).to_pandas()", "fare,taxi\n1.5,a\n2.5,b,c,d\n"
-    ),
-    _read(
-        "ragged-pyarrow", "import pyarrow.csv as c; return c.read_csv(file).to_pandas()", "fare,taxi\n1.5,a\n2.5,b,c\n"
-    ),
+    _read("ragged-polars", _POLARS, "fare,taxi\n1.5,a\n2.5,b,c,d\n"),
+    _read("ragged-pyarrow", _ARROW, "fare,taxi\n1.5,a\n2.5,b,c\n"),
     _read("missing-csv-column", "return pd.read_csv(file, usecols=['miles'])", _GOOD),
     _read("truncated-parquet", "return pd.read_parquet(file)", b"PAR1\x15\x04", file="data/trips.parquet"),
     _read("no-parquet", "return pd.read_parquet(file)", _GOOD, file="data/trips.parquet"),
@@ -79,7 +79,7 @@ DATA = (
         file="data/trips.json",
     ),
     _read("malformed-json-pandas", "return pd.read_json(file)", '{"fare": [1.5,\n 2.5,]}\n', file="data/trips.json"),
-    _read("no-excel", "import zipfile; zipfile.ZipFile(file); return pd.DataFrame()", _GOOD, file="data/trips.xlsx"),
+    _read("no-excel", _ZIP, _GOOD, file="data/trips.xlsx"),
     _read("folder-for-file", "return pd.read_csv(file)", _GOOD, file="data/trips.csv/part.csv"),
     _read("wrong-return-type", "return len(pd.read_csv(file))", _GOOD),
     _read("returns-nothing", "pd.read_csv(file)", _GOOD),
