@@ -137,9 +137,7 @@ class StepRaisedError(StepError):
         facts = [("step", step)]
         if where:
             facts.append(("at", where))
-        return cls(
-            f"Step '{step}' raised {type(error).__name__}{said}", facts, "mend it there; what has finished is reused."
-        )
+        return cls(f"Step '{step}' raised {type(error).__name__}{said}", facts, _MEND)
 
     @staticmethod
     def about_champion(reference: str) -> tuple[tuple[str, str], str]:

@@ -74,7 +74,7 @@ DATA = (
     _read("no-parquet", "return pd.read_parquet(file)", _GOOD, file="data/trips.parquet"),
     _read(
         "malformed-json",
-        "import json; return pd.DataFrame(json.loads(file.read_text()))",
+        _JSON,
         '{"fare": [1.5,\n 2.5,]}\n',
         file="data/trips.json",
     ),

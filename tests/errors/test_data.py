@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,46 @@ def test_a_data_error_reads_as_its_golden_file(
     compare(case, code, text)
     assert "other  executed" in text
     assert "count  blocked" in text
+
+
+@pytest.mark.slow
+def test_workers_tell_the_same_as_a_run_in_the_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A step host on a Dask worker, with a process for the command, gives the failure that `--inline` gives."""
+    case = next(case for case in DATA if case.name == "data-ragged-csv")
+    case.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    inline = json.loads(ask(capsys, f"{case.command} --json")[1])
+    done = subprocess.run(
+        [sys.executable, "-m", "flowkit", "run", "pipelines/shop.py", "--json"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    errors = [
+        next(node["error"] for node in run["nodes"] if node["node"] == "load")
+        for run in (inline, json.loads(done.stdout))
+    ]
+    assert done.returncode == 1
+    assert errors[0] == errors[1]
+
+
+@pytest.mark.slow
+def test_a_row_of_100_megabytes_is_cut_wherever_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A message that quotes a row of 100 MB is some lines long on the screen, in JSON and in the database."""
+    case = next(case for case in DATA if case.name == "data-long-row")
+    case.write(tmp_path)
+    (tmp_path / "data/trips.csv").write_bytes(b"x" * 100_000_000)
+    monkeypatch.chdir(tmp_path)
+    code, text = call(case, tmp_path, capsys)
+    assert code == 1
+    assert len(text) < 5_000
+    assert len(ask(capsys, f"{case.command} --json")[1]) < 10_000
+    assert (tmp_path / ".flowkit/lineage.db").stat().st_size < 1_000_000
 
 
 def test_a_failure_is_recorded_and_a_mended_input_runs_only_what_it_must(
