@@ -131,7 +131,7 @@ def _read_file(pipeline: Pipeline[Any, Any], parameter: ParameterSpecification, 
         return absolute(read_data(data, parameter.hint))
     except MisfitError as error:
         raise _misfit(pipeline, parameter, json.dumps(data), f"{origin}=@{path}", str(error)) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         said = error.strerror if isinstance(error, OSError) else f"not JSON, {error}"
         raise _misfit(pipeline, parameter, f"@{path}", origin, f"file '{path}': {said}") from None
     except UnsupportedError:

@@ -192,7 +192,7 @@ def _names_of(kind: type[enum.Enum]) -> dict[str, enum.Enum]:
 def _json_or_text(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -203,6 +203,8 @@ def _read_with_pydantic(text: str, hint: Any) -> Any:
             json.loads(text)
         except ValueError as error:
             raise MisfitError(f"it is not JSON, {error}") from None
+        except RecursionError:
+            raise MisfitError("it is nested too deeply") from None
         return _validated(adapter.validate_json, text)
     return _validated(adapter.validate_strings, text)
 

@@ -21,7 +21,7 @@ from flowkit.engine.progress import Listener
 from flowkit.engine.promotions import Decided, Promotions
 from flowkit.engine.recording import Ending, reused
 from flowkit.engine.run_state import Command, Launch, LookUp, RunState, Settle, Stop, describe_phases
-from flowkit.errors import FlowkitError
+from flowkit.errors import CodecError, EncodingError, FlowkitError
 from flowkit.execution.base import (
     Executor,
     ExecutorEvent,
@@ -141,6 +141,8 @@ class Runner:
         return self.state.reused(name)
 
     def _fail_unlaunched(self, node: Node, error: FlowkitError) -> list[Command]:
+        if isinstance(error, (EncodingError, CodecError)):
+            error = error.with_facts(("called", str(node.location)))
         failure = self._describe(error, node)
         reason = _REASONS.get(failure.kind, Reason.PARAMETER)
         self.ledger.end(Ending(node, Outcome.FAILED, reason=reason, detail=failure.message, failure=failure))

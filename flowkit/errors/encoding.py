@@ -18,7 +18,7 @@ class EncodingError(FlowkitError):
     def for_unknown_type(cls, place: str, value: object) -> Self:
         """A type that has no encoding of its own."""
         return cls(
-            f"Parameter {place} cannot be part of a cache key: it is a {_name_of(type(value))}.",
+            f"The argument {place} cannot be compared between runs: it is a {_name_of(type(value))}.",
             (("known", _KNOWN),),
             "pass a plain value, or let a step make this one and pass its output.",
         )
@@ -27,7 +27,7 @@ class EncodingError(FlowkitError):
     def for_subclass(cls, place: str, value: object, base: type) -> Self:
         """An instance of a subclass of a type that is known."""
         return cls(
-            f"Parameter {place} cannot be part of a cache key: {_name_of(type(value))} is a subclass of "
+            f"The argument {place} cannot be compared between runs: {_name_of(type(value))} is a subclass of "
             f"{_name_of(base)}, and only the exact type has an encoding.",
             (),
             f"convert it to {_name_of(base)} before the call.",
@@ -37,7 +37,7 @@ class EncodingError(FlowkitError):
     def for_cycle(cls, place: str) -> Self:
         """A container that holds itself."""
         return cls(
-            f"Parameter {place} cannot be part of a cache key: it contains itself.",
+            f"The argument {place} cannot be compared between runs: it contains itself.",
             (),
             "pass a value without cycles.",
         )
@@ -46,7 +46,7 @@ class EncodingError(FlowkitError):
     def for_depth(cls, place: str) -> Self:
         """A value that is nested too deeply."""
         return cls(
-            f"Parameter {place} cannot be part of a cache key: it is nested too deeply.",
+            f"The argument {place} cannot be compared between runs: it is nested too deeply.",
             (),
             "pass a flatter value, or a file that holds it.",
         )
@@ -55,7 +55,7 @@ class EncodingError(FlowkitError):
     def for_time_zone(cls, place: str, zone: object) -> Self:
         """A time zone that is neither a fixed offset nor a named one."""
         return cls(
-            f"Parameter {place} cannot be part of a cache key: its time zone is a {_name_of(type(zone))}.",
+            f"The argument {place} cannot be compared between runs: its time zone is a {_name_of(type(zone))}.",
             (("time zone", repr(zone)),),
             "use zoneinfo.ZoneInfo or datetime.timezone.",
         )
@@ -65,7 +65,7 @@ class EncodingError(FlowkitError):
         """A function or class whose code cannot be fingerprinted here."""
         name = getattr(value, "__qualname__", type(value).__name__)
         return cls(
-            f"Parameter {place} cannot be part of a cache key: it is the code {name!r}, not fingerprinted here.",
+            f"The argument {place} cannot be compared between runs: it is the code {name!r}, not fingerprinted here.",
             (),
             "call it inside the step instead of passing it.",
         )

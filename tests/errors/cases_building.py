@@ -152,6 +152,12 @@ def shop() -> None:
         "parameter-huge", "load(rows)", parameters="rows: int", command=f"check pipelines/shop.py -p rows={'9' * 5_000}"
     ),
     _body(
+        "parameter-nested-deeply",
+        "total(rows)",
+        parameters="rows: list[int]",
+        command=f"check pipelines/shop.py -p rows={'[' * 5_000}{']' * 5_000}",
+    ),
+    _body(
         "inner-pipeline-parameter",
         "other(rows='three')",
         before="\n\n@fk.pipeline\ndef other(rows: int) -> None:\n    load(rows)\n",

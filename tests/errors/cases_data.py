@@ -61,6 +61,20 @@ _POLARS = "import polars as pl; return pl.read_csv(file).to_pandas()"
 _ZIP = "import zipfile; zipfile.ZipFile(file); return pd.DataFrame()"
 _GOOD = "fare,taxi\n1.5,a\n2.5,b\n"
 
+
+def _argument(name: str, value: str) -> Case:
+    start, _, body = _START.partition("@fk.pipeline")
+    source = start + "\n\n@fk.pipeline" + body.replace("load(file)", value)
+    source = source.replace("{given}", "object").replace("{line}", "return 1").replace("{file}", "data/trips.csv")
+    return Case(f"argument-{name}", source, "run pipelines/shop.py --inline", 1, {"data/trips.csv": _GOOD})
+
+
+ARGUMENTS = (
+    _argument("generator", "(row for row in range(3))"),
+    _argument("open-file", "open(file)"),
+    _argument("plain-object", "type('Thing', (), {})()"),
+)
+
 DATA = (
     _read("missing-file", "return pd.read_csv(file)", None),
     _read("empty-csv", "return pd.read_csv(file)", ""),

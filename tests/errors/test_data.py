@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.errors.cases_data import DATA
+from tests.errors.cases_data import ARGUMENTS, DATA
 from tests.errors.golden import Case, ask, call, compare
 
 _MISSING = DATA[0]
@@ -28,6 +28,18 @@ def test_a_data_error_reads_as_its_golden_file(
     compare(case, code, text)
     assert "other  executed" in text
     assert "count  blocked" in text
+
+
+@pytest.mark.parametrize("case", ARGUMENTS, ids=lambda case: case.name)
+def test_an_argument_that_cannot_be_recorded_reads_as_its_golden_file(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A live thing given to a step fails its node alone, and the call is named."""
+    case.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    code, text = call(case, tmp_path, capsys)
+    compare(case, code, text)
+    assert "other  executed" in text
 
 
 @pytest.mark.slow

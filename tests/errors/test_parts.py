@@ -10,7 +10,7 @@ import pytest
 
 import flowkit as fk
 from flowkit.errors import ArgumentError, EdgeError, FlowkitError, HandleError, facts_to_json
-from tests.errors.cases_data import DATA
+from tests.errors.cases_data import ARGUMENTS, DATA
 from tests.errors.golden import GOLDEN, Case, ask
 from tests.errors.test_champion import CASE
 from tests.errors.test_definition import CASES
@@ -94,4 +94,4 @@ def test_every_text_says_what_to_do(path: Path) -> None:
 def test_every_golden_file_has_its_case() -> None:
     """A file whose case is gone is removed with it."""
 
-    assert {path.stem for path in GOLDEN.glob("*.txt")} == {case.name for case in (*CASES, *DATA, CASE)}
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == {case.name for case in (*CASES, *ARGUMENTS, *DATA, CASE)}
