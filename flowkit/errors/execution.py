@@ -158,7 +158,7 @@ class StepInputError(InputError):
         return cls(
             f"Step '{step}' needs '{path}', which does not exist.",
             (("looked at", path),),
-            "check the path; relative ones start at the project's root, those given by -p at the current directory",
+            "check the path; relative ones start at the project's root, those given by -p at the current directory.",
         )
 
     @classmethod
@@ -185,7 +185,7 @@ class StepInputError(InputError):
         return cls(
             f"Step '{step}' opens '{path}' as a file, but it is a folder.",
             (),
-            "name a file in it, or let the step list the folder",
+            "name a file in it, or let the step list the folder.",
         )
 
     @classmethod
@@ -194,7 +194,7 @@ class StepInputError(InputError):
         return cls(
             f"Step '{step}' cannot read '{path}': the file is empty.",
             (("error", error),),
-            "check how the file is made, or raise fk.Skip in the step where an empty file is fine",
+            "check how the file is made, or raise fk.Skip in the step where an empty file is fine.",
         )
 
     @classmethod
@@ -203,7 +203,7 @@ class StepInputError(InputError):
         return cls(
             f"Step '{step}' cannot read '{path}': it is not {encoding} at byte {offset}.",
             (("byte", f"0x{byte:02x} at offset {offset}"),),
-            "pass the encoding it really has, such as encoding='latin-1', or convert the file",
+            "pass the encoding it really has, such as encoding='latin-1', or convert the file.",
         )
 
     @classmethod
@@ -212,7 +212,7 @@ class StepInputError(InputError):
         return cls(
             f"Step '{step}' cannot read '{path}': it is truncated or no {kind} file.",
             (("error", error),),
-            "make or copy the file again",
+            "make or copy the file again.",
         )
 
     @classmethod
