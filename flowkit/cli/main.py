@@ -24,13 +24,14 @@ SECTIONS = {
     },
     "Look back": {
         "runs": Entry("flowkit.cli.history", "runs", "List the recorded runs, latest first."),
-        "logs": Entry("flowkit.cli.history", "logs", "Print what a node printed."),
+        "logs": Entry("flowkit.cli.logs", "logs", "Print what a node printed, live where it still runs."),
+        "diff": Entry("flowkit.cli.comparing", "diff", "Say what differs between two runs."),
         "lineage": Entry("flowkit.cli.lineage", "lineage", "Say what made an artifact, and what used it."),
         "artifact": Entry("flowkit.cli.artifacts", "artifact", "List, show and export stored artifacts."),
     },
     "Models": {
         "models": Entry("flowkit.cli.models", "models", "List, show, promote and roll back model versions."),
-        "audit": Entry("flowkit.cli.audit", "audit", "List and verify the record of every promotion."),
+        "audit": Entry("flowkit.cli.audit", "audit", "List, verify and export the record of every promotion."),
     },
     "Settings": {
         "config": Entry("flowkit.cli.config", "config", "Show the settings and where each came from."),

@@ -22,6 +22,15 @@ class NotRecordedError(UsageError):
         )
 
     @classmethod
+    def for_no_run_before(cls, run: str, pipeline: str) -> Self:
+        """The first run of a pipeline, where the one before it is asked for."""
+        return cls(
+            f"There is no run of {pipeline!r} before {run!r}.",
+            [],
+            "name two runs: flowkit diff RUN RUN; `flowkit runs` lists them.",
+        )
+
+    @classmethod
     def for_ambiguous(cls, what: str, text: str, candidates: Sequence[str]) -> Self:
         """A prefix that several runs or artifacts share."""
         return cls(
@@ -103,5 +112,26 @@ class NotRecordedError(UsageError):
             return cls(
                 f"The log of {node!r} in run {run!r} is gone.", [("log", lost)], "run the node again with --force."
             )
-        hint = "it printed nothing." if outcome in ("executed", "reused", "failed") else "it did not run."
-        return cls(f"There is no log of {node!r} in run {run!r}.", [("outcome", outcome)], hint)
+        if outcome in ("executed", "reused", "failed"):
+            message, hint = f"{node!r} printed nothing in run {run!r}.", "print in the step, and run it with --force."
+        else:
+            message, hint = f"{node!r} did not run in run {run!r}.", f"see why with `flowkit why {run} {node}`."
+        return cls(message, [("outcome", outcome)], hint)
+
+    @classmethod
+    def for_attempt(cls, run: str, node: str, attempt: int, known: Sequence[int]) -> Self:
+        """An attempt that there was not, or that printed nothing."""
+        return cls(
+            f"There is no log of attempt {attempt} of {node!r} in run {run!r}.",
+            list_names("attempts with a log", [str(number) for number in known]),
+            "leave --attempt away to see all that it printed.",
+        )
+
+    @classmethod
+    def for_unstarted(cls, run: str, node: str, known: Sequence[str]) -> Self:
+        """A node of a run that goes on, of which nothing is recorded yet."""
+        return cls(
+            f"Nothing is recorded of {node!r} in run {run!r} yet: it has not ended, or there is no such node.",
+            list_names("ended", known),
+            "wait for it with --follow; `flowkit show` lists the nodes of a pipeline.",
+        )

@@ -68,6 +68,22 @@ class Spool:
                 self._copy(file, size - _HALF, size)
         return True
 
+    def append(self, path: Path, start: int) -> int:
+        """Append to the file at `path` what was printed since `start`, and return where to go on.
+
+        Beyond `LONGEST_LOG` nothing is appended: what is kept of the rest is known only at the end. A file that
+        cannot be written is passed over: it only serves whoever watches.
+        """
+        end = min(self.size, LONGEST_LOG)
+        if end <= start:
+            return start
+        with suppress(OSError):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            live = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            with os.fdopen(live, "ab") as file:
+                self._copy(file, start, end)
+        return end
+
     def clear(self) -> None:
         """Forget what was printed."""
         os.ftruncate(self.descriptor, 0)

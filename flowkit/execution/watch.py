@@ -17,6 +17,7 @@ from flowkit.execution.failure import record_failure
 from flowkit.execution.host_process import Death, HostProcess
 from flowkit.execution.packets import NO_KEY, WITHDRAWN
 from flowkit.records import Digest, Failure, FailureKind, Outcome, StepResult
+from flowkit.store.names import LIVE_SUFFIX
 
 SLOT_DIED = "its step host ended before it began"
 _CHECK_SECONDS = 0.25
@@ -29,13 +30,18 @@ Report = Callable[[ExecutorEvent], None]
 
 @dataclass(slots=True)
 class _Running:
-    """The node that runs now; `since` and `deadline` by the monotonic clock, `started` in seconds since the epoch."""
+    """The node that runs now.
+
+    `since` and `deadline` are by the monotonic clock, `started` in seconds since the epoch; `told` is how much of what
+    it printed stands in its live log.
+    """
 
     slip: NodeSlip
     key: Digest
     started: float
     since: float
     deadline: float | None
+    told: int = 0
 
 
 class PacketWatch:
@@ -153,7 +159,10 @@ class PacketWatch:
         self._report(NodeStarted(self._envelope.packet, slip.node, slip.attempt, token, self._worker, at))
 
     def _hear_end(self, result: StepResult) -> None:
-        if self._pending.pop(result.token, None) is not None:
+        slip = self._pending.pop(result.token, None)
+        if slip is not None:
+            if self._running is not None and self._running.told:
+                self._live_log(slip).unlink(missing_ok=True)
             self._running = None
             self._report(NodeEnded(self._envelope.packet, result))
 
@@ -181,11 +190,16 @@ class PacketWatch:
     def _look_after(self, running: _Running) -> None:
         if time.monotonic() - running.since < _MEMORY_SECONDS:
             return
+        running.told = self._host.spool.append(self._live_log(running.slip), running.told)
         self._host.spool.trim()
         used = self._host.memory() if running.slip.memory else 0
         if running.slip.memory and used > running.slip.memory:
             limit = StepLimitError.for_memory(running.slip.step, running.slip.memory, used)
             self._condemn(self._failed_with(record_failure(limit, FailureKind.MEMORY)))
+
+    def _live_log(self, slip: NodeSlip) -> Path:
+        """Return where `flowkit logs --follow` looks while the node runs; its log is written when it has ended."""
+        return self._store / f"{slip.log}{LIVE_SUFFIX}"
 
     def _condemn(self, verdict: Callable[[_Running], StepResult]) -> None:
         """Kill the host; what is told of the running node is settled by this, not by the signal."""

@@ -33,7 +33,7 @@ from flowkit.store.files import (
     remove,
     write_file_durably,
 )
-from flowkit.store.names import check_blob_name, check_run_name, log_name
+from flowkit.store.names import LIVE_SUFFIX, check_blob_name, check_run_name, log_name
 
 _FOLDERS = ("blobs", "quarantine", "runs", "tmp")
 _DATABASE = "lineage.db"
@@ -171,6 +171,23 @@ class StoreFolder:
             StoreError: The run's name is unsafe.
         """
         return self.runs / check_run_name(run) / log_name(node, attempt)
+
+    def find_logs(self, run: str, node: str) -> dict[int, Path]:
+        """Return the logs of a node by attempt, in order; of an attempt that goes on, or was cut off, the live one.
+
+        Raises:
+            StoreError: The run's name is unsafe.
+        """
+        folder = self.runs / check_run_name(run)
+        found: dict[int, Path] = {}
+        before = log_name(node, 0).removesuffix("0.log")
+        for name in os.listdir(folder) if folder.is_dir() else ():
+            attempt = name.removeprefix(before).removesuffix(LIVE_SUFFIX).removesuffix(".log")
+            if name.startswith(before) and attempt.isdecimal():
+                number = int(attempt)
+                if number not in found or not name.endswith(LIVE_SUFFIX):
+                    found[number] = folder / name
+        return dict(sorted(found.items()))
 
     def _make(self) -> None:
         if not self.path.exists():

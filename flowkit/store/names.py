@@ -16,6 +16,9 @@ _SUFFIXES = re.compile(_SUFFIX, re.ASCII)
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
 _PROBE = re.compile(r"probe-[0-9a-f]{32}", re.ASCII)
 
+LIVE_SUFFIX = ".live"
+"""What a log's name ends in while its node still runs; a driver that is killed leaves such a file."""
+
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.#[]")
 _LONGEST = 120
 _DOT = ord(".")

@@ -18,7 +18,7 @@ _LONGEST_SIDE = 200
 def print_why(report: WhyReport) -> None:
     """Print why a node runs or is reused."""
     for line in describe_why(report):
-        click.echo(_colour(line))
+        click.echo(colour_diff(line))
 
 
 def describe_why(report: WhyReport) -> Iterator[str]:
@@ -32,10 +32,11 @@ def describe_why(report: WhyReport) -> Iterator[str]:
         yield f"  {word} run {report.since}"
     for change in report.changes:
         yield ""
-        yield from _describe_change(change)
+        yield from describe_change(change)
 
 
-def _describe_change(change: Change) -> Iterator[str]:
+def describe_change(change: Change) -> Iterator[str]:
+    """Yield one difference: what changed, then a diff of code, or both sides of anything else."""
     diff = diff_of(change)
     if diff is not None:
         yield f"{change.kind.value} {change.name} {_verb(change)}"
@@ -53,7 +54,8 @@ def _verb(change: Change) -> str:
     return "is gone" if change.after is None else "changed"
 
 
-def _colour(line: str) -> str:
+def colour_diff(line: str) -> str:
+    """Return a line, coloured on a terminal where it belongs to a diff."""
     colour = _COLOURS.get(line[:1])
     if colour is None or not on_terminal() or os.environ.get("NO_COLOR"):
         return line

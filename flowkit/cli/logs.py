@@ -1,0 +1,184 @@
+"""`logs`: what nodes printed, also while they run."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from flowkit.cli import options
+from flowkit.cli.looking import StoreView, open_store
+from flowkit.cli.render.formats import format_seconds
+from flowkit.cli.render.output import print_json, print_table
+from flowkit.engine.report import JSON_FORMAT
+from flowkit.errors import NotRecordedError, UsageError
+from flowkit.lineage.history import details_of, find_run, nodes_of, run_summary
+from flowkit.lineage.liveness import is_driven
+from flowkit.records import RunStatus
+
+_PAUSE = 0.1
+_PIECE = 1 << 16
+
+
+@click.command(
+    epilog=options.example("flowkit logs last train", "flowkit logs last train --follow", "flowkit logs last")
+)
+@click.argument("run")
+@click.argument("node", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Print what a running node prints, until it has ended.")
+@click.option(
+    "--attempt", type=click.IntRange(min=1), metavar="N", help="Print only the N-th attempt of a node that was retried."
+)
+@options.looking_back
+def logs(
+    run: str, node: str | None, follow: bool, attempt: int | None, env: str | None, store: Path | None, as_json: bool
+) -> None:
+    """Print what a node printed.
+
+    RUN is a run's id, its beginning, or 'last'. Without NODE the nodes of the run are listed, with where their logs
+    are. Of a node that was retried every attempt is printed, under a line that names it. Of a reused node it is what
+    the run printed that executed it.
+    """
+    if (follow or attempt) and (node is None or as_json):
+        raise UsageError.for_command_line("--follow and --attempt need a NODE, and go without --json.", "flowkit logs")
+    with open_store(env, store) as view:
+        identity = find_run(view.reader, run)
+        if node is None or as_json:
+            _list(view, identity, node, as_json=as_json)
+        elif follow:
+            _follow(view, identity, node, attempt)
+        else:
+            _print_all(view, identity, node, attempt)
+
+
+def _list(view: StoreView, run: str, node: str | None, *, as_json: bool) -> None:
+    rows = [row for row in nodes_of(view.reader, run) if node in (None, row.node)]
+    details = details_of(view.reader, run)
+    if node is not None and not rows:
+        raise NotRecordedError.for_node(run, node, sorted(details))
+    if as_json:
+        print_json({"format": JSON_FORMAT, "nodes": [{**asdict(row), "log": details[row.node].log} for row in rows]})
+        return
+    print_table(
+        ("node", "outcome", "time", "log"),
+        [(row.node, row.outcome, format_seconds(row.seconds), details[row.node].log) for row in rows],
+        right=("time",),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Whose output is printed: a node, or the one that made what it reuses; `last` is its recorded log."""
+
+    run: str
+    node: str
+    outcome: str
+    attempts: int
+    last: str | None
+
+
+def _source_of(view: StoreView, run: str, node: str) -> _Source | None:
+    """Return whose output a node's is, None where nothing is recorded of it."""
+    row = next((row for row in nodes_of(view.reader, run) if row.node == node), None)
+    if row is None:
+        return None
+    found = details_of(view.reader, run)[node]
+    if found.from_run is None or found.from_node is None:
+        return _Source(run, node, row.outcome, row.attempts, found.log)
+    maker = next((row for row in nodes_of(view.reader, found.from_run) if row.node == found.from_node), row)
+    details = details_of(view.reader, found.from_run).get(found.from_node, found)
+    return _Source(found.from_run, found.from_node, row.outcome, maker.attempts, details.log)
+
+
+def _print_all(view: StoreView, run: str, node: str, attempt: int | None) -> None:
+    """Print every attempt's log, or one.
+
+    Raises:
+        NotRecordedError: There is no such node or attempt, or it printed nothing.
+    """
+    source = _source_of(view, run, node)
+    if source is None and _goes_on(view, run):
+        source = _Source(run, node, "running", 0, None)
+        if not view.folder.find_logs(run, node):
+            raise NotRecordedError.for_unstarted(run, node, sorted(details_of(view.reader, run)))
+    if source is None:
+        raise NotRecordedError.for_node(run, node, sorted(details_of(view.reader, run)))
+    found = view.folder.find_logs(source.run, source.node)
+    if not found or (source.last is not None and not (view.folder.path / source.last).is_file()):
+        raise NotRecordedError.for_log(run, node, source.outcome, lost=source.last or "")
+    if attempt is not None and attempt not in found:
+        raise NotRecordedError.for_attempt(run, node, attempt, list(found))
+    wanted = {attempt: found[attempt]} if attempt is not None else found
+    headed = attempt is None and (max(source.attempts, *found) > 1)
+    for number, path in wanted.items():
+        _write((_heading(number) if headed else "").encode())
+        with open(path, "rb") as file:
+            # Bytes as they are: a step may print what no encoding has.
+            shutil.copyfileobj(file, sys.stdout.buffer)
+    sys.stdout.flush()
+
+
+def _follow(view: StoreView, run: str, node: str, attempt: int | None) -> None:
+    """Print a node's output as it comes, attempt by attempt, until the node has ended.
+
+    Raises:
+        NotRecordedError: The run ended without such a node.
+    """
+    printed: dict[int, int] = {}
+    told = False
+    while True:
+        # Asked before the logs are read: what was printed until the end is there then.
+        goes_on = _goes_on(view, run)
+        source = _source_of(view, run, node)
+        if source is not None or not goes_on:
+            break
+        found = view.folder.find_logs(run, node)
+        for number, path in found.items():
+            if attempt in (None, number):
+                _print_further(number, path, printed)
+        if not found and not told:
+            told = True
+            click.echo(f"waiting for {node} of run {run} to print something …", err=True)
+        time.sleep(_PAUSE)
+    if source is None:
+        raise NotRecordedError.for_node(run, node, sorted(details_of(view.reader, run)))
+    if not printed:
+        _print_all(view, run, node, attempt)
+        return
+    for number, path in view.folder.find_logs(run, node).items():
+        if attempt in (None, number):
+            _print_further(number, path, printed)
+
+
+def _print_further(number: int, path: Path, printed: dict[int, int]) -> None:
+    """Print what has come since the last time; the finished log begins with what the live one held."""
+    try:
+        with open(path, "rb") as file:
+            if number not in printed:
+                _write((_heading(number) if number > 1 else "").encode())
+            file.seek(printed.setdefault(number, 0))
+            while piece := file.read(_PIECE):
+                printed[number] += len(piece)
+                _write(piece)
+    except FileNotFoundError:
+        # The node has just ended: its finished log is found the next time.
+        return
+
+
+def _goes_on(view: StoreView, run: str) -> bool:
+    found = run_summary(view.reader, run)
+    return found.status is RunStatus.RUNNING and is_driven(view.folder.runs, run, found.record.driver)
+
+
+def _heading(attempt: int) -> str:
+    return f"── attempt {attempt} ──\n"
+
+
+def _write(content: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,224 @@
+"""What differs between two runs: as JSON, and as sections for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from flowkit.cache.reason import Change
+from flowkit.cli.render.explanation import colour_diff, describe_change
+from flowkit.cli.render.formats import counted, format_number, short
+from flowkit.cli.render.output import say
+from flowkit.engine.comparison import NodeComparison, OutputChange, Pair, RunComparison, TableChange
+from flowkit.engine.explain import diff_of
+from flowkit.engine.report import JSON_FORMAT
+from flowkit.records import RETURN, Promotion, Reason
+
+_LONGEST = 60
+_HELPER = "helper "
+
+
+def comparison_to_json(found: RunComparison) -> dict[str, Any]:
+    """Return the object that `diff --json` prints."""
+    return {
+        "format": JSON_FORMAT,
+        "before": found.before.record.run,
+        "after": found.after.record.run,
+        "facts": [asdict(pair) for pair in found.facts],
+        "parameters": [asdict(pair) for pair in found.parameters],
+        "environment": [
+            {"name": change.name, "before": change.before, "after": change.after} for change in found.environment
+        ],
+        "nodes": [_node_to_json(node) for node in found.nodes],
+        "promotions": [
+            {"before": _promotion_to_json(before), "after": _promotion_to_json(after)}
+            for before, after in found.promotions
+        ],
+    }
+
+
+def _node_to_json(node: NodeComparison) -> dict[str, Any]:
+    return {
+        "node": node.node,
+        "before": node.before,
+        "after": node.after,
+        "changes": [
+            {
+                "kind": change.kind.value,
+                "name": change.name,
+                "before": change.before,
+                "after": change.after,
+                "diff": diff_of(change),
+            }
+            for change in node.changes
+        ],
+        "outputs": [_output_to_json(output) for output in node.outputs],
+        "metrics": [asdict(metric) for metric in node.metrics],
+    }
+
+
+def _output_to_json(output: OutputChange) -> dict[str, Any]:
+    return {
+        "name": output.name,
+        "before": output.before.digest if output.before is not None else None,
+        "after": output.after.digest if output.after is not None else None,
+        "table": _table_to_json(output.table) if output.table is not None else None,
+    }
+
+
+def _table_to_json(table: TableChange) -> dict[str, Any]:
+    columns = table.columns
+    return {
+        "rows_before": table.rows[0],
+        "rows_after": table.rows[1],
+        "added": list(columns.added),
+        "removed": list(columns.removed),
+        "changed": list(columns.changed),
+        "dtypes": [asdict(pair) for pair in table.dtypes],
+        "reordered": columns.reordered,
+        "index_changed": columns.index_changed,
+    }
+
+
+def _promotion_to_json(promotion: Promotion | None) -> dict[str, Any] | None:
+    if promotion is None:
+        return None
+    return {
+        "model": promotion.model,
+        "version": promotion.version,
+        "alias": promotion.alias,
+        "accepted": promotion.accepted,
+        "reason": promotion.reason,
+    }
+
+
+def print_comparison(found: RunComparison) -> None:
+    """Print what differs between two runs, section by section."""
+    before, after = found.before.record, found.after.record
+    say(f"from run {before.run} to run {after.run} of {after.pipeline}")
+    if found.is_empty:
+        say("nothing differs: the same parameters, code, environment and results")
+        return
+    sections = (
+        ("run", _pairs(found.facts)),
+        ("parameters", _pairs(found.parameters)),
+        ("inputs", _inputs(found.nodes)),
+        ("code", _code(found.nodes)),
+        ("arguments", _arguments(found.nodes)),
+        ("environment", _pairs([Pair(change.name, change.before, change.after) for change in found.environment])),
+        ("outcomes", _outcomes(found.nodes)),
+        ("results", _results(found.nodes)),
+        ("metrics", _metrics(found.nodes)),
+        ("promotions", _promotions(found.promotions)),
+    )
+    for title, lines in sections:
+        for number, line in enumerate(lines):
+            if number == 0:
+                say(f"\n{title}")
+            say(line)
+
+
+def _pairs(pairs: Sequence[Pair]) -> Iterator[str]:
+    width = max((len(pair.name) for pair in pairs), default=0)
+    for pair in pairs:
+        yield f"  {pair.name:<{width}}  {_cut(pair.before)} → {_cut(pair.after)}"
+
+
+def _inputs(nodes: Sequence[NodeComparison]) -> Iterator[str]:
+    for node in nodes:
+        for change in node.changes:
+            if change.kind is Reason.INPUT and change.name in node.outside:
+                yield f"  {node.node}  {change.name}  {_cut(change.before)} → {_cut(change.after)}"
+
+
+def _code(nodes: Sequence[NodeComparison]) -> Iterator[str]:
+    """Yield each function that changed once, with the nodes that reach it, and its diff."""
+    reached: dict[tuple[str, str | None, str | None], list[str]] = {}
+    for node in nodes:
+        for change in node.changes:
+            if change.kind is Reason.CODE:
+                key = (change.name.removeprefix(_HELPER), change.before, change.after)
+                reached.setdefault(key, []).append(node.node)
+    for (name, before, after), names in reached.items():
+        head, *diff = describe_change(Change(Reason.CODE, name, before, after))
+        yield f"  {head.removeprefix('code ')}  (reached by {_listed(names)})"
+        for line in diff:
+            yield f"    {colour_diff(line)}"
+
+
+def _arguments(nodes: Sequence[NodeComparison]) -> Iterator[str]:
+    for node in nodes:
+        for change in node.changes:
+            if change.kind is Reason.PARAMETER:
+                yield f"  {node.node}  {change.name}  {_cut(change.before)} → {_cut(change.after)}"
+
+
+def _outcomes(nodes: Sequence[NodeComparison]) -> Iterator[str]:
+    for node in nodes:
+        if node.before is None or node.after is None:
+            yield f"  {node.node}  only in the {'later' if node.before is None else 'earlier'} run"
+        elif {node.before, node.after} - {"executed", "reused"}:
+            yield f"  {node.node}  {node.before} → {node.after}"
+
+
+def _results(nodes: Sequence[NodeComparison]) -> Iterator[str]:
+    for node in nodes:
+        for output in node.outputs:
+            name = node.node if output.name == RETURN else f"{node.node}.{output.name}"
+            before, after = (short(side.digest) if side else "absent" for side in (output.before, output.after))
+            yield f"  {name}  {before} → {after}"
+            if output.table is not None:
+                yield from (f"    {line}" for line in _describe_table(output.table))
+
+
+def _describe_table(table: TableChange) -> Iterator[str]:
+    before, after = table.rows
+    yield counted(after, "row") if before == after else f"{before:,} → {after:,} rows"
+    for verb, names in (
+        ("added", table.columns.added),
+        ("removed", table.columns.removed),
+        ("changed", table.columns.changed),
+    ):
+        if names:
+            yield f"{'column' if len(names) == 1 else 'columns'} {verb}: {', '.join(names)}"
+    for pair in table.dtypes:
+        yield f"dtype of {pair.name}: {pair.before} → {pair.after}"
+    if table.columns.reordered:
+        yield "columns in another order"
+    if table.columns.index_changed:
+        yield "another index"
+
+
+def _metrics(nodes: Sequence[NodeComparison]) -> Iterator[str]:
+    for node in nodes:
+        for metric in node.metrics:
+            before, after = (
+                "absent" if side is None else format_number(side) for side in (metric.before, metric.after)
+            )
+            yield f"  {node.node}  {metric.name}  {before} → {after}"
+
+
+def _promotions(pairs: Sequence[tuple[Promotion | None, Promotion | None]]) -> Iterator[str]:
+    for before, after in pairs:
+        decided = after or before
+        if decided is not None:
+            yield f"  {decided.model}@{decided.alias}  {_verdict(before)} → {_verdict(after)}"
+
+
+def _verdict(promotion: Promotion | None) -> str:
+    if promotion is None:
+        return "nothing decided"
+    verdict = "accepted" if promotion.accepted else "refused"
+    return f"version {promotion.version} {verdict}" + (f" ({promotion.reason})" if promotion.reason else "")
+
+
+def _listed(names: Sequence[str], most: int = 4) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _cut(text: str | None) -> str:
+    if text is None:
+        return "absent"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

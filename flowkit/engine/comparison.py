@@ -1,0 +1,275 @@
+"""Compares two recorded runs: what went in, the code that ran, and what came out.
+
+A node that was reused counts as the execution that it reuses: two runs that gave the same by the same code do not
+differ, whichever of them did the work. Tables are compared by their manifests; no data is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from flowkit.cache.reason import Change, Current, compare
+from flowkit.codecs.tables_manifest import TableDifference, compare_tables, describe_table
+from flowkit.errors import LostArtifactError
+from flowkit.lineage.history import artifacts_of, inputs_of, metrics_of, nodes_of, run_summary
+from flowkit.lineage.latest import accounts_of
+from flowkit.lineage.reader import Reader
+from flowkit.lineage.rows import NodeRow
+from flowkit.records import Artifact, LatestSuccess, Outcome, Output, Promotion, Reason, RunSummary
+from flowkit.registry.models import promotions_of
+
+_SUCCEEDED = (Outcome.EXECUTED, Outcome.REUSED)
+
+Load = Callable[[Artifact], bytes]
+"""Gives an artifact's payload.
+
+Raises:
+    LostArtifactError: It is gone or damaged.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A named thing on both sides; an absent side is None."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """How a table changed.
+
+    Attributes:
+        rows: How many there were, and are.
+        columns: Names of the columns that were added, removed and changed, and whether order or index differ.
+        dtypes: Columns of both tables whose dtype changed.
+    """
+
+    rows: tuple[int, int]
+    columns: TableDifference
+    dtypes: tuple[Pair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputChange:
+    """An output with other content; an absent side is None.
+
+    Attributes:
+        table: What changed in it, where both sides are tables that are still there.
+    """
+
+    name: str
+    before: Artifact | None
+    after: Artifact | None
+    table: TableChange | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricChange:
+    """A metric with another value; an absent side is None."""
+
+    name: str
+    before: float | None
+    after: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeComparison:
+    """A node that differs.
+
+    Attributes:
+        before: Its outcome in the earlier run; None where it was not in it.
+        changes: Code, parameters and inputs.
+        outside: The changed inputs that no node of the run made: files that came in.
+    """
+
+    node: str
+    before: str | None
+    after: str | None
+    changes: tuple[Change, ...]
+    outside: tuple[str, ...]
+    outputs: tuple[OutputChange, ...]
+    metrics: tuple[MetricChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunComparison:
+    """All that differs between two runs.
+
+    Attributes:
+        facts: Pipeline, environment, status and commit, where they differ.
+        environment: Packages, interpreter and variables that differ for any node.
+        nodes: Those that differ, in the order of the later run.
+        promotions: What each run decided, by alias, where that differs.
+    """
+
+    before: RunSummary
+    after: RunSummary
+    facts: tuple[Pair, ...]
+    parameters: tuple[Pair, ...]
+    environment: tuple[Change, ...]
+    nodes: tuple[NodeComparison, ...]
+    promotions: tuple[tuple[Promotion | None, Promotion | None], ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the runs are the same in all that is compared; when and how fast they ran is not."""
+        return not (self.facts or self.parameters or self.environment or self.nodes or self.promotions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What is known of one of the runs, by node."""
+
+    rows: Mapping[str, NodeRow]
+    accounts: Mapping[str, LatestSuccess]
+    outputs: Mapping[str, tuple[Output, ...]]
+    inputs: Mapping[str, tuple[tuple[str, str], ...]]
+    metrics: Mapping[str, Mapping[str, float | None]]
+    made: frozenset[str]
+
+
+def compare_runs(reader: Reader, earlier: str, later: str, load: Load) -> RunComparison:
+    """Return what differs between two runs, by their full ids.
+
+    Args:
+        reader: The database.
+        earlier: What is compared with.
+        later: What is compared.
+        load: Gives the payload of a table.
+    """
+    with reader.at_one_moment():
+        before, after = run_summary(reader, earlier), run_summary(reader, later)
+        old, new = _load_side(reader, earlier), _load_side(reader, later)
+        promotions = _compare_promotions(promotions_of(reader, earlier), promotions_of(reader, later))
+    environment: dict[Change, None] = {}
+    nodes = []
+    for name in {**new.rows, **old.rows}:
+        changes = _compare_accounts(old.accounts.get(name), new.accounts.get(name))
+        environment.update(dict.fromkeys(change for change in changes if change.kind is Reason.ENVIRONMENT))
+        own = tuple(change for change in changes if change.kind is not Reason.ENVIRONMENT)
+        found = _compare_node(name, old, new, own, load)
+        if found is not None:
+            nodes.append(found)
+    return RunComparison(
+        before,
+        after,
+        _compare_texts(_facts_of(before), _facts_of(after)),
+        _compare_texts(dict(before.record.parameters), dict(after.record.parameters)),
+        tuple(environment),
+        tuple(nodes),
+        promotions,
+    )
+
+
+def _load_side(reader: Reader, run: str) -> _Side:
+    rows = {row.node: row for row in nodes_of(reader, run)}
+    outputs = artifacts_of(reader, run)
+    inputs: dict[str, list[tuple[str, str]]] = {}
+    for row in inputs_of(reader, run):
+        inputs.setdefault(row.node, []).append((row.parameter, row.artifact))
+    metrics: dict[str, dict[str, float | None]] = {}
+    for metric in metrics_of(reader, run):
+        metrics.setdefault(metric.node, {})[metric.name] = metric.value
+    made = frozenset(output.artifact.digest for some in outputs.values() for output in some)
+    taken = {node: tuple(some) for node, some in inputs.items()}
+    return _Side(rows, accounts_of(reader, run, list(rows)), outputs, taken, metrics, made)
+
+
+def _facts_of(run: RunSummary) -> dict[str, str]:
+    record = run.record
+    facts = {"pipeline": record.pipeline, "env": record.env, "status": run.status.value}
+    if record.git_commit:
+        facts["commit"] = record.git_commit + (" + changes" if record.git_dirty else "")
+    return facts
+
+
+def _compare_texts(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Pair, ...]:
+    return tuple(
+        Pair(name, before.get(name), after.get(name))
+        for name in {**after, **before}
+        if before.get(name) != after.get(name)
+    )
+
+
+def _compare_accounts(before: LatestSuccess | None, after: LatestSuccess | None) -> tuple[Change, ...]:
+    if before is None or after is None:
+        return ()
+    return compare(before, Current(after.parts, after.code, after.environment))
+
+
+def _compare_node(name: str, old: _Side, new: _Side, changes: tuple[Change, ...], load: Load) -> NodeComparison | None:
+    """Return how a node differs, None where it does not."""
+    before, after = _outcome(old.rows.get(name)), _outcome(new.rows.get(name))
+    outputs = _compare_outputs(old.outputs.get(name, ()), new.outputs.get(name, ()), load)
+    metrics = _compare_metrics(old.metrics.get(name, {}), new.metrics.get(name, {}))
+    same_end = before == after or (before in _SUCCEEDED and after in _SUCCEEDED)
+    # A decision is an artifact too; it is told with the promotions.
+    if name in new.rows and new.rows[name].step in ("promote", "champion"):
+        outputs = ()
+    if same_end and not (changes or outputs or metrics):
+        return None
+    return NodeComparison(name, before, after, changes, _from_outside(name, old, new, changes), outputs, metrics)
+
+
+def _outcome(row: NodeRow | None) -> str | None:
+    return row.outcome if row is not None else None
+
+
+def _from_outside(name: str, old: _Side, new: _Side, changes: Sequence[Change]) -> tuple[str, ...]:
+    taken = [
+        parameter for side in (old, new) for parameter, digest in side.inputs.get(name, ()) if digest not in side.made
+    ]
+    changed = [change.name for change in changes if change.kind is Reason.INPUT]
+    return tuple(parameter for parameter in changed if parameter in taken)
+
+
+def _compare_outputs(before: Sequence[Output], after: Sequence[Output], load: Load) -> tuple[OutputChange, ...]:
+    if not before or not after:
+        return ()
+    old = {output.name: output.artifact for output in before}
+    new = {output.name: output.artifact for output in after}
+    return tuple(
+        OutputChange(name, old.get(name), new.get(name), _compare_content(old.get(name), new.get(name), load))
+        for name in {**new, **old}
+        if _digest(old.get(name)) != _digest(new.get(name))
+    )
+
+
+def _digest(artifact: Artifact | None) -> str | None:
+    return artifact.digest if artifact is not None else None
+
+
+def _compare_content(before: Artifact | None, after: Artifact | None, load: Load) -> TableChange | None:
+    if before is None or after is None or before.format != "table" or after.format != "table":
+        return None
+    try:
+        old, new = load(before), load(after)
+    except LostArtifactError:
+        # Swept or damaged: the digests still say that they differ.
+        return None
+    then, now = describe_table(old), describe_table(new)
+    dtypes = _compare_texts(
+        {column.name: column.dtype for column in then.columns}, {column.name: column.dtype for column in now.columns}
+    )
+    both = tuple(pair for pair in dtypes if pair.before is not None and pair.after is not None)
+    return TableChange((then.rows, now.rows), compare_tables(old, new), both)
+
+
+def _compare_metrics(before: Mapping[str, float | None], after: Mapping[str, float | None]) -> tuple[MetricChange, ...]:
+    return tuple(
+        MetricChange(name, before.get(name), after.get(name))
+        for name in {**after, **before}
+        if (name in before, before.get(name)) != (name in after, after.get(name))
+    )
+
+
+def _compare_promotions(
+    before: Sequence[Promotion], after: Sequence[Promotion]
+) -> tuple[tuple[Promotion | None, Promotion | None], ...]:
+    old = {(decision.model, decision.alias): decision for decision in before}
+    new = {(decision.model, decision.alias): decision for decision in after}
+    return tuple((old.get(key), new.get(key)) for key in {**new, **old} if old.get(key) != new.get(key))
