@@ -12,14 +12,14 @@ from flowkit.cli import options
 from flowkit.cli.export import export_artifact
 from flowkit.cli.lazy import SuggestingGroup
 from flowkit.cli.looking import StoreView, open_store
-from flowkit.cli.references import find_what
+from flowkit.cli.references import Named, find_what
 from flowkit.cli.render.contents import describe_content
 from flowkit.cli.render.formats import counted, format_bytes, format_moment, short
 from flowkit.cli.render.output import print_json, print_table
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.lineage.ancestry import ancestors
-from flowkit.lineage.artifacts import list_artifacts
-from flowkit.lineage.history import artifacts_of, find_run
+from flowkit.lineage.artifacts import list_artifacts, made_at
+from flowkit.lineage.history import artifacts_of, details_of, find_run
 from flowkit.store.local import LocalStore
 
 
@@ -77,15 +77,14 @@ def show(what: str, env: str | None, store: Path | None, as_json: bool) -> None:
     with open_store(env, store) as view:
         found = find_what(view, what)
         content = describe_content(LocalStore(view.folder), found.artifact)
-        made = [row for row in ancestors(view.reader, found.artifact.digest, limit=1) if row.depth == 1]
+        maker = _maker_of(view, found)
     record = found.artifact
-    maker = {"run": made[0].run, "node": made[0].node} if made else {"run": None, "node": None}
     if as_json:
         row: dict[str, Any] = {"artifact": record.digest, "format": record.format, "bytes": record.bytes}
         print_json({"format": JSON_FORMAT, "artifacts": [{**row, **maker, **content.to_json()}]})
         return
     click.echo(f"{record.digest}  {record.format}  {format_bytes(record.bytes)}")
-    click.echo(f"made by {maker['node']} in run {maker['run']}" if made else "came in from outside")
+    click.echo(f"made by {maker['node']} in run {maker['run']}" if maker["run"] else "came in from outside")
     for line in content.lines:
         click.echo(line)
     if content.columns:
@@ -114,8 +113,20 @@ def export(what: str, file: Path, overwrite: bool, env: str | None, store: Path 
         click.echo(f"{found.label} → {file}")
 
 
+def _maker_of(view: StoreView, found: Named) -> dict[str, str | None]:
+    """Return the run and node that made an artifact: of one that a node named, that node's own execution."""
+    if found.run is not None and found.node is not None:
+        details = details_of(view.reader, found.run)[found.node]
+        return {"run": details.from_run or found.run, "node": details.from_node or found.node}
+    made = [row for row in ancestors(view.reader, found.artifact.digest, limit=1) if row.depth == 1]
+    return {"run": made[0].run, "node": made[0].node} if made else {"run": None, "node": None}
+
+
 def _of_run(view: StoreView, run: str) -> list[dict[str, Any]]:
     identity = find_run(view.reader, run)
+    outputs_by_node = artifacts_of(view.reader, identity)
+    digests = [output.artifact.digest for outputs in outputs_by_node.values() for output in outputs]
+    created = made_at(view.reader, digests)
     return [
         {
             "run": identity,
@@ -124,7 +135,8 @@ def _of_run(view: StoreView, run: str) -> list[dict[str, Any]]:
             "artifact": output.artifact.digest,
             "format": output.artifact.format,
             "bytes": output.artifact.bytes,
+            "created": created[output.artifact.digest],
         }
-        for node, outputs in artifacts_of(view.reader, identity).items()
+        for node, outputs in outputs_by_node.items()
         for output in outputs
     ]

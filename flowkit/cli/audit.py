@@ -1,11 +1,15 @@
-"""`audit list` and `verify`: who moved which model, and whether the record of it is whole."""
+"""`audit list`, `verify` and `export`: who moved which model, and whether the record of it is whole."""
 
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, fields
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,17 +17,18 @@ from flowkit.cli import options
 from flowkit.cli.lazy import SuggestingGroup
 from flowkit.cli.looking import open_store
 from flowkit.cli.render.formats import counted, format_moment
-from flowkit.cli.render.output import print_json, print_table
+from flowkit.cli.render.output import print_json, print_table, write_text
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import LineageError
 from flowkit.lineage.connection import connect_for_reading, reporting
 from flowkit.lineage.history import list_audit
+from flowkit.lineage.rows import AuditRow
 from flowkit.registry.audit import verify_chain
 
 
 @click.group(cls=SuggestingGroup, epilog=options.example("flowkit audit verify"))
 def audit() -> None:
-    """List and verify the record of every promotion."""
+    """List, verify and export the record of every promotion."""
 
 
 @audit.command("list", epilog=options.example("flowkit audit list -n 10"))
@@ -36,15 +41,25 @@ def list_(limit: int, env: str | None, store: Path | None, as_json: bool) -> Non
     with open_store(env, store) as view:
         rows = list_audit(view.reader, limit)
     if as_json:
-        listed = [{**asdict(row), "evidence": json.loads(row.evidence)} for row in rows]
-        print_json({"format": JSON_FORMAT, "audit": listed})
+        print_json(_to_json(rows))
         return
     if not rows:
         click.echo("The audit log is empty.")
         return
     print_table(
-        ("", "at", "who", "action", "subject", "detail"),
-        [(row.sequence, format_moment(row.at), row.who, row.action, row.subject, row.detail) for row in rows],
+        ("", "at", "who", "action", "subject", "alias", "detail"),
+        [
+            (
+                row.sequence,
+                format_moment(row.at),
+                row.who,
+                row.action,
+                row.subject,
+                json.loads(row.evidence).get("alias"),
+                row.detail,
+            )
+            for row in rows
+        ],
     )
 
 
@@ -67,3 +82,52 @@ def verify(env: str | None, store: Path | None, as_json: bool) -> None:
         print_json({"format": JSON_FORMAT, "rows": len(rows), "last": last, "whole": True})
     else:
         click.echo(f"the audit log is whole: {counted(len(rows), 'row')}" + (f", last {last}" if last else ""))
+
+
+@audit.command(epilog=options.example("flowkit audit export --format csv -o audit.csv"))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "csv"]),
+    default="json",
+    show_default=True,
+    help="One JSON object, or CSV with the evidence as JSON in its column.",
+)
+@options.output_file
+@options.env
+@options.store
+@options.json_output
+def export(form: str, output: Path | None, env: str | None, store: Path | None, as_json: bool) -> None:
+    """Write the whole audit log, with each row's evidence and hash, for keeping elsewhere.
+
+    `flowkit audit verify` checks the log that is in the store; the hashes of an export show whether it has grown since
+    or was changed.
+    """
+    with open_store(env, store) as view:
+        rows = list_audit(view.reader)
+    if form == "json" or as_json:
+        print_json(_to_json(rows), output)
+    elif output is not None:
+        write_text(output, _to_csv(rows))
+    else:
+        click.echo(_to_csv(rows), nl=False)
+
+
+def _to_json(rows: Sequence[AuditRow]) -> dict[str, Any]:
+    return {
+        "format": JSON_FORMAT,
+        "audit": [{**asdict(row), "evidence": json.loads(row.evidence)} for row in rows],
+    }
+
+
+def _to_csv(rows: Sequence[AuditRow]) -> str:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow([field.name for field in fields(AuditRow)])
+    writer.writerows([_unquoted(value) for value in astuple(row)] for row in rows)
+    return file.getvalue()
+
+
+def _unquoted(value: object) -> object:
+    # A spreadsheet would run a text that begins so as a formula; a detail is what anyone wrote.
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value

@@ -12,11 +12,19 @@ from flowkit.codecs.base import Stored
 from flowkit.codecs.paths import PathCodec
 from flowkit.codecs.tables_export import export_table
 from flowkit.codecs.tables_manifest import describe_table
-from flowkit.errors import CodecError, UsageError
+from flowkit.errors import CodecError, OutputError, UsageError
 from flowkit.records import Artifact
 from flowkit.store.local import LocalStore
 
-_TABLE_SUFFIXES = (".parquet", ".csv")
+_TABLE_SUFFIXES = frozenset({".parquet", ".csv"})
+_SUFFIXES = {
+    "json": frozenset({".json", ".txt"}),
+    "npy": frozenset({".npy"}),
+    "pickle": frozenset({".pkl", ".pickle"}),
+}
+"""How the file may end that a payload is written to as it is, where flowkit knows better than its author."""
+_OTHERS = frozenset({".json", ".npy", ".pkl", ".pickle", ".tsv", ".xlsx", ".feather", ".arrow", ".joblib"})
+"""Endings that promise another content; an ending that promises nothing known is taken."""
 _NOT_KEPT = ("file", "folder")
 
 
@@ -30,6 +38,7 @@ def export_artifact(view: StoreView, artifact: Artifact, file: Path, *, overwrit
         overwrite: Whether a file that is there may be replaced.
 
     Raises:
+        OutputError: It cannot be written.
         UsageError: The file is there, its suffix does not fit, or the artifact's content is not in the store.
         CodecError: It is a table that holds pickled values.
         StoreError: The artifact is lost.
@@ -47,8 +56,7 @@ def export_artifact(view: StoreView, artifact: Artifact, file: Path, *, overwrit
         else:
             _export_payload(stored, file)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise UsageError.for_export(str(file), reason, "choose a file that can be written.") from error
+        raise OutputError.for_file(str(file), error.strerror or str(error)) from error
 
 
 def _check(artifact: Artifact, file: Path, overwrite: bool) -> None:
@@ -58,6 +66,10 @@ def _check(artifact: Artifact, file: Path, overwrite: bool) -> None:
     if artifact.format == "table" and file.suffix.lower() not in _TABLE_SUFFIXES:
         hint = "end the file's name with .parquet or .csv."
         raise UsageError.for_export(str(file), f"a table cannot be written as {file.suffix or 'no'} file", hint)
+    wanted = _SUFFIXES.get(artifact.format)
+    if wanted is not None and file.suffix.lower() in _TABLE_SUFFIXES | _OTHERS - wanted:
+        hint = f"end the file's name with {' or '.join(sorted(wanted))}."
+        raise UsageError.for_export(str(file), f"what is stored as {artifact.format} is not {file.suffix}", hint)
     if file.is_dir() or (file.exists() and not overwrite):
         hint = "choose another file, or replace it with --overwrite." if not file.is_dir() else "name a file in it."
         raise UsageError.for_export(str(file), "it is there already" if not file.is_dir() else "it is a folder", hint)

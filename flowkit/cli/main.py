@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import NoReturn
@@ -11,7 +12,7 @@ import click
 import flowkit
 from flowkit.cli.failures import INTERRUPTED, report_bug, report_click, report_error
 from flowkit.cli.lazy import Entry, LazyGroup
-from flowkit.errors import FlowkitError, UsageError
+from flowkit.errors import FlowkitError, OutputError, UsageError
 
 SECTIONS = {
     "Build and run": {
@@ -24,7 +25,7 @@ SECTIONS = {
     },
     "Look back": {
         "runs": Entry("flowkit.cli.history", "runs", "List the recorded runs, latest first."),
-        "logs": Entry("flowkit.cli.logs", "logs", "Print what a node printed, live where it still runs."),
+        "logs": Entry("flowkit.cli.logs", "logs", "Print what a node printed."),
         "diff": Entry("flowkit.cli.comparing", "diff", "Say what differs between two runs."),
         "lineage": Entry("flowkit.cli.lineage", "lineage", "Say what made an artifact, and what used it."),
         "artifact": Entry("flowkit.cli.artifacts", "artifact", "List, show and export stored artifacts."),
@@ -88,6 +89,11 @@ def run_command(arguments: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return _leave_broken_pipe()
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            return report_bug(error, as_json)
+        _give_up_output()
+        return report_error(OutputError.for_stdout(error.strerror or str(error)), as_json=False)
     except SystemExit as left:
         # click leaves so where the reader of its output has gone.
         if isinstance(left.__context__, BrokenPipeError):
@@ -125,8 +131,13 @@ class _Interrupted(KeyboardInterrupt):
 
 def _leave_broken_pipe() -> int:
     """Leave a command whose reader has gone, as `head` does; Python would complain once more when it flushes."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _give_up_output()
     return 0
+
+
+def _give_up_output() -> None:
+    """Let what Python still holds for stdout go nowhere: it would complain of it once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_version(context: click.Context, asked: bool) -> None:

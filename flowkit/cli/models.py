@@ -11,14 +11,16 @@ import click
 from flowkit.cli import options
 from flowkit.cli.lazy import SuggestingGroup
 from flowkit.cli.looking import StoreView, open_store
+from flowkit.cli.render.card import card_to_json, decision_to_json, write_card
 from flowkit.cli.render.formats import format_moment, format_number, short
-from flowkit.cli.render.output import print_json, print_table
+from flowkit.cli.render.output import print_json, print_table, write_text
 from flowkit.engine.provenance import current_user
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import UsageError
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import GateVerdict, Promotion
 from flowkit.registry.byhand import promote_by_hand, retire, rollback
+from flowkit.registry.card import make_card
 from flowkit.registry.models import VersionDetails, list_aliases, list_models, resolve, show_version
 from flowkit.registry.references import CHAMPION, ModelReference, parse_reference
 
@@ -27,7 +29,7 @@ _why = click.option("--why", default="", metavar="TEXT", help="Say why, for the 
 
 @click.group(cls=SuggestingGroup, epilog=options.example("flowkit models show taxi"))
 def models() -> None:
-    """List, show, promote and roll back model versions."""
+    """List, show, describe, promote and roll back model versions."""
 
 
 @models.command("list", epilog=options.example("flowkit models list taxi"))
@@ -87,6 +89,27 @@ def show(model: str, env: str | None, store: Path | None, as_json: bool) -> None
     for decision in found.decisions:
         _print_decision(decision)
     click.echo(f"look further: flowkit lineage {row.model}:{row.version}")
+
+
+@models.command(epilog=options.example("flowkit models card taxi:7", "flowkit models card taxi@champion -o CARD.md"))
+@click.argument("model")
+@options.output_file
+@options.looking_back
+def card(model: str, output: Path | None, env: str | None, store: Path | None, as_json: bool) -> None:
+    """Write a model card: all that is recorded of a version, in Markdown.
+
+    State, aliases and who moved them, metrics, each gate's verdict, parameters, the files that went in with their
+    digests, the steps with their code, the commit and the packages. MODEL is taxi:7, taxi@champion, or taxi for its
+    champion.
+    """
+    with open_store(env, store) as view:
+        found = make_card(view.reader, parse_reference(model))
+    if as_json:
+        print_json(card_to_json(found), output)
+    elif output is not None:
+        write_text(output, write_card(found))
+    else:
+        click.echo(write_card(found), nl=False)
 
 
 @models.command(epilog=options.example("flowkit models promote taxi:7 --to champion --why 'wins in the field'"))
@@ -186,13 +209,5 @@ def _details_to_json(found: VersionDetails) -> dict[str, Any]:
         **asdict(found.row),
         "aliases": list(found.aliases),
         "metrics": found.metrics,
-        "decisions": [
-            {
-                "alias": decision.alias,
-                "accepted": decision.accepted,
-                "reason": decision.reason,
-                "gates": [asdict(verdict) for verdict in decision.verdicts],
-            }
-            for decision in found.decisions
-        ],
+        "decisions": [decision_to_json(decision) for decision in found.decisions],
     }

@@ -54,6 +54,13 @@ inline = click.option(
 require_promotion = click.option(
     "--require-promotion", is_flag=True, help="Leave with exit code 3 where a promotion was refused."
 )
+output_file = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write to this file instead of stdout; one that is there is replaced.",
+)
 json_output = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else there."
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from flowkit.cli.looking import StoreView
 from flowkit.errors import NotRecordedError, UsageError
 from flowkit.fingerprint.files import digest_path
 from flowkit.lineage.artifacts import find_artifact, find_artifacts
-from flowkit.lineage.history import artifacts_of, find_run
+from flowkit.lineage.history import artifacts_of, find_run, nodes_of
 from flowkit.records import RETURN, Artifact, Output
 from flowkit.registry.models import resolve
 from flowkit.registry.references import parse_reference
@@ -23,10 +24,12 @@ _DIGEST = re.compile(r"[0-9a-fA-F]{4,64}")
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An artifact, and how it was found."""
+    """An artifact, and how it was found: `run` and `node` where a node was named."""
 
     artifact: Artifact
     label: str
+    run: str | None = None
+    node: str | None = None
 
 
 def find_what(view: StoreView, text: str) -> Named:
@@ -59,10 +62,20 @@ def _of_node(view: StoreView, run: str, text: str) -> Named:
     node, name = text, None
     if node not in outputs:
         node, _, name = text.rpartition(".")
-    if node not in outputs:
-        raise NotRecordedError.for_node(identity, text, list(outputs))
+    if not outputs.get(node):
+        _refuse_empty(view, identity, text)
     output = _choose(node, name, outputs[node])
-    return Named(output.artifact, f"{identity}:{node}" + ("" if output.name == RETURN else f".{output.name}"))
+    label = f"{identity}:{node}" + ("" if output.name == RETURN else f".{output.name}")
+    return Named(output.artifact, label, identity, node)
+
+
+def _refuse_empty(view: StoreView, run: str, text: str) -> NoReturn:
+    """Say that there is no such node, or what became of it instead of an output."""
+    outcomes = {row.node: row.outcome for row in nodes_of(view.reader, run)}
+    node = text if text in outcomes else text.rpartition(".")[0]
+    if node in outcomes:
+        raise NotRecordedError.for_no_output(run, node, outcomes[node])
+    raise NotRecordedError.for_node(run, text, list(outcomes))
 
 
 def _choose(node: str, name: str | None, outputs: tuple[Output, ...]) -> Output:

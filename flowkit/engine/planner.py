@@ -106,7 +106,7 @@ class Planner:
             self._absent.add(node.name)
             return _report(node, Forecast.UNKNOWN, None, self.promotions.describe_absence(node))
         self._artifacts[Ref(node.name)] = champion.output.artifact
-        return _report(node, Forecast.REUSE, None, champion.detail, None, (champion.output,))
+        return _report(node, Forecast.REUSE, None, champion.detail, None, (champion.output,), champion.run)
 
     def _forecast_promotion(self, node: Node, waiting: list[str]) -> NodeReport:
         if waiting:

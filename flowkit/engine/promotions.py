@@ -28,11 +28,13 @@ class FoundChampion:
 
     Attributes:
         entry: The store's number of the execution that made it; None where that is not recorded.
+        run: The run of that execution.
     """
 
     output: Output
     detail: str
     entry: int | None
+    run: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Promotions:
         if self._store.check(found.artifact) is Presence.LOST:
             raise LostArtifactError.for_champion(f"{model}:{found.version}", alias, found.artifact.digest)
         detail = f"{model}:{found.version}, the {alias}"
-        return FoundChampion(Output(RETURN, found.artifact), detail, found.entry)
+        return FoundChampion(Output(RETURN, found.artifact), detail, found.entry, found.run)
 
     def describe_absence(self, node: Node) -> str:
         """Say that there is no champion yet."""
@@ -128,7 +130,8 @@ class Promotions:
         promotion = decision.promotion
         artifact = self._store.put(self._codecs.encode(promotion, Promotion))
         detail = _describe(promotion, decision.reused)
-        return Decided(_report(node, promotion), Output(RETURN, artifact), not decision.reused, detail)
+        earlier = decision.run if decision.reused else None
+        return Decided(_report(node, promotion, earlier), Output(RETURN, artifact), not decision.reused, detail)
 
 
 def _describe(promotion: Promotion, reused: bool) -> str:
@@ -140,7 +143,7 @@ def _describe(promotion: Promotion, reused: bool) -> str:
     return f"{name} was refused: {promotion.reason}"
 
 
-def _report(node: Node, promotion: Promotion) -> PromotionReport:
+def _report(node: Node, promotion: Promotion, from_run: str | None) -> PromotionReport:
     return PromotionReport(
         node=node.name,
         model=promotion.model,
@@ -149,4 +152,5 @@ def _report(node: Node, promotion: Promotion) -> PromotionReport:
         accepted=promotion.accepted,
         reason=promotion.reason,
         gates=promotion.verdicts,
+        from_run=from_run,
     )

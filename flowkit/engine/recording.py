@@ -22,6 +22,7 @@ class Ending:
         result: What its last attempt gave.
         entry: What it was reused from.
         entry_id: The store's number of that, where nothing else of it is known: of a champion.
+        from_run: The run that it was reused from, where `entry` is not known.
     """
 
     node: Node
@@ -36,6 +37,7 @@ class Ending:
     failure: Failure | None = None
     outputs: tuple[Output, ...] = ()
     entry_id: int | None = None
+    from_run: str | None = None
 
 
 def record_node(run: str, ending: Ending) -> NodeRecord:
@@ -110,7 +112,7 @@ def report_node(ending: Ending) -> NodeReport:
         cache_key=ending.keyed.key if ending.keyed is not None else None,
         attempts=ending.attempts,
         seconds=result.seconds if result is not None else None,
-        from_run=entry.run if entry is not None else None,
+        from_run=entry.run if entry is not None else ending.from_run,
         log=result.log if result is not None else None,
         error=ending.failure,
         outputs=ending.outputs,

@@ -41,7 +41,11 @@ class NodeReport:
 
 @dataclass(frozen=True, slots=True)
 class PromotionReport:
-    """What a promotion node decided, or that the alias held this model already (`reused`)."""
+    """What a promotion node decided, or that the alias held this model already.
+
+    Attributes:
+        from_run: The run whose decision is repeated, gates and all; None where this run decided.
+    """
 
     node: str
     model: str
@@ -50,6 +54,7 @@ class PromotionReport:
     accepted: bool
     reason: str | None
     gates: tuple[GateVerdict, ...]
+    from_run: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +168,7 @@ def promotion_to_json(promotion: PromotionReport) -> dict[str, Any]:
         "alias": promotion.alias,
         "accepted": promotion.accepted,
         "reason": promotion.reason,
+        "from_run": promotion.from_run,
         "gates": [
             {
                 "gate": verdict.gate,

@@ -174,7 +174,14 @@ class Runner:
         if champion is None:
             return self.state.missed(node.name, None)
         outputs = (champion.output,)
-        ending = Ending(node, Outcome.REUSED, detail=champion.detail, outputs=outputs, entry_id=champion.entry)
+        ending = Ending(
+            node,
+            Outcome.REUSED,
+            detail=champion.detail,
+            outputs=outputs,
+            entry_id=champion.entry,
+            from_run=champion.run,
+        )
         self.ledger.end(ending)
         return self.state.reused(node.name)
 
@@ -198,7 +205,8 @@ class Runner:
         self.ledger.promotions.append(decided.report)
         outputs: tuple[Output, ...] = (decided.output,)
         if not decided.changed:
-            self.ledger.end(Ending(node, Outcome.REUSED, detail=decided.detail, outputs=outputs))
+            earlier = decided.report.from_run
+            self.ledger.end(Ending(node, Outcome.REUSED, detail=decided.detail, outputs=outputs, from_run=earlier))
             return self.state.reused(node.name)
         ending = Ending(
             node, Outcome.EXECUTED, attempts=1, reason=Reason.UNCACHED, detail=decided.detail, outputs=outputs

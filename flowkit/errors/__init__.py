@@ -17,6 +17,7 @@ FlowkitError
 │   ├── NotRecordedError
 │   └── RegistryError
 ├── EncodingError            exit 2
+├── OutputError              exit 1, what a command says cannot be written
 ├── StepError                exit 1, one node
 │   ├── InputError
 │   │   └── StepInputError
@@ -74,6 +75,7 @@ from flowkit.errors.step import (
 )
 from flowkit.errors.store import LostArtifactError, StoreError, UnstableFileError
 from flowkit.errors.usage import (
+    OutputError,
     ParameterError,
     SelectionError,
     SettingError,
@@ -98,6 +100,7 @@ __all__ = [
     "LineageError",
     "LostArtifactError",
     "NotRecordedError",
+    "OutputError",
     "ParameterError",
     "PipelineDefinitionError",
     "PromotionError",

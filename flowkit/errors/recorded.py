@@ -85,6 +85,15 @@ class NotRecordedError(UsageError):
         )
 
     @classmethod
+    def for_no_output(cls, run: str, node: str, outcome: str) -> Self:
+        """A node that ended without an output: failed, blocked, skipped or cancelled."""
+        return cls(
+            f"The node {node!r} gave nothing in run {run!r}.",
+            [("outcome", outcome)],
+            f"see why with `flowkit why {run} {node}`.",
+        )
+
+    @classmethod
     def for_output(cls, node: str, output: str, known: Sequence[str]) -> Self:
         """An output that the node did not give, or none named of several (`output` is empty)."""
         said = f"gave no output {output!r}" if output else f"gave {len(known)} outputs, and none is named"

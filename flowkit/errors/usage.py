@@ -59,6 +59,24 @@ class UsageError(FlowkitError):
         return cls(f"Cannot export to '{path}': {reason}.", [("file", path)], hint)
 
 
+class OutputError(FlowkitError):
+    """What a command has to say cannot be written; exit code 1."""
+
+    @classmethod
+    def for_file(cls, path: str, reason: str) -> Self:
+        """A file that cannot be written, as on a full disk."""
+        return cls(f"Cannot write '{path}': {reason}.", [("file", path)], "make room, or choose another file.")
+
+    @classmethod
+    def for_stdout(cls, reason: str) -> Self:
+        """Standard output that takes nothing more."""
+        return cls(
+            f"The output cannot be written: {reason}.",
+            [],
+            "what was done is done and recorded; make room where the output goes, and look with `flowkit runs`.",
+        )
+
+
 class TargetError(UsageError):
     """A target that names no pipeline, or more than one."""
 

@@ -40,6 +40,8 @@ _BY_PREFIX = """
     WHERE substr(digest, 1, 12) BETWEEN substr(?1, 1, 12) AND substr(?2, 1, 12) AND digest BETWEEN ?1 AND ?2
     LIMIT 10"""
 
+_MADE = f"{VIEWS['artifacts']} WHERE substr(a.digest, 1, 12) IN ({{values}})"
+
 _LATEST = f"{VIEWS['artifacts']} ORDER BY a.id DESC LIMIT ?"
 
 _FILES = """
@@ -86,6 +88,12 @@ def find_artifact(reader: Reader, prefix: str) -> Artifact:
 def list_artifacts(reader: Reader, limit: int) -> tuple[ArtifactRow, ...]:
     """Return the artifacts recorded last, the newest first."""
     return tuple(ArtifactRow(*row) for row in reader.select(_LATEST, (limit,)))
+
+
+def made_at(reader: Reader, digests: Sequence[Digest]) -> dict[Digest, str | None]:
+    """Return when each of these artifacts was first made, or came in."""
+    rows = reader.select_among(_MADE, [to_prefix(digest) for digest in dict.fromkeys(digests)])
+    return {digest: created for digest, _, _, created in rows}
 
 
 def load_outputs(reader: Reader, executions: Sequence[int]) -> dict[int, tuple[Output, ...]]:

@@ -57,6 +57,16 @@ def recorded_verdicts(select: Select, version: int) -> tuple[GateVerdict, ...]:
     return verdicts_of(select, rows[0][0]) if rows else ()
 
 
+def recorded_run(select: Select, version: int) -> str | None:
+    """Return the run that accepted a version last, else refused it; by the row's id; None where none decided on it."""
+    rows = select(
+        "SELECT r.run FROM judgement AS j LEFT JOIN run AS r ON r.id = j.run"
+        " WHERE j.version = ? ORDER BY j.accepted DESC, j.id DESC LIMIT 1",
+        (version,),
+    )
+    return rows[0][0] if rows else None
+
+
 def verdicts_of(select: Select, judgement: int) -> tuple[GateVerdict, ...]:
     """Return the verdicts of one decision, by the row's id."""
     rows = select(

@@ -15,11 +15,13 @@ from flowkit.registry.judgements import recorded_metrics, verdicts_of
 from flowkit.registry.references import CHAMPION, ModelReference
 
 _HELD = """
-    SELECT v.id, v.version, lower(hex(a.digest)), (SELECT max(o.execution) FROM output AS o WHERE o.artifact = a.id)
+    SELECT v.id, v.version, lower(hex(a.digest)), x.id, r.run
     FROM model_alias AS l
     JOIN model AS m ON m.id = l.model
     JOIN model_version AS v ON v.id = l.version
     JOIN artifact AS a ON a.id = v.artifact
+    LEFT JOIN execution AS x ON x.id = (SELECT max(o.execution) FROM output AS o WHERE o.artifact = a.id)
+    LEFT JOIN run AS r ON r.id = x.run
     WHERE m.name = ? AND l.name = ?"""
 
 _JUDGEMENTS = """
@@ -36,6 +38,7 @@ class Champion:
     Attributes:
         metrics: Those recorded when it was accepted.
         entry: The recorded execution that made the model, for `NodeRecord.entry`; None where there is none.
+        run: The run of that execution.
     """
 
     model: str
@@ -44,6 +47,7 @@ class Champion:
     artifact: Artifact
     metrics: dict[str, float]
     entry: int | None
+    run: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,9 @@ def champion(reader: Reader, model: str, alias: str = CHAMPION) -> Champion | No
         rows = reader.select(_HELD, (model, alias))
         if not rows:
             return None
-        identity, version, digest, entry = rows[0]
+        identity, version, digest, entry, run = rows[0]
         metrics = recorded_metrics(reader.select, identity)
-        return Champion(model, alias, version, find_artifacts(reader, [digest])[digest], metrics, entry)
+        return Champion(model, alias, version, find_artifacts(reader, [digest])[digest], metrics, entry, run)
 
 
 def list_models(reader: Reader, model: str | None = None) -> tuple[ModelRow, ...]:

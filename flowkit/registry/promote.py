@@ -22,7 +22,7 @@ from flowkit.lineage.writer import LineageWriter
 from flowkit.records import Artifact, GateVerdict, Promotion, VersionState
 from flowkit.registry.audit import append_audit
 from flowkit.registry.gates import judge
-from flowkit.registry.judgements import insert_judgement, recorded_metrics, recorded_verdicts, select_in
+from flowkit.registry.judgements import insert_judgement, recorded_metrics, recorded_run, recorded_verdicts, select_in
 from flowkit.registry.references import check_alias_name, check_model_name
 from flowkit.registry.versions import (
     VersionRecord,
@@ -70,10 +70,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided, and whether anything was written: `reused` says that the alias held this version already."""
+    """What was decided, and whether anything was written: `reused` says that the alias held this version already.
+
+    Attributes:
+        run: The run that decided it; of a reused one the earlier run, None where a person moved the alias.
+    """
 
     promotion: Promotion
     reused: bool = False
+    run: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +126,10 @@ def _decide(
     situation = _look(connection, candidate)
     version, held = situation.version, situation.held
     if version is not None and held is not None and version.id == held.id:
-        recorded = recorded_verdicts(select_in(connection), version.id)
-        return Decision(_promotion(candidate, version.version, None, recorded), reused=True)
+        select = select_in(connection)
+        recorded = recorded_verdicts(select, version.id)
+        decided_by = recorded_run(select, version.id)
+        return Decision(_promotion(candidate, version.version, None, recorded), reused=True, run=decided_by)
     if version is not None and version.state in _BARRED:
         verdicts: tuple[GateVerdict, ...] = ()
         reason: str | None = f"version {version.version} {_BARRED[version.state]}; only a person can promote it again"
@@ -133,7 +140,7 @@ def _decide(
         number = version.version if version is not None else next_version(connection, situation.model)
         return Decision(_promotion(candidate, number, reason, verdicts, DRY_RUN))
     number = _record(connection, candidate, situation, reason, verdicts, run, node, who, at)
-    return Decision(_promotion(candidate, number, reason, verdicts))
+    return Decision(_promotion(candidate, number, reason, verdicts), run=run)
 
 
 def _look(connection: sqlite3.Connection, candidate: Candidate) -> _Situation:

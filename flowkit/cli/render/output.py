@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 import click
+
+from flowkit.errors import OutputError
 
 _COLUMN_GAP = "  "
 _NARROW, _WIDE = 80, 200
@@ -32,9 +36,35 @@ OUTCOME_STYLES = {
 """Colour of a word on a terminal; words alone carry the meaning."""
 
 
-def print_json(content: Mapping[str, Any]) -> None:
-    """Print one JSON object on stdout: strict JSON, on one line; what is not a finite number is null there."""
-    click.echo(json.dumps(_finite(content), ensure_ascii=False, allow_nan=False))
+def print_json(content: Mapping[str, Any], file: Path | None = None) -> None:
+    """Print one JSON object on stdout: strict JSON, on one line; what is not a finite number is null there.
+
+    Args:
+        content: The object.
+        file: Where to instead of stdout.
+    """
+    text = json.dumps(_finite(content), ensure_ascii=False, allow_nan=False)
+    if file is None:
+        click.echo(text)
+    else:
+        write_text(file, text + "\n")
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(file)
+    except OSError as error:
+        raise OutputError.for_file(str(file), error.strerror or str(error)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _finite(value: Any) -> Any:

@@ -102,6 +102,8 @@ def _print_metrics(nodes: Sequence[NodeReport]) -> None:
 def _print_promotions(promotions: Sequence[PromotionReport]) -> None:
     for promotion in promotions:
         verdict = "accepted" if promotion.accepted else "refused"
+        if promotion.from_run is not None:
+            verdict = f"{verdict} earlier, judged so in run {promotion.from_run}"
         reason = f": {promotion.reason}" if promotion.reason else ""
         click.echo(f"{promotion.model}:{promotion.version} → {promotion.model}@{promotion.alias}  {verdict}{reason}")
         width = max((len(verdict.gate) for verdict in promotion.gates), default=0)
