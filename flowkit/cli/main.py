@@ -31,7 +31,7 @@ SECTIONS = {
         "artifact": Entry("flowkit.cli.artifacts", "artifact", "List, show and export stored artifacts."),
     },
     "Models": {
-        "models": Entry("flowkit.cli.models", "models", "List, show, promote and roll back model versions."),
+        "models": Entry("flowkit.cli.models", "models", "List, show, describe, promote and roll back model versions."),
         "audit": Entry("flowkit.cli.audit", "audit", "List, verify and export the record of every promotion."),
     },
     "Settings": {

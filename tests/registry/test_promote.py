@@ -82,7 +82,7 @@ def test_the_same_model_again_writes_nothing(writer: LineageWriter, database: Pa
 
     again = offer(writer, "a", 0.1, gates=(at_least("accuracy", 0.99),))
 
-    assert again == Decision(first.promotion, reused=True)
+    assert again == Decision(first.promotion, reused=True, run=first.run)
     writer.flush()
     assert database.read_bytes() == before
 
