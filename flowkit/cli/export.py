@@ -55,6 +55,10 @@ def export_artifact(view: StoreView, artifact: Artifact, file: Path, *, overwrit
             _export_path(stored, file)
         else:
             _export_payload(stored, file)
+    except CodecError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno:
+            raise OutputError.for_file(str(file), os.strerror(error.__cause__.errno)) from error
+        raise
     except OSError as error:
         raise OutputError.for_file(str(file), error.strerror or str(error)) from error
 

@@ -16,8 +16,8 @@ from flowkit.lineage.history import artifacts_of, inputs_of, metrics_of, nodes_o
 from flowkit.lineage.latest import accounts_of
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.rows import NodeRow
-from flowkit.records import Artifact, LatestSuccess, Outcome, Output, Promotion, Reason, RunSummary
-from flowkit.registry.models import promotions_of
+from flowkit.records import Artifact, LatestSuccess, Outcome, Output, Reason, RunSummary
+from flowkit.registry.models import promotions_of, version_at
 
 _SUCCEEDED = (Outcome.EXECUTED, Outcome.REUSED)
 
@@ -68,6 +68,17 @@ class OutputChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """What a promotion came to."""
+
+    model: str
+    version: int
+    alias: str
+    accepted: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class MetricChange:
     """A metric with another value; an absent side is None."""
 
@@ -112,7 +123,7 @@ class RunComparison:
     parameters: tuple[Pair, ...]
     environment: tuple[Change, ...]
     nodes: tuple[NodeComparison, ...]
-    promotions: tuple[tuple[Promotion | None, Promotion | None], ...]
+    promotions: tuple[tuple[Decided | None, Decided | None], ...]
 
     @property
     def is_empty(self) -> bool:
@@ -144,7 +155,7 @@ def compare_runs(reader: Reader, earlier: str, later: str, load: Load) -> RunCom
     with reader.at_one_moment():
         before, after = run_summary(reader, earlier), run_summary(reader, later)
         old, new = _load_side(reader, earlier), _load_side(reader, later)
-        promotions = _compare_promotions(promotions_of(reader, earlier), promotions_of(reader, later))
+        promotions = _compare_promotions(reader, (before, old), (after, new))
     environment: dict[Change, None] = {}
     nodes = []
     for name in {**new.rows, **old.rows}:
@@ -198,7 +209,7 @@ def _compare_texts(before: Mapping[str, str], after: Mapping[str, str]) -> tuple
 def _compare_accounts(before: LatestSuccess | None, after: LatestSuccess | None) -> tuple[Change, ...]:
     if before is None or after is None:
         return ()
-    return compare(before, Current(after.parts, after.code, after.environment))
+    return compare(before, Current(after.parts, after.code, after.environment, after.observed))
 
 
 def _compare_node(name: str, old: _Side, new: _Side, changes: tuple[Change, ...], load: Load) -> NodeComparison | None:
@@ -267,9 +278,35 @@ def _compare_metrics(before: Mapping[str, float | None], after: Mapping[str, flo
     )
 
 
+def _decisions(reader: Reader, run: RunSummary) -> list[Decided]:
+    """Return what a run decided."""
+    return [
+        Decided(found.model, found.version, found.alias, found.accepted, found.reason)
+        for found in promotions_of(reader, run.record.run)
+    ]
+
+
+def _repeated(reader: Reader, run: RunSummary, side: _Side, decided: Decided) -> Decided | None:
+    """Return what a run found decided already of an alias that the other run moved; None where it asked nothing."""
+    if not any(row.step == "promote" and row.outcome == Outcome.REUSED for row in side.rows.values()):
+        return None
+    version = version_at(reader, decided.model, decided.alias, run.record.started)
+    if version is None:
+        return None
+    return Decided(decided.model, version, decided.alias, accepted=True, reason=None)
+
+
 def _compare_promotions(
-    before: Sequence[Promotion], after: Sequence[Promotion]
-) -> tuple[tuple[Promotion | None, Promotion | None], ...]:
-    old = {(decision.model, decision.alias): decision for decision in before}
-    new = {(decision.model, decision.alias): decision for decision in after}
-    return tuple((old.get(key), new.get(key)) for key in {**new, **old} if old.get(key) != new.get(key))
+    reader: Reader, before: tuple[RunSummary, _Side], after: tuple[RunSummary, _Side]
+) -> tuple[tuple[Decided | None, Decided | None], ...]:
+    old, new = ({(found.model, found.alias): found for found in _decisions(reader, run)} for run, _ in (before, after))
+    pairs = []
+    for key in {**new, **old}:
+        then, now = old.get(key), new.get(key)
+        if then is None and now is not None:
+            then = _repeated(reader, *before, now)
+        elif now is None and then is not None:
+            now = _repeated(reader, *after, then)
+        if then != now:
+            pairs.append((then, now))
+    return tuple(pairs)

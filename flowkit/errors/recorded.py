@@ -86,7 +86,13 @@ class NotRecordedError(UsageError):
 
     @classmethod
     def for_no_output(cls, run: str, node: str, outcome: str) -> Self:
-        """A node that ended without an output: failed, blocked, skipped or cancelled."""
+        """A node without an output: failed, blocked, skipped or cancelled, or a promotion."""
+        if outcome in ("executed", "reused"):
+            return cls(
+                f"The node {node!r} of run {run!r} decides on a model; it gives no artifact.",
+                [("outcome", outcome)],
+                "see what was decided with `flowkit models list` and `flowkit audit list`.",
+            )
         return cls(
             f"The node {node!r} gave nothing in run {run!r}.",
             [("outcome", outcome)],

@@ -143,6 +143,16 @@ def promotions_of(reader: Reader, run: str) -> tuple[Promotion, ...]:
         return _load_decisions(reader, query, run)
 
 
+def version_at(reader: Reader, model: str, alias: str, at: float) -> int | None:
+    """Return the version that an alias pointed to at a moment, in seconds since the epoch; None where to none."""
+    rows = reader.select(
+        "SELECT v.version FROM alias_move AS m JOIN model AS d ON d.id = m.model JOIN model_version AS v"
+        " ON v.id = m.version WHERE d.name = ? AND m.alias = ? AND m.at <= ? ORDER BY m.id DESC LIMIT 1",
+        (model, alias, at),
+    )
+    return rows[0][0] if rows else None
+
+
 def _load_decisions(reader: Reader, query: str, scope: object) -> tuple[Promotion, ...]:
     return tuple(
         Promotion(model, version, alias, bool(accepted), reason, verdicts_of(reader.select, judgement))

@@ -10,10 +10,10 @@ from flowkit.cache.reason import Change
 from flowkit.cli.render.explanation import colour_diff, describe_change
 from flowkit.cli.render.formats import counted, format_number, short
 from flowkit.cli.render.output import say
-from flowkit.engine.comparison import NodeComparison, OutputChange, Pair, RunComparison, TableChange
+from flowkit.engine.comparison import Decided, NodeComparison, OutputChange, Pair, RunComparison, TableChange
 from flowkit.engine.explain import diff_of
 from flowkit.engine.report import JSON_FORMAT
-from flowkit.records import RETURN, Promotion, Reason
+from flowkit.records import RETURN, Reason
 
 _LONGEST = 60
 _HELPER = "helper "
@@ -81,16 +81,8 @@ def _table_to_json(table: TableChange) -> dict[str, Any]:
     }
 
 
-def _promotion_to_json(promotion: Promotion | None) -> dict[str, Any] | None:
-    if promotion is None:
-        return None
-    return {
-        "model": promotion.model,
-        "version": promotion.version,
-        "alias": promotion.alias,
-        "accepted": promotion.accepted,
-        "reason": promotion.reason,
-    }
+def _promotion_to_json(promotion: Decided | None) -> dict[str, Any] | None:
+    return asdict(promotion) if promotion is not None else None
 
 
 def print_comparison(found: RunComparison) -> None:
@@ -150,7 +142,7 @@ def _code(nodes: Sequence[NodeComparison]) -> Iterator[str]:
 def _arguments(nodes: Sequence[NodeComparison]) -> Iterator[str]:
     for node in nodes:
         for change in node.changes:
-            if change.kind is Reason.PARAMETER:
+            if change.kind in (Reason.PARAMETER, Reason.OBSERVED):
                 yield f"  {node.node}  {change.name}  {_cut(change.before)} → {_cut(change.after)}"
 
 
@@ -199,14 +191,14 @@ def _metrics(nodes: Sequence[NodeComparison]) -> Iterator[str]:
             yield f"  {node.node}  {metric.name}  {before} → {after}"
 
 
-def _promotions(pairs: Sequence[tuple[Promotion | None, Promotion | None]]) -> Iterator[str]:
+def _promotions(pairs: Sequence[tuple[Decided | None, Decided | None]]) -> Iterator[str]:
     for before, after in pairs:
         decided = after or before
         if decided is not None:
             yield f"  {decided.model}@{decided.alias}  {_verdict(before)} → {_verdict(after)}"
 
 
-def _verdict(promotion: Promotion | None) -> str:
+def _verdict(promotion: Decided | None) -> str:
     if promotion is None:
         return "nothing decided"
     verdict = "accepted" if promotion.accepted else "refused"

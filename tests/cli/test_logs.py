@@ -1,0 +1,137 @@
+"""`logs` of nodes that run, that were retried, and that have nothing to show."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import MAIN, ROOT, Recorded, Tell, spawn
+
+SOURCE = """
+import time
+from pathlib import Path
+import flowkit as fk
+
+
+@fk.step(retries=1)
+def slow(gate: fk.Untracked[str]) -> int:
+    mark = Path(gate + ".tried")
+    print("first words", flush=True)
+    if not mark.exists():
+        mark.write_text("x")
+        raise ValueError("try again")
+    while not Path(gate).exists():
+        time.sleep(0.02)
+    print("last words")
+    return 1
+
+
+@fk.step
+def silent(one: int) -> int:
+    return one
+
+
+@fk.pipeline
+def waiting(gate: str) -> None:
+    silent(slow(gate))
+"""
+
+
+@pytest.fixture
+def waiting(project: Path) -> Iterator[tuple[Path, Path]]:
+    """A project whose run goes on in another process until the gate is made: both paths."""
+    (project / "pipelines/waiting.py").write_text(SOURCE)
+    gate = project / "gate"
+    process = _start(project, "run", "waiting", "-p", f"gate={gate}")
+    yield project, gate
+    gate.touch()
+    assert process.wait(60) == 0, process.communicate()
+
+
+def _start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", MAIN, *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "FLOWKIT_WORKERS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _wait_for_run(folder: Path) -> None:
+    """Wait until the first attempt has failed and the second one's words are there."""
+    deadline = time.monotonic() + 60
+    while not list(folder.glob(".flowkit/runs/*/slow.2.log.live")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_follow_prints_a_running_node_until_it_ends(waiting: tuple[Path, Path]) -> None:
+    """Another process sees what each attempt prints while it runs, under its heading, and ends with the node."""
+    project, gate = waiting
+    _wait_for_run(project)
+    watcher = _start(project, "logs", "last", "slow", "--follow")
+    assert watcher.stdout is not None
+    lines = [watcher.stdout.readline() for _ in range(3)]
+    assert lines == ["first words\n", "── attempt 2 ──\n", "first words\n"]
+    assert not gate.exists()
+    now = spawn(project, "logs", "last", "slow", "--attempt", "2")
+    assert (now.returncode, now.stdout) == (0, "first words\n")
+    gate.touch()
+    out, errors = watcher.communicate(timeout=60)
+    assert (watcher.returncode, out, errors) == (0, "last words\n", "")
+    after = spawn(project, "logs", "last", "slow")
+    assert after.stdout == "── attempt 1 ──\nfirst words\n── attempt 2 ──\nfirst words\nlast words\n"
+    assert spawn(project, "logs", "last", "slow", "--follow").stdout == after.stdout
+    assert not list(project.glob(".flowkit/runs/*/*.live"))
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_ctrl_c_ends_following_and_not_the_run(waiting: tuple[Path, Path]) -> None:
+    """Whoever stops watching gets 130; the node it watched goes on. What has not ended is told as such."""
+    project, _ = waiting
+    _wait_for_run(project)
+    watcher = _start(project, "logs", "last", "slow", "-f")
+    assert watcher.stdout is not None
+    assert watcher.stdout.readline() == "first words\n"
+    watcher.send_signal(signal.SIGINT)
+    _, errors = watcher.communicate(timeout=30)
+    assert (watcher.returncode, errors.strip()) == (130, "Interrupted.")
+    early = spawn(project, "logs", "last", "silent")
+    assert early.returncode == 2
+    assert "Nothing is recorded of 'silent'" in early.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["{good}", "fit"], "'fit' printed nothing in run"),
+        (["{failed}", "fit"], "'fit' did not run in run"),
+        (["{good}", "laod"], "did you mean 'load'?"),
+        (["{good}", "laod", "--follow"], "did you mean 'load'?"),
+        (["{good}", "load", "--attempt", "3"], "There is no log of attempt 3 of 'load'"),
+        (["{good}", "--follow"], "--follow and --attempt need a NODE"),
+    ],
+)
+def test_what_has_no_log_is_told(ask: Tell, recorded_project: Recorded, words: list[str], message: str) -> None:
+    """A node that printed nothing, did not run, or is not there, and an attempt that was not, are different errors."""
+    filled = [word.format(good=recorded_project.good, failed=recorded_project.failed) for word in words]
+    answer = ask("logs", *filled)
+    assert (answer.code, answer.out) == (2, "")
+    assert message in answer.err
+
+
+def test_a_finished_node_is_not_followed_for_ever(ask: Tell, recorded_project: Recorded) -> None:
+    """--follow of what has ended prints it and ends."""
+    assert ask("logs", recorded_project.good, "load", "--follow").out == "loading 5\n"
