@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import tempfile
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -191,8 +192,8 @@ class Session:
         """
         report = self.check(pipeline, parameters)
         graph = _selected(report.graph, select)
-        workspace = self.workspace_for(pipeline)
-        planner = plan_graph(workspace, graph, _resolved(force or self._force, graph))
+        with self._looking(pipeline) as workspace:
+            planner = plan_graph(workspace, graph, _resolved(force or self._force, graph))
         env = self._settings_of(pipeline).env
         return PlanReport(
             pipeline.name, env, show_parameters(parameters), planner.nodes, (*report.warnings, *planner.warnings)
@@ -207,9 +208,22 @@ class Session:
         graph = self.check(pipeline, parameters).graph
         if node not in graph:
             raise NotRecordedError.for_node(pipeline.name, node, list(graph.nodes))
-        workspace = self.workspace_for(pipeline)
-        planned = plan_graph(workspace, graph, _resolved(self._force, graph))
-        return explain_planned(planned, Entries(workspace.reader), node)
+        with self._looking(pipeline) as workspace:
+            planned = plan_graph(workspace, graph, _resolved(self._force, graph))
+            return explain_planned(planned, Entries(workspace.reader), node)
+
+    @contextmanager
+    def _looking(self, pipeline: Pipeline[..., Any]) -> Iterator[Workspace]:
+        """Yield the opened store, or, where there is none yet, an empty one that is thrown away: nothing is left."""
+        if self._workspace is not None or self._settings_of(pipeline).store.exists():
+            yield self.workspace_for(pipeline)
+            return
+        with tempfile.TemporaryDirectory(prefix="flowkit-plan-") as folder:
+            workspace = self._open(pipeline, Path(folder) / "store")
+            try:
+                yield workspace
+            finally:
+                workspace.close()
 
     def workspace_for(self, pipeline: Pipeline[..., Any]) -> Workspace:
         """Return the opened store of the project that a pipeline belongs to."""
@@ -218,17 +232,20 @@ class Session:
 
     def _open_workspace(self, pipeline: Pipeline[..., Any]) -> Workspace:
         if self._workspace is None:
-            settings = self._settings_of(pipeline)
-            self._workspace = Workspace.open(
-                replace(self._project_of(pipeline), code=settings.code),
-                settings.store,
-                pickle=settings.pickle,
-                dry_run=settings.promotions == "dry-run",
-                remote=settings.remote,
-                trust_remote=settings.trust_remote,
-                undeclared=settings.undeclared,
-            )
+            self._workspace = self._open(pipeline, self._settings_of(pipeline).store)
         return self._workspace
+
+    def _open(self, pipeline: Pipeline[..., Any], path: Path) -> Workspace:
+        settings = self._settings_of(pipeline)
+        return Workspace.open(
+            replace(self._project_of(pipeline), code=settings.code),
+            path,
+            pickle=settings.pickle,
+            dry_run=settings.promotions == "dry-run",
+            remote=settings.remote,
+            trust_remote=settings.trust_remote,
+            undeclared=settings.undeclared,
+        )
 
     def _project_of(self, pipeline: Pipeline[..., Any]) -> Project:
         if self._project is None:

@@ -33,12 +33,18 @@ def describe_node(node: NodeReport) -> str:
 def describe_reason(node: NodeReport) -> str:
     """Return why a node ran, or why it did not; empty where there is nothing to say."""
     if node.error is not None:
-        return node.error.message
+        return one_line(node.error.message)
     if node.reason is not None:
-        return f"{node.reason.value}: {node.detail}" if node.detail else node.reason.value
+        return f"{node.reason.value}: {one_line(node.detail)}" if node.detail else node.reason.value
     if node.detail:
-        return node.detail
+        return one_line(node.detail)
     return f"from run {node.from_run}" if node.from_run else ""
+
+
+def one_line(text: str) -> str:
+    """Return the first line of what a person wrote, as a node has one line; the whole stands below the run."""
+    first, *rest = text.strip().splitlines() or [""]
+    return f"{first} …" if rest else first
 
 
 class SilentListener(Quiet):
@@ -90,7 +96,7 @@ class PlainListener:
 
     def node_retried(self, node: str, attempt: int, failure: Failure, delay: float) -> None:
         """Say which attempt failed and when the next begins."""
-        say(f"{node}  attempt {attempt} failed: {failure.message}  (again {format_delay(delay)})")
+        say(f"{node}  attempt {attempt} failed: {one_line(failure.message)}  (again {format_delay(delay)})")
 
     def node_ended(self, node: NodeReport) -> None:
         """Print the node's line, unless too many like it were printed already."""

@@ -13,7 +13,7 @@ import click
 
 from flowkit.cli.render.formats import counted, format_delay, format_seconds
 from flowkit.cli.render.output import OUTCOME_STYLES, terminal_width
-from flowkit.cli.render.run_lines import describe_node
+from flowkit.cli.render.run_lines import describe_node, one_line
 from flowkit.engine.report import NodeReport, RunReport
 from flowkit.graph.graph import Graph
 from flowkit.records import Failure
@@ -57,7 +57,7 @@ class LiveListener:
     def node_retried(self, node: str, attempt: int, failure: Failure, delay: float) -> None:
         """Print the failed attempt above the view."""
         self._running.pop(node, None)
-        self._print(f"{node}  attempt {attempt} failed: {failure.message}  (again {format_delay(delay)})")
+        self._print(f"{node}  attempt {attempt} failed: {one_line(failure.message)}  (again {format_delay(delay)})")
 
     def node_ended(self, node: NodeReport) -> None:
         """Count it, and show it among the last ones."""
