@@ -35,7 +35,8 @@ select = click.option(
     "--select",
     metavar="SEL",
     help="Run only these nodes and what they need: 'train', '+train' with all that it needs, 'train+' with all that "
-    "needs it, 'tag:x', 'a b' both, 'a,b' in common.",
+    "needs it, '2+train' two edges back, '@train' both with all that those need, 'tag:x', 'tr*', 'a b' both, 'a,b' in "
+    "common.",
 )
 force = click.option(
     "--force",
@@ -64,8 +65,13 @@ output_file = click.option(
 json_output = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else there."
 )
-quiet = click.option("-q", "--quiet", is_flag=True, help="Print only the outcome and what went wrong.")
-verbose = click.option("-v", "--verbose", is_flag=True, help="Print every node, and where its log is.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print only retries, failures, promotions and the outcome.")
+verbose = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Print every node, also where there are many, when each begins and where its log is.",
+)
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[C], C]:

@@ -2,7 +2,7 @@
 
 `train` is a node or, where no node has that very name, every element of a mapped call or every node of a step; `*` and
 `?` stand for any characters (brackets are part of a node's name); `tag:x` is every node whose step has that tag. `+a`
-adds what `a` needs, `a+` what needs it, `2+a` and `a+2` only so many edges far. A space joins selections, a comma
+adds what `a` needs, `a+` what needs it, `2+a` and `a+2` only so many edges far; `@a` is `a+` with all that those need. A space joins selections, a comma
 intersects them and binds tighter.
 
 This module alone uses networkx, and loads it only for operators: a plain name costs nothing.
@@ -19,7 +19,7 @@ from typing import Any
 from flowkit.errors import SelectionError
 from flowkit.graph.graph import Graph, Node
 
-_TERM = re.compile(r"(?:(?P<before>\d*)\+)?(?P<body>[^+,\s]+?)(?:\+(?P<after>\d*))?")
+_TERM = re.compile(r"(?:(?P<before>\d*)\+|(?P<whole>@))?(?P<body>[^+@,\s][^+,\s]*?)(?:\+(?P<after>\d*))?")
 _TAG = "tag:"
 
 
@@ -30,11 +30,13 @@ class Term:
     Attributes:
         before: Edges to go towards producers: 0 none, None without end.
         after: Edges to go towards consumers.
+        whole: Whether everything that its consumers need, at any distance, is meant too.
     """
 
     body: str
     before: int | None = 0
     after: int | None = 0
+    whole: bool = False
 
     def resolve(self, graph: Graph) -> frozenset[str]:
         """Return the names of the nodes it selects.
@@ -46,6 +48,8 @@ class Term:
         if self.before == self.after == 0:
             return start
         flow = to_networkx(graph)
+        if self.whole:
+            return ancestors_of(graph, start | _reached(flow, start, None))
         return start | _reached(flow.reverse(copy=False), start, self.before) | _reached(flow, start, self.after)
 
 
@@ -115,6 +119,10 @@ def _parse_term(text: str, term: str) -> Term:
     match = _TERM.fullmatch(term)
     if match is None or match["body"] == _TAG:
         raise SelectionError.for_form(text, term)
+    if match["whole"] and match["after"] is not None:
+        raise SelectionError.for_form(text, term)
+    if match["whole"]:
+        return Term(match["body"], 0, None, whole=True)
     return Term(match["body"], _distance(match["before"]), _distance(match["after"]))
 
 

@@ -74,6 +74,10 @@ CASES = {
     "+best": TRAINED | {"best", "clean", "load"},
     "0+best": {"best"},
     "best+": {"best", "report"},
+    "@report": {"report", "best", "clean", "load"} | TRAINED,
+    "@best": TRAINED | {"best", "report", "clean", "load"},
+    "@train[0]": TRAINED | {"best", "report", "clean", "load"},
+    "@train#2": {"train#2", "second_report", "clean", "load"},
     "train[0]+1": {"train[0]", "best"},
     "clean+1": TRAINED | {"clean", "train#2"},
     "1+train#2+1": {"clean", "train#2", "second_report"},
@@ -102,7 +106,7 @@ def test_a_renamed_step_is_found_by_its_own_name() -> None:
     assert Selection.parse("report").resolve(renamed.build({})) == {"morning", "evening"}
 
 
-@pytest.mark.parametrize("text", ["", "  ", "+", "++a", "a++", "a,,b", ",a", "tag:", "a+b"])
+@pytest.mark.parametrize("text", ["", "  ", "+", "++a", "a++", "a,,b", ",a", "tag:", "a+b", "@", "@a+", "@@a", "1@a"])
 def test_a_form_that_is_none_is_refused(text: str) -> None:
     """What dbt's grammar does not have is an error that shows the forms there are."""
     with pytest.raises(SelectionError) as caught:

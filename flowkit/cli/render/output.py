@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +19,10 @@ from flowkit.errors import OutputError
 
 _COLUMN_GAP = "  "
 _NARROW, _WIDE = 80, 200
+_NARROWEST = 12
+"""A column is not made narrower than this, nor a cell that fits in it broken."""
+_COPIED = ("node", "run")
+"""What a person copies into the next command is never broken, nor is what stands first."""
 OUTCOME_STYLES = {
     "executed": "green",
     "run": "green",
@@ -113,14 +118,18 @@ def print_table(
     kept = [index for index in range(len(columns)) if any(row[index] for row in texts)] or [0]
     names = [columns[index] for index in kept]
     shown = [[row[index] for index in kept] for row in texts]
-    if on_terminal() and not plain:
-        _print_rich(names, shown, right)
-    else:
+    if not on_terminal():
         _print_plain(names, shown, right)
+    elif _is_cramped(names, shown, terminal_width()):
+        _print_stacked(shown, terminal_width())
+    elif plain:
+        _print_plain(names, shown, right)
+    else:
+        _print_rich(names, shown, right)
 
 
 def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
-    widths = [max(len(text) for text in column) for column in zip(columns, *rows, strict=True)]
+    widths = _widths(columns, rows)
     for row in (columns, *rows):
         cells = [
             text.rjust(width) if name in right else text.ljust(width)
@@ -129,15 +138,44 @@ def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: S
         click.echo(_COLUMN_GAP.join(cells).rstrip())
 
 
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(text) for text in column) for column in zip(columns, *rows, strict=True)]
+
+
+def _is_cramped(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether columns would be so narrow that a cell becomes a ribbon of letters beside a long first column."""
+    least = [
+        natural if index == 0 or name in _COPIED else min(natural, _NARROWEST)
+        for index, (name, natural) in enumerate(zip(columns, _widths(columns, rows), strict=True))
+    ]
+    return sum(least) + len(_COLUMN_GAP) * (len(least) - 1) > width
+
+
+def _print_stacked(rows: Sequence[Sequence[str]], width: int) -> None:
+    """Print each row as its first cell, with the others indented below it; nothing is cut."""
+    for first, *others in rows:
+        click.echo(first)
+        rest = _COLUMN_GAP.join(text for text in others if text)
+        for line in textwrap.wrap(
+            rest, width - 1, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
+        ):
+            click.echo(line)
+
+
 def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    widths = _widths(columns, rows)
     table = Table(box=None, pad_edge=False, padding=(0, len(_COLUMN_GAP), 0, 0), header_style="bold")
     for index, name in enumerate(columns):
-        # What stands first is what a person copies into the next command: it is never broken.
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=index == 0)
+        table.add_column(
+            name,
+            justify="right" if name in right else "left",
+            overflow="fold",
+            no_wrap=index == 0 or name in _COPIED or widths[index] <= _NARROWEST,
+        )
     for row in rows:
         table.add_row(*(Text(text, style=OUTCOME_STYLES.get(text, "")) for text in row))
     Console(width=terminal_width(), highlight=False).print(table)

@@ -10,6 +10,7 @@ from flowkit.cli.render.formats import counted, format_delay, format_seconds
 from flowkit.cli.render.output import say
 from flowkit.engine.progress import Quiet
 from flowkit.engine.report import NodeReport, RunReport
+from flowkit.errors import cut
 from flowkit.graph.graph import Graph
 from flowkit.records import Failure, Outcome
 
@@ -19,6 +20,7 @@ MOST_OTHERS = 500
 """How many executed nodes do; after that only counts are printed, and every failure."""
 
 _PAUSE = 5.0
+_LONGEST_REASON = 200
 
 
 def describe_node(node: NodeReport) -> str:
@@ -44,7 +46,7 @@ def describe_reason(node: NodeReport) -> str:
 def one_line(text: str) -> str:
     """Return the first line of what a person wrote, as a node has one line; the whole stands below the run."""
     first, *rest = text.strip().splitlines() or [""]
-    return f"{first} …" if rest else first
+    return cut(f"{first} …" if rest else first, _LONGEST_REASON)
 
 
 class SilentListener(Quiet):
