@@ -248,7 +248,8 @@ class SelectionError(UsageError):
         return cls(
             f"The selection {text!r} cannot be read.",
             [("at", term or "nothing")],
-            "write names with dbt's operators: 'train', '+train', 'train+', '2+train', '@train', 'tag:x', 'a b' or 'a,b'.",
+            "write names with dbt's operators: 'train', '+train', 'train+', '2+train', '@train', 'tag:x', 'a b' or "
+            "'a,b'.",
         )
 
     @classmethod

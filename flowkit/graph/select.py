@@ -2,8 +2,8 @@
 
 `train` is a node or, where no node has that very name, every element of a mapped call or every node of a step; `*` and
 `?` stand for any characters (brackets are part of a node's name); `tag:x` is every node whose step has that tag. `+a`
-adds what `a` needs, `a+` what needs it, `2+a` and `a+2` only so many edges far; `@a` is `a+` with all that those need. A space joins selections, a comma
-intersects them and binds tighter.
+adds what `a` needs, `a+` what needs it, `2+a` and `a+2` only so many edges far; `@a` is `a+` with all that those need.
+A space joins selections, a comma intersects them and binds tighter.
 
 This module alone uses networkx, and loads it only for operators: a plain name costs nothing.
 """
