@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from flowkit.authoring.gates import at_least as at_least
     from flowkit.authoring.gates import at_most as at_most
     from flowkit.authoring.gates import no_worse_than as no_worse_than
+    from flowkit.authoring.intervals import Interval as Interval
     from flowkit.authoring.pipeline import pipeline as pipeline
     from flowkit.authoring.promotion import as_type as as_type
     from flowkit.authoring.promotion import champion as champion
     from flowkit.authoring.promotion import promote as promote
+    from flowkit.authoring.secrets import Secret as Secret
     from flowkit.authoring.step import step as step
     from flowkit.authoring.types import Metrics as Metrics
     from flowkit.authoring.types import Skip as Skip
@@ -34,9 +36,11 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "FlowkitError": "flowkit.errors",
+    "Interval": "flowkit.authoring.intervals",
     "Metrics": "flowkit.authoring.types",
     "Promotion": "flowkit.records",
     "Run": "flowkit.results",
+    "Secret": "flowkit.authoring.secrets",
     "Session": "flowkit.session",
     "Skip": "flowkit.authoring.types",
     "Untracked": "flowkit.authoring.types",

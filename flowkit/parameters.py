@@ -6,7 +6,9 @@ current folder and is made absolute; a configured or default one starts at the p
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import datetime as dt
 import enum
 import json
 import math
@@ -14,11 +16,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flowkit.authoring.pipeline import Pipeline
+from flowkit.authoring.intervals import Interval
+from flowkit.authoring.pipeline import Pipeline, admits_interval
+from flowkit.authoring.secrets import MASK, Secret
 from flowkit.errors import ArgumentError, ParameterError
 from flowkit.errors.wording import nearest_name
 from flowkit.graph.typecheck import format_hint
 from flowkit.records import ParameterSpecification
+from flowkit.typed_shapes import holds_secret
 from flowkit.typed_values import (
     MisfitError,
     UnsupportedError,
@@ -26,7 +31,9 @@ from flowkit.typed_values import (
     adapter_of,
     bare,
     members_of,
+    parse_json,
     read_data,
+    read_interval,
     read_text,
 )
 
@@ -36,6 +43,7 @@ UNKEPT = ""
 _CONFIGURED = "[tool.flowkit] params"
 _RECORDED = "the recorded run"
 _MEMBER = "member of the union"
+_BYTES = "bytes"
 
 
 def parse_parameters(
@@ -117,6 +125,8 @@ def _read_given(pipeline: Pipeline[Any, Any], parameter: ParameterSpecification,
     if text.startswith("@") and text.endswith(".json"):
         return _read_file(pipeline, parameter, Path(text[1:]))
     try:
+        if admits_interval(parameter.hint) and text not in ("null", "None"):
+            return read_interval(text, pipeline.timetable.timezone)
         return read_text(text, parameter.hint)
     except MisfitError as error:
         raise _misfit(pipeline, parameter, text, f"-p {parameter.name}", str(error)) from None
@@ -127,20 +137,27 @@ def _read_given(pipeline: Pipeline[Any, Any], parameter: ParameterSpecification,
 def _read_file(pipeline: Pipeline[Any, Any], parameter: ParameterSpecification, path: Path) -> Any:
     origin = f"-p {parameter.name}"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        return absolute(read_data(data, parameter.hint))
+        data = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        raise _misfit(pipeline, parameter, f"@{path}", origin, f"file '{path}': {said}") from None
+    try:
+        return absolute(_read_by_hint(pipeline, parameter, data))
     except MisfitError as error:
         raise _misfit(pipeline, parameter, json.dumps(data), f"{origin}=@{path}", str(error)) from None
-    except (OSError, ValueError, RecursionError) as error:
-        said = error.strerror if isinstance(error, OSError) else f"not JSON, {error}"
-        raise _misfit(pipeline, parameter, f"@{path}", origin, f"file '{path}': {said}") from None
     except UnsupportedError:
         raise ParameterError.for_unsupported(pipeline.name, parameter.name, format_hint(parameter.hint)) from None
 
 
+def _read_by_hint(pipeline: Pipeline[Any, Any], parameter: ParameterSpecification, value: Any) -> Any:
+    if admits_interval(parameter.hint) and value is not None:
+        return read_interval(value, pipeline.timetable.timezone)
+    return read_data(value, parameter.hint)
+
+
 def _read_configured(pipeline: Pipeline[Any, Any], parameter: ParameterSpecification, value: Any) -> Any:
     try:
-        return read_data(value, parameter.hint)
+        return _read_by_hint(pipeline, parameter, value)
     except MisfitError as error:
         raise _misfit(pipeline, parameter, repr(value), _CONFIGURED, str(error)) from None
     except UnsupportedError:
@@ -157,6 +174,8 @@ def _read_recorded(pipeline: Pipeline[Any, Any], parameter: ParameterSpecificati
 def _misfit(
     pipeline: Pipeline[Any, Any], parameter: ParameterSpecification, given: str, origin: str, problem: str
 ) -> ParameterError:
+    # Who gives a secret by its value instead of its name must not find it on the terminal.
+    given = MASK if holds_secret(parameter.hint) else given
     return ParameterError.for_value(pipeline.name, parameter.name, format_hint(parameter.hint), given, origin, problem)
 
 
@@ -167,6 +186,14 @@ def _show(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
+    if isinstance(value, Secret):
+        return value.name
+    if isinstance(value, (dt.datetime, dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, Interval):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
     if isinstance(value, Mapping):
         return {str(key): _show(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -204,6 +231,10 @@ def _write(value: Any, hint: Any) -> str | None:
         return json.dumps(str(value), ensure_ascii=False)
     if isinstance(value, enum.Enum):
         return json.dumps(value.name)
+    if isinstance(value, (Interval, Secret)):
+        return json.dumps(str(value) if isinstance(value, Interval) else value.name)
+    if type(value) is bytes:
+        return json.dumps({_BYTES: base64.b64encode(value).decode("ascii")})
     try:
         from pydantic_core import PydanticSerializationError
 
@@ -218,6 +249,8 @@ def _load(text: str, hint: Any) -> Any:
     members = members_of(hint)
     if len(members) > 1 and isinstance(data, dict) and data.keys() == {_MEMBER, "value"}:
         return _load(data["value"], members[data[_MEMBER]])
+    if hint is bytes and isinstance(data, dict):
+        return base64.b64decode(data[_BYTES])
     if type(data) is int and hint is float:
         return data
     return read_data(data, hint)

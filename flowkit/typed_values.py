@@ -6,6 +6,7 @@ one by pydantic, which is loaded only then. A value that does not fit raises `Mi
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import json
 import os
@@ -16,8 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
+from flowkit.authoring.intervals import Interval
+from flowkit.authoring.secrets import Secret
 from flowkit.authoring.types import UntrackedMarker
+from flowkit.errors import IntervalError, SecretUseError
 from flowkit.graph.arguments import replace_leaves
+from flowkit.typed_shapes import find_surprise
 
 _NOTHING = frozenset({"null", "None"})
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -32,7 +37,7 @@ class UnsupportedError(TypeError):
 
 
 def read_text(text: str, hint: Any) -> Any:
-    """Return the value that a person's `text` stands for; containers are written as JSON.
+    """Return the value that a person's `text` stands for; containers are written as JSON, bytes as UTF-8 text.
 
     A `Path` is made absolute from the current folder.
 
@@ -44,6 +49,8 @@ def read_text(text: str, hint: Any) -> Any:
     members = members_of(hint)
     if len(members) > 1:
         return _read_union(text, members)
+    if typing.get_origin(hint) is Secret:
+        return _read_secret(text)
     reader = _TEXT_READERS.get(hint) if isinstance(hint, type) else None
     if reader is not None:
         return reader(text)
@@ -118,7 +125,9 @@ def _read_whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise MisfitError("it is not a whole number") from None
+        digits = len(text.strip().lstrip("+-"))
+        long = text.strip().lstrip("+-").isdecimal()
+        raise MisfitError(f"it has {digits} digits, too many" if long else "it is not a whole number") from None
 
 
 def _read_number(text: str) -> float:
@@ -147,7 +156,35 @@ def _read_path(text: str) -> Path:
 
 
 def _absolute_path(path: Path) -> Path:
-    return Path(os.path.abspath(path.expanduser()))
+    if "\0" in str(path):
+        raise MisfitError("a path cannot have a NUL in it")
+    try:
+        return Path(os.path.abspath(path.expanduser()))
+    except RuntimeError:
+        raise MisfitError(f"there is no user {path.parts[0].removeprefix('~')!r} with a home folder") from None
+
+
+def _read_secret(value: Any) -> Secret[str]:
+    try:
+        return Secret(value)
+    except SecretUseError as error:
+        raise MisfitError(error.message) from None
+
+
+def read_interval(value: Any, timezone: str = "UTC") -> Interval:
+    """Return the interval of an ISO 8601 text, or of a TOML date; days are those of `timezone`.
+
+    Raises:
+        MisfitError: It is none.
+    """
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        value = value.isoformat()
+    if not isinstance(value, str):
+        raise MisfitError(f"it is of type {type(value).__name__}")
+    try:
+        return Interval.parse(value, timezone)
+    except IntervalError as error:
+        raise MisfitError(error.hint) from None
 
 
 _TEXT_READERS: Mapping[type, Callable[[str], Any]] = {
@@ -155,6 +192,9 @@ _TEXT_READERS: Mapping[type, Callable[[str], Any]] = {
     float: _read_number,
     bool: _read_flag,
     str: lambda text: text,
+    bytes: lambda text: text.encode("utf-8", "surrogateescape"),
+    Interval: read_interval,
+    Secret: _read_secret,
     Path: _read_path,
     types.NoneType: _read_nothing,
 }
@@ -192,21 +232,34 @@ def _names_of(kind: type[enum.Enum]) -> dict[str, enum.Enum]:
 def _json_or_text(text: str) -> Any:
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise MisfitError("it is nested too deeply") from None
+    except ValueError:
         return text
 
 
 def _read_with_pydantic(text: str, hint: Any) -> Any:
     adapter = adapter_of(hint)
     if text.lstrip()[:1] in ("[", "{", '"'):
-        try:
-            json.loads(text)
-        except ValueError as error:
-            raise MisfitError(f"it is not JSON, {error}") from None
-        except RecursionError:
-            raise MisfitError("it is nested too deeply") from None
+        surprise = find_surprise(parse_json(text), hint)
+        if surprise is not None:
+            raise MisfitError(surprise)
         return _validated(adapter.validate_json, text)
     return _validated(adapter.validate_strings, text)
+
+
+def parse_json(text: str) -> Any:
+    """Return what a JSON text holds.
+
+    Raises:
+        MisfitError: It is not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise MisfitError("it is nested too deeply") from None
+    except ValueError as error:
+        raise MisfitError(f"it is not JSON, {error}") from None
 
 
 def _validated(validate: Callable[[Any], Any], value: Any) -> Any:
@@ -230,14 +283,29 @@ def _read_one(value: Any, hint: Any) -> Any:
     if hint in (int, float, bool, str, types.NoneType):
         return _read_scalar(value, hint)
     if hint is Path:
-        return Path(_read_scalar(value, str))
+        return _as_path(_read_scalar(value, str))
+    if hint is bytes and isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape")
+    if hint is Interval:
+        return read_interval(value)
+    if hint is Secret or typing.get_origin(hint) is Secret:
+        return _read_secret(value)
     if typing.get_origin(hint) is typing.Literal:
         return _pick_exact(value, {repr(one): one for one in typing.get_args(hint)})
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return _pick(str(value), _names_of(hint))
     if hint is Any or hint is object:
         return value
+    surprise = find_surprise(value, hint)
+    if surprise is not None:
+        raise MisfitError(surprise)
     return _validated(adapter_of(hint).validate_python, value)
+
+
+def _as_path(text: str) -> Path:
+    if "\0" in text:
+        raise MisfitError("a path cannot have a NUL in it")
+    return Path(text)
 
 
 def _read_scalar(value: Any, hint: Any) -> Any:

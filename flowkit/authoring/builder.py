@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from flowkit.authoring.handles import Handle, Pending, hint_of, leaf_of
-from flowkit.errors import HandleError, PipelineDefinitionError, StepDefinitionError
+from flowkit.authoring.secrets import Secret
+from flowkit.errors import HandleError, PipelineDefinitionError, SecretUseError, StepDefinitionError
 from flowkit.graph.arguments import Gather, Ref, replace_leaves
 from flowkit.graph.graph import Graph, Node, NodeKind, Wire
 from flowkit.records import Location, StepSpecification
@@ -54,7 +55,7 @@ class GraphBuilder:
         Raises:
             PipelineDefinitionError: Another step of this name is in the pipeline already.
         """
-        if not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise StepDefinitionError.for_bad_name("node", name)
         if len(name) > LONGEST_NAME:
             raise StepDefinitionError.for_long_name("node", name)
@@ -105,6 +106,8 @@ class GraphBuilder:
                 return leaf
             if isinstance(item, Pending):
                 raise HandleError.for_use(item._describe(), f"passed on as {parameter!r} of {name!r}")
+            if isinstance(item, Secret) and item.is_given:
+                raise SecretUseError.for_node(name, parameter)
             return item
 
         return replace_leaves(value, replace, hint)

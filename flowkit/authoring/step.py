@@ -90,7 +90,7 @@ class Step(Generic[P, R]):
     def _add_to(self, builder: GraphBuilder, args: Sequence[Any], kwargs: Mapping[str, Any], location: Location) -> Any:
         step = self.specification
         arguments = bind_arguments("step", step.name, step.parameters, args, kwargs)
-        name = builder.name_call(self._call_name or step.name, step)
+        name = builder.name_call(step.name if self._call_name is None else self._call_name, step)
         dimension = find_dimension(step.name, arguments)
         if dimension is None:
             return self._add_node(builder, name, arguments, None, location)

@@ -16,6 +16,7 @@ from types import FrameType, ModuleType, TracebackType
 from typing import Any, NamedTuple
 
 from flowkit.authoring.handles import Pending
+from flowkit.authoring.secrets import Secret
 from flowkit.codecs.hints import type_name
 from flowkit.errors import CodecError
 
@@ -40,11 +41,13 @@ _THREAD = Refusal("A thread, process or pool", "wait for its result and return t
 _MODULE = Refusal("A module", "import it in the step that uses it")
 _FRAME = Refusal("A frame or traceback", "return a text made from it with the traceback module")
 _HANDLE = Refusal("A step's handle", "call the step in the @pipeline body and return plain data from steps")
+_SECRET = Refusal("A secret", "use it in the step, and let each step that needs it take the secret as a parameter")
 
 _BUFFERS = (io.BytesIO, io.StringIO)
 
 _BY_BASE: tuple[tuple[tuple[Any, ...], Refusal], ...] = (
     ((Pending,), _HANDLE),
+    ((Secret,), _SECRET),
     ((ModuleType,), _MODULE),
     ((FrameType, TracebackType), _FRAME),
     ((Generator, AsyncGenerator), _GENERATOR),

@@ -8,6 +8,7 @@ FlowkitError
 │   ├── ArgumentError
 │   ├── EdgeError
 │   ├── HandleError
+│   ├── IntervalError
 │   └── GateError
 ├── UsageError               exit 2
 │   ├── TargetError
@@ -18,6 +19,7 @@ FlowkitError
 │   └── RegistryError
 ├── EncodingError            exit 2
 ├── OutputError              exit 1, what a command says cannot be written
+├── SecretUseError           exit 2
 ├── StepError                exit 1, one node
 │   ├── InputError
 │   │   └── StepInputError
@@ -31,6 +33,7 @@ FlowkitError
 │   ├── StepExitError
 │   ├── StepLimitError
 │   ├── StepRaisedError
+│   ├── SecretError
 │   └── PromotionError
 └── StoreError               exit 4
     ├── LostArtifactError
@@ -48,6 +51,7 @@ from flowkit.errors.definition import (
     DefinitionError,
     EdgeError,
     HandleError,
+    IntervalError,
     PipelineDefinitionError,
     StepDefinitionError,
 )
@@ -66,6 +70,7 @@ from flowkit.errors.lineage import LineageError
 from flowkit.errors.recorded import NotRecordedError
 from flowkit.errors.registry import GateError, RegistryError
 from flowkit.errors.remote import RemoteError
+from flowkit.errors.secrets import SecretError, SecretUseError
 from flowkit.errors.step import (
     ContractError,
     InputError,
@@ -97,6 +102,7 @@ __all__ = [
     "GateError",
     "HandleError",
     "InputError",
+    "IntervalError",
     "LineageError",
     "LostArtifactError",
     "NotRecordedError",
@@ -106,6 +112,8 @@ __all__ = [
     "PromotionError",
     "RegistryError",
     "RemoteError",
+    "SecretError",
+    "SecretUseError",
     "SelectionError",
     "SettingError",
     "StepDeathError",

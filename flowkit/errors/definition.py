@@ -95,6 +95,15 @@ class StepDefinitionError(DefinitionError):
         return cls(f"The option {option}={show_value(value)} is not {plain}.", [], f"give {option} as {wanted}.")
 
     @classmethod
+    def for_schedule(cls, schedule: object, problem: str) -> Self:
+        """A `schedule` that is no cron expression."""
+        return cls(
+            f"The option schedule={schedule!r} is not a cron expression.",
+            [("problem", problem), ("fields", "minute hour day-of-month month day-of-week")],
+            "write it like schedule='0 6 * * *', every day at six.",
+        )
+
+    @classmethod
     def for_contract(cls, name: str, place: str, problem: str, where: str) -> Self:
         """A contract in an annotation that no table can meet."""
         return cls(
@@ -314,6 +323,46 @@ class ArgumentError(DefinitionError):
             f"promote(to={to!r}) has no gate, so anything would be promoted.",
             [],
             "give at least one, such as gates=[fk.at_least('accuracy', 0.8)].",
+        )
+
+
+class IntervalError(DefinitionError):
+    """An interval or time zone that there cannot be."""
+
+    @classmethod
+    def for_text(cls, text: str) -> Self:
+        """A text that is no interval."""
+        return cls(
+            f"{text!r} is not an interval.",
+            [],
+            "write a day (2026-03-01), a month (2026-03), or start/end, without the end (2026-03-01/2026-03-08).",
+        )
+
+    @classmethod
+    def for_naive(cls, bound: str, value: object) -> Self:
+        """A bound that is no instant."""
+        return cls(
+            f"The {bound} of an interval must be a datetime with a time zone.",
+            [("given", repr(value))],
+            "give it one, such as datetime(2026, 3, 1, tzinfo=UTC), or write Interval.of_day(date(2026, 3, 1)).",
+        )
+
+    @classmethod
+    def for_order(cls, start: str, end: str) -> Self:
+        """An interval that ends before it starts, or at once."""
+        return cls(
+            "An interval must end after it starts.",
+            [("start", start), ("end", end)],
+            "the end is not included: a day ends with the next one's first moment.",
+        )
+
+    @classmethod
+    def for_zone(cls, name: object, known: Sequence[str]) -> Self:
+        """A time zone that the system does not know."""
+        return cls(
+            f"There is no time zone {name!r}.",
+            [],
+            suggest(str(name), known, "use an IANA name, such as 'UTC' or 'Europe/Berlin'."),
         )
 
 

@@ -16,11 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from flowkit.execution.masking import copy_masked
+
 LONGEST_LOG = 10 * 1000 * 1000
 """Bytes of one attempt's output that are kept: half from its beginning, half from its end."""
 
 _HALF = LONGEST_LOG // 2
-_PIECE = 1 << 20
 _PUNCH_HOLE_KEEP_SIZE = 0x03
 _BLOCK = 4096
 _STREAMS = ((1, "stdout"), (2, "stderr"))
@@ -53,7 +54,7 @@ class Spool:
         return os.fstat(self.descriptor).st_size
 
     def save(self, path: str) -> bool:
-        """Copy what was printed to the log at `path`, and say whether there was anything."""
+        """Copy what was printed to the log at `path`, without secrets, and say whether there was anything."""
         size = self.size
         if size == 0:
             return False
@@ -105,12 +106,7 @@ class Spool:
         os.close(self.descriptor)
 
     def _copy(self, file: io.BufferedWriter, start: int, end: int) -> None:
-        while start < end:
-            piece = os.pread(self.descriptor, min(_PIECE, end - start), start)
-            if not piece:
-                return
-            file.write(piece)
-            start += len(piece)
+        copy_masked(self.descriptor, start, end, file.write)
 
 
 class Capture(Protocol):

@@ -9,6 +9,7 @@ import pickle
 from dataclasses import dataclass
 
 from flowkit.execution.base import NodeOrder, Packet
+from flowkit.execution.masking import secrets_in
 from flowkit.records import Digest
 
 _BY_VALUE = b"__main__"
@@ -16,7 +17,7 @@ _BY_VALUE = b"__main__"
 
 @dataclass(frozen=True, slots=True)
 class NodeSlip:
-    """What a supervisor knows of a node; `timeout` in seconds, `memory` in bytes."""
+    """What a supervisor knows of a node; `timeout` in seconds, `memory` in bytes, `secrets` by name."""
 
     node: str
     step: str
@@ -26,6 +27,7 @@ class NodeSlip:
     memory: int | None
     log: str
     key: Digest | None
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def _slip_of(order: NodeOrder) -> NodeSlip:
         memory=options.memory,
         log=order.log,
         key=order.key,
+        secrets=tuple(secret.name for _, secret in secrets_in(order.arguments)),
     )
 
 

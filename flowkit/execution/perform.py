@@ -23,6 +23,7 @@ from flowkit.execution.base import NodeOrder
 from flowkit.execution.capture import Capture, flush_streams
 from flowkit.execution.failure import Circumstances, describe_failure, skip_reason
 from flowkit.execution.isolation import WorkFolder, isolated, read_peak_memory, reset_peak_memory
+from flowkit.execution.masking import mask_result, read_secrets
 from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.recorder import RECORDER, Observation
 from flowkit.execution.observing.wording import describe_unstable, name_undeclared, warn_of_undeclared
@@ -140,7 +141,7 @@ def perform(
     finally:
         printed = context.capture.end(f"{context.folder}/{order.log}")
         context.work.reset()
-    return StepResult(
+    result = StepResult(
         node=order.node,
         attempt=order.attempt,
         token=order.token,
@@ -160,6 +161,7 @@ def perform(
         lost=account.lost,
         uncached=account.uncached,
     )
+    return mask_result(result)
 
 
 def failed_result(
@@ -167,7 +169,7 @@ def failed_result(
 ) -> StepResult:
     """Return the result of an attempt that failed before its step could be called."""
     around = Circumstances(order.step.name, context.root, [file.path for file in files_of(order.arguments)])
-    return StepResult(
+    result = StepResult(
         node=order.node,
         attempt=order.attempt,
         token=order.token,
@@ -178,6 +180,7 @@ def failed_result(
         failure=describe_failure(error, around),
         worker=context.worker,
     )
+    return mask_result(result)
 
 
 def _attempt(
@@ -208,6 +211,7 @@ def _call(
     account: _Account,
     reaches: Collection[str],
 ) -> Any:
+    read_secrets(order.arguments)
     loader = ArgumentLoader(context.store, context.codecs, context.work, resolve, context.code)
     values: Mapping[str, Any] = loader.load(order, specification)
     declared = [file.path for file in files_of(order.arguments)]

@@ -7,6 +7,7 @@ import sysconfig
 import traceback
 from types import TracebackType
 
+from flowkit.authoring.secrets import mask
 from flowkit.errors import cut
 
 _FLOWKIT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -23,14 +24,14 @@ def format_trace(error: BaseException) -> str:
     formatted = traceback.TracebackException.from_exception(error, compact=True)
     if not _strip(formatted, set()):
         return ""
-    text = "\n".join(cut(line, _LONGEST_LINE) for line in "".join(formatted.format()).split("\n"))
+    text = "\n".join(cut(line, _LONGEST_LINE) for line in mask("".join(formatted.format())).split("\n"))
     return text if len(text) <= _LONGEST_TRACE else f"{text[:_LONGEST_TRACE]}\n… cut\n"
 
 
 def text_of(error: BaseException) -> str:
-    """Return an exception's own text, shortened; also where its `__str__` fails."""
+    """Return an exception's own text, without secrets, shortened; also where its `__str__` fails."""
     try:
-        text = str(error).strip()
+        text = mask(str(error)).strip()
     except Exception as problem:  # noqa: BLE001  (whatever a user's __str__ raises, the failure must be told)
         text = f"<its text cannot be shown: {type(problem).__name__}>"
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} …"

@@ -15,6 +15,7 @@ from flowkit.execution.base import ExecutorEvent, NodeEnded, NodeReturned, NodeS
 from flowkit.execution.envelope import Envelope, NodeSlip
 from flowkit.execution.failure import record_failure
 from flowkit.execution.host_process import Death, HostProcess
+from flowkit.execution.masking import learn_secrets
 from flowkit.execution.packets import NO_KEY, WITHDRAWN
 from flowkit.records import Digest, Failure, FailureKind, Outcome, StepResult
 from flowkit.store.names import LIVE_SUFFIX
@@ -285,6 +286,7 @@ class PacketWatch:
 
     def _result(self, running: _Running, outcome: Outcome, failure: Failure | None) -> StepResult:
         slip = running.slip
+        learn_secrets(slip.secrets)
         printed = self._host.spool.save(f"{self._store}/{slip.log}")
         return StepResult(
             node=slip.node,

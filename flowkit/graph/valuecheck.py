@@ -119,6 +119,8 @@ def _fit_class(value: Any, hint: Any, origin: Any, arguments: tuple[Any, ...], l
     if not isinstance(origin, type):
         return _judge(value, hint)
     fits = class_fits(type(value), origin)
+    if fits and getattr(origin, "any_argument_fits", False):
+        return FITS
     if fits is None or (fits and arguments and not is_container(origin)):
         return _judge(value, hint)
     if not fits:
