@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
-from flowkit.engine.report import NodeReport, RunReport
+from flowkit.engine.report import NodeReport, PromotionReport, RunReport
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import NotRecordedError, StepError
-from flowkit.graph.graph import Graph
 from flowkit.records import Outcome, RunStatus
+
+
+class Outputs(Protocol):
+    """Knows how the outputs of one node are annotated."""
+
+    def output_hint(self, name: str, /) -> Any:
+        """Return the annotation of an output."""
+        ...
+
+
+class Nodes(Protocol):
+    """Knows the nodes of a run by name: its graph, or what is left of that in the record."""
+
+    def __getitem__(self, node: str, /) -> Outputs: ...
 
 
 class NodeResult:
@@ -19,7 +32,7 @@ class NodeResult:
         report: Everything that is known of the node's end: reason, seconds, error, outputs.
     """
 
-    def __init__(self, report: NodeReport, graph: Graph, workspace: Workspace) -> None:
+    def __init__(self, report: NodeReport, graph: Nodes, workspace: Workspace) -> None:
         self.report = report
         self._graph = graph
         self._workspace = workspace
@@ -90,7 +103,7 @@ class Run:
         report: Everything that is known of its end, as `run --json` prints it.
     """
 
-    def __init__(self, report: RunReport, graph: Graph, workspace: Workspace) -> None:
+    def __init__(self, report: RunReport, graph: Nodes, workspace: Workspace) -> None:
         self.report = report
         self._graph = graph
         self._workspace = workspace
@@ -107,6 +120,11 @@ class Run:
     def status(self) -> RunStatus:
         """How it ended."""
         return self.report.status
+
+    @property
+    def promotions(self) -> tuple[PromotionReport, ...]:
+        """What its promotions decided."""
+        return self.report.promotions
 
     @property
     def nodes(self) -> tuple[str, ...]:

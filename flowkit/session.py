@@ -6,7 +6,7 @@ import atexit
 import os
 import tempfile
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -31,13 +31,28 @@ from flowkit.graph.select import Selection, ancestors_of
 from flowkit.lineage.entries import Entries
 from flowkit.parameters import dump_parameters, show_parameters
 from flowkit.project import Project
+from flowkit.reopened import reopen_last
 from flowkit.results import Run
 
 P = ParamSpec("P")
 
 
+class _OfSessionOrDefault:
+    """A method of a session that, called on the class, is that of the session which `run` uses."""
+
+    def __init__(self, function: Callable[[Session, Pipeline[..., Any]], Run]) -> None:
+        self._function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, session: Session | None, owner: type[Session]) -> Callable[[Pipeline[..., Any]], Run]:
+        function = self._function
+        return lambda pipeline: function(session if session is not None else _default_for(pipeline), pipeline)
+
+
 class Session:
     """Runs pipelines of one project with one store, one after the other, and keeps its workers warm in between.
+
+    Close it, or use it in a `with`; what is still open when the process ends is closed then.
 
     Args:
         store: The store's folder; by default `.flowkit` in the project's root, or what the configuration says.
@@ -111,8 +126,18 @@ class Session:
         report = self._run_graph(pipeline, graph, parameters, target, self._force, Quiet(), ())
         return Run(report, graph, self.workspace_for(pipeline))
 
+    @_OfSessionOrDefault
+    def last(self, pipeline: Pipeline[..., Any]) -> Run:
+        """Return the latest run of a pipeline from its record; `Session.last(taxi)` looks into the default store.
+
+        Raises:
+            NotRecordedError: No run of it was recorded.
+        """
+        return reopen_last(pipeline, self.workspace_for(pipeline))
+
     def close(self) -> None:
         """End the workers and close the store."""
+        atexit.unregister(self.close)
         with self._own():
             if self._executor is not None:
                 self._executor.close()
@@ -228,6 +253,9 @@ class Session:
     def workspace_for(self, pipeline: Pipeline[..., Any]) -> Workspace:
         """Return the opened store of the project that a pipeline belongs to."""
         with self._own():
+            # Again and again is harmless: `close` takes all of them away.
+            atexit.unregister(self.close)
+            atexit.register(self.close)
             return self._open_workspace(pipeline)
 
     def _open_workspace(self, pipeline: Pipeline[..., Any]) -> Workspace:
@@ -348,9 +376,11 @@ def run(pipeline: Pipeline[P, Any], *args: P.args, **kwargs: P.kwargs) -> Run:
         >>> run.status, run["add"].value()
         (<RunStatus.SUCCEEDED: 'succeeded'>, 3)
     """
+    return _default_for(pipeline).run(pipeline, *args, **kwargs)
+
+
+def _default_for(pipeline: Pipeline[..., Any]) -> Session:
+    """Return the session that this process keeps for a pipeline's project."""
     root = str(Project.containing(Path(pipeline.location.file).parent).root)
     with _DEFAULT_LOCK:
-        if root not in _DEFAULT:
-            _DEFAULT[root] = Session()
-            atexit.register(_DEFAULT[root].close)
-    return _DEFAULT[root].run(pipeline, *args, **kwargs)
+        return _DEFAULT.setdefault(root, Session())

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
+from flowkit.authoring.pipeline import Pipeline
 from flowkit.cli import options
 from flowkit.cli.opening import open_session, open_target
 from flowkit.cli.render.diagrams import draw_dot, draw_mermaid, draw_tree, graph_to_json, node_to_json
 from flowkit.cli.render.formats import counted
 from flowkit.cli.render.output import print_json, print_table
 from flowkit.cli.render.summary import count_outcomes, node_rows
-from flowkit.engine.report import JSON_FORMAT
+from flowkit.engine.report import JSON_FORMAT, format_time
 from flowkit.frames import telling_place
 from flowkit.graph.select import Selection
 
@@ -39,6 +42,7 @@ def check(
                 "format": JSON_FORMAT,
                 "pipeline": opened.pipeline.name,
                 "nodes": [node_to_json(node) for node in report.graph],
+                "schedule": _schedule_to_json(opened.pipeline),
                 "warnings": list(report.warnings),
                 "deferred": list(report.deferred),
             }
@@ -53,6 +57,23 @@ def check(
     edges = counted(len(graph.edges), "edge")
     later = f"; {len(report.deferred)} of them checked on the value" if report.deferred else ""
     click.echo(f"{opened.target} checks: {counted(len(graph), 'node')}, {edges}{later}")
+    schedule = _schedule_to_json(opened.pipeline)
+    if schedule is not None:
+        click.echo(f"schedule '{schedule['cron']}' in {schedule['timezone']}: next at {schedule['next']}")
+
+
+def _schedule_to_json(pipeline: Pipeline[..., Any]) -> dict[str, str] | None:
+    timetable = pipeline.timetable
+    upcoming = next(timetable.ticks_after(datetime.now(UTC)), None)
+    if timetable.schedule is None or upcoming is None:
+        return None
+    return {
+        "cron": timetable.schedule,
+        "timezone": timetable.timezone,
+        "catchup": timetable.catchup,
+        "overlap": timetable.overlap,
+        "next": format_time(upcoming.timestamp()),
+    }
 
 
 @click.command(epilog=options.example("flowkit plan pipelines/taxi.py -p C=0.5"))
