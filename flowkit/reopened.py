@@ -13,6 +13,7 @@ from flowkit.engine.report import NodeReport, PromotionReport, RunReport
 from flowkit.engine.workspace import Workspace
 from flowkit.lineage.history import LAST, artifacts_of, details_of, find_run, metrics_of, nodes_of, run_summary
 from flowkit.lineage.reader import Reader
+from flowkit.lineage.rows import NodeRow
 from flowkit.records import Outcome, Reason, RunSummary, StepSpecification
 from flowkit.registry.models import promotions_of
 from flowkit.results import Run
@@ -81,8 +82,15 @@ def _report_of(reader: Reader, summary: RunSummary) -> RunReport:
 def _nodes_of(reader: Reader, run: str) -> tuple[NodeReport, ...]:
     details, outputs = details_of(reader, run), artifacts_of(reader, run)
     metrics: dict[str, list[tuple[str, float]]] = {}
-    for row in metrics_of(reader, run):
-        metrics.setdefault(row.node, []).append((row.name, float("nan") if row.value is None else row.value))
+    for metric in metrics_of(reader, run):
+        value = float("nan") if metric.value is None else metric.value
+        metrics.setdefault(metric.node, []).append((metric.name, value))
+    recorded = nodes_of(reader, run)
+    # Elements were recorded as they ended; each map stands where its first one does.
+    place: dict[str, int] = {}
+    for row in recorded:
+        place.setdefault(_call_of(row), len(place))
+    recorded = tuple(sorted(recorded, key=lambda row: (place[_call_of(row)], row.map_index or 0)))
     return tuple(
         NodeReport(
             node=row.node,
@@ -100,8 +108,12 @@ def _nodes_of(reader: Reader, run: str) -> tuple[NodeReport, ...]:
             outputs=outputs.get(row.node, ()),
             metrics=tuple(metrics.get(row.node, ())),
         )
-        for row in nodes_of(reader, run)
+        for row in recorded
     )
+
+
+def _call_of(row: NodeRow) -> str:
+    return row.node if row.map_index is None else row.node.rpartition("[")[0]
 
 
 def _promotions_of(reader: Reader, run: str, nodes: tuple[NodeReport, ...]) -> tuple[PromotionReport, ...]:

@@ -26,6 +26,8 @@ from flowkit.store.files import make_folder, write_file_durably
 from flowkit.store.folder import StoreFolder, reporting
 
 _FOLDER = "bundles"
+# The second is multiprocessing's name for the first, there once something has started a process.
+_MAIN = ("__main__", "__mp_main__")
 _DIGITS = frozenset("0123456789abcdef")
 
 
@@ -78,7 +80,7 @@ def build_bundle(project: Project) -> Bundle:
     """
     found = {}
     for name, file in project_modules(project).items():
-        if name == "__main__" or not file.endswith(".py"):
+        if name in _MAIN or not file.endswith(".py"):
             continue
         source = _read_source(file)
         if source is not None:
