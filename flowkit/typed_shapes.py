@@ -77,7 +77,7 @@ def _fields_of(hint: Any) -> dict[str, Any] | None:
     if dataclasses.is_dataclass(hint):
         hints = _hints_of(hint)
         return {field.name: hints.get(field.name, Any) for field in dataclasses.fields(hint) if field.init}
-    if typing.is_typeddict(hint):
+    if issubclass(hint, dict) and hasattr(hint, "__total__"):
         return _hints_of(hint)
     models = getattr(hint, "model_fields", None)
     if not isinstance(models, dict) or getattr(hint, "model_config", {}).get("extra") == "allow":

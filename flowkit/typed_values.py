@@ -118,7 +118,10 @@ def adapter_of(hint: Any) -> Any:
         raise UnsupportedError from error
     except PydanticUserError:
         # A model or dataclass has a configuration of its own, and takes no other.
-        return TypeAdapter(hint)
+        try:
+            return TypeAdapter(hint)
+        except PydanticUserError as error:
+            raise UnsupportedError from error
 
 
 def _read_whole(text: str) -> int:
