@@ -9,6 +9,8 @@ import nbclient
 import nbformat
 import pytest
 
+from tests.docs.blocks import ROOT, blocks_of
+
 pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
 STEPS = """
@@ -116,3 +118,12 @@ def test_a_failed_cell_says_why_and_the_next_edit_mends_it(tmp_path: Path) -> No
     assert said[1].startswith("failed executed")
     assert "ZeroDivisionError" in said[2]
     assert said[3] == "succeeded reused [0, 1, 2]"
+
+
+def test_the_guide_works_as_a_notebook(tmp_path: Path) -> None:
+    """The cells of the page on notebooks, executed one after the other in one kernel, hold what they assert."""
+    blocks = blocks_of(ROOT / "docs" / "how-to" / "notebook.md")
+    cells = [block.text for block in blocks if block.language == "python"]
+    assert len(cells) == 3
+
+    execute(project(tmp_path / "explore"), *cells)
