@@ -32,6 +32,14 @@ class Interval:
 
     Raises:
         IntervalError: A bound has no time zone, the end is not after the start, or there is no such zone.
+
+    Example:
+        >>> import flowkit as fk
+        >>> march = fk.Interval.parse("2026-03")
+        >>> march
+        Interval('2026-03-01T00:00:00Z/2026-04-01T00:00:00Z')
+        >>> march.day.isoformat()
+        '2026-03-01'
     """
 
     start: dt.datetime

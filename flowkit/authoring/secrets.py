@@ -41,6 +41,16 @@ class Secret(Generic[T_co]):
 
     Raises:
         SecretUseError: It is no such name.
+
+    Example:
+        >>> import flowkit as fk
+        >>> @fk.step
+        ... def connect(db: fk.Secret[str] = fk.Secret("CHURN_DB")) -> int:
+        ...     return len(db.value)
+        >>> connect(fk.Secret.of("sqlite://"))
+        9
+        >>> fk.Secret("CHURN_DB")
+        Secret('CHURN_DB')
     """
 
     __slots__ = ("_given", "_name")
