@@ -174,6 +174,7 @@ def test_texts_lose_every_form_of_a_value(monkeypatch: pytest.MonkeyPatch) -> No
     assert mask("abcdef") == "abcdef"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [0, 1, (1 << 20) - 9, (1 << 20) - 1, 1 << 20, 5_000_000 - 7, 5_000_000 + 6_000_000])
 def test_a_log_loses_secrets_at_every_border(before: int, tmp_path: Path) -> None:
     """No border of a piece, nor the cut of a log that is too long, lets a secret or a part of one through."""
