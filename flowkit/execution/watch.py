@@ -191,6 +191,7 @@ class PacketWatch:
     def _look_after(self, running: _Running) -> None:
         if time.monotonic() - running.since < _MEMORY_SECONDS:
             return
+        learn_secrets(running.slip.secrets)
         running.told = self._host.spool.append(self._live_log(running.slip), running.told)
         self._host.spool.trim()
         used = self._host.memory() if running.slip.memory else 0

@@ -150,3 +150,40 @@ def test_a_changed_value_reuses_and_a_missing_one_is_named(tmp_path: Path) -> No
     assert project.flowkit(*command, VAULT_PASSWORD=CANARY).named("executed") == ["good"]
     assert project.flowkit(*command, VAULT_PASSWORD="another value").named("reused") == ["good"]
     assert project.flowkit(*command, "-p", "db=OTHER", OTHER="x" * 9).named("executed") == ["good"]
+
+
+LIVE = """
+import time
+from pathlib import Path
+
+import flowkit as fk
+
+
+@fk.step
+def watched(db: fk.Secret[str], root: str) -> str:
+    print("it is", db.value, flush=True)
+    time.sleep(1.0)
+    return "".join(path.read_text() for path in Path(root).rglob("*.live"))
+
+
+@fk.pipeline
+def live(root: str, db: fk.Secret[str] = fk.Secret("VAULT_PASSWORD")) -> None:
+    watched(db, root)
+"""
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_what_is_shown_of_a_running_step_is_masked_too(tmp_path: Path) -> None:
+    """The output that can be followed while a step runs holds no secret either."""
+    project = OrdersProject.make(tmp_path / "p")
+    (project.root / "pipelines" / "live.py").write_text(LIVE)
+
+    run = project.flowkit(
+        "run", "pipelines/live.py", "--json", "-p", f"root={project.root / '.flowkit'}", VAULT_PASSWORD=CANARY
+    )
+
+    assert run.code == 0, run.err
+    shown = project.flowkit("artifact", "show", "last:watched")
+    assert "it is ***" in shown.out
+    assert CANARY not in shown.out
