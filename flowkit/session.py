@@ -119,9 +119,20 @@ class Session:
             DefinitionError: The pipeline does not check; nothing ran.
             StoreError: The store or the workers as a whole failed.
         """
+        return self.run_changed(lambda graph: graph, pipeline, *args, **kwargs)
+
+    def run_changed(
+        self, change: Callable[[Graph], Graph], pipeline: Pipeline[P, Any], *args: P.args, **kwargs: P.kwargs
+    ) -> Run:
+        """Run a pipeline whose graph, once checked, is changed first: tests put results of their own into it.
+
+        Raises:
+            DefinitionError: The pipeline does not check; nothing ran.
+            StoreError: The store or the workers as a whole failed.
+        """
         given = [*map(str, kwargs), *(parameter.name for parameter in pipeline.parameters[: len(args)])]
         parameters = _from_here(pipeline.bind(*args, **kwargs), given)
-        graph = self.check(pipeline, parameters).graph
+        graph = change(self.check(pipeline, parameters).graph)
         target = describe_target(pipeline, self._project_of(pipeline))
         report = self._run_graph(pipeline, graph, parameters, target, self._force, Quiet(), ())
         return Run(report, graph, self.workspace_for(pipeline))

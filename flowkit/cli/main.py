@@ -15,6 +15,9 @@ from flowkit.cli.lazy import Entry, LazyGroup
 from flowkit.errors import FlowkitError, OutputError, UsageError
 
 SECTIONS = {
+    "Start": {
+        "init": Entry("flowkit.cli.init", "init", "Make a new project: a first pipeline, its tests, CI."),
+    },
     "Build and run": {
         "check": Entry("flowkit.cli.building", "check", "Build the graph and check every edge; run nothing."),
         "plan": Entry("flowkit.cli.building", "plan", "Say which steps would run, which are reused, and why."),

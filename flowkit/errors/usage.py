@@ -40,6 +40,40 @@ class UsageError(FlowkitError):
         )
 
     @classmethod
+    def for_given_promotion(cls, node: str) -> Self:
+        """A test that gives the decision of a promotion."""
+        return cls(
+            f"The decision of {node!r} cannot be given: it follows from the metrics and the gates.",
+            [],
+            'give the metrics instead, such as given={"evaluate": fk.Metrics(accuracy=0.1)}.',
+        )
+
+    @classmethod
+    def for_project_name(cls, name: str) -> Self:
+        """A name that no project may have."""
+        return cls(
+            f"A project cannot be called {name!r}.",
+            [],
+            "give --name with letters, digits, '-', '_' and '.', such as --name churn.",
+        )
+
+    @classmethod
+    def for_taken_files(cls, folder: str, files: Sequence[str]) -> Self:
+        """A new project whose files would overwrite others."""
+        return cls(
+            f"'{folder}' has files that a new project would overwrite; nothing was written.",
+            list_names("files", files),
+            "name another folder, or move these away.",
+        )
+
+    @classmethod
+    def for_unwritable_project(cls, folder: str, reason: str) -> Self:
+        """A new project whose files cannot be written."""
+        return cls(
+            f"The project cannot be written: {reason}.", [("folder", folder)], "name a folder that you may write."
+        )
+
+    @classmethod
     def for_unsupported_system(cls, system: str) -> Self:
         """An operating system that flowkit does not run on."""
         return cls(
