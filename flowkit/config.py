@@ -101,6 +101,17 @@ def load_settings(
     return _merge(root, env, sources)
 
 
+def environment_names(project: Project) -> tuple[str, ...]:
+    """Return the environments that a project's file knows.
+
+    Raises:
+        SettingError: The file cannot be read.
+    """
+    path = project.root / _FILE
+    section = _section(path, _parse(path), ("tool", "flowkit"))
+    return (DEFAULT_ENVIRONMENT, *sorted(_section(path, section, ("env",))))
+
+
 def _merge(root: Path, env: str, sources: list[_Source]) -> Settings:
     values: dict[str, Any] = {"store": root / STORE_FOLDER}
     params: dict[str, Any] = {}

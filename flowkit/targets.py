@@ -137,35 +137,36 @@ def _load_module(target: str, place: str, name: str, project: Project) -> Target
 def _load_name(name: str, project: Project) -> Target:
     """Load what bears `name` below `pipelines/`: a file, else a pipeline in one (found without importing any)."""
     folder = project.root / PIPELINES_FOLDER
-    files = list(_sources(folder))
+    files = list(pipeline_sources(folder))
     named = [path for path in files if path.stem == name]
     if len(named) == 1:
-        declared = _declared(named[0])
+        declared = declared_pipelines(named[0])
         return _load_file(named[0], name if len(declared) > 1 and name in declared else None, project)
-    holders = named or [path for path in files if name in _declared(path)]
+    holders = named or [path for path in files if name in declared_pipelines(path)]
     if len(holders) > 1:
         raise TargetError.for_ambiguous_name(name, [_target_of(path, name, project) for path in holders])
     if not holders:
         if Path(name).is_dir():
             _find_file(name, name, None)
-        known = dict.fromkeys(word for path in files for word in (path.stem, *_declared(path)))
+        known = dict.fromkeys(word for path in files for word in (path.stem, *declared_pipelines(path)))
         raise TargetError.for_unknown_name(name, str(folder), tuple(known))
     return _load_file(holders[0], name, project)
 
 
 def _target_of(path: Path, name: str, project: Project) -> str:
     shown = _relative(path, project)
-    return f"{shown}:{name}" if name in _declared(path) else shown
+    return f"{shown}:{name}" if name in declared_pipelines(path) else shown
 
 
-def _sources(folder: Path) -> Iterator[Path]:
+def pipeline_sources(folder: Path) -> Iterator[Path]:
+    """Yield the Python files below a folder, in order, but for packages' own and hidden ones."""
     for path in sorted(folder.rglob("*.py")):
         below = path.relative_to(folder).parts
         if path.name != "__init__.py" and not any(part.startswith((".", "__pycache__")) for part in below):
             yield path
 
 
-def _declared(path: Path) -> tuple[str, ...]:
+def declared_pipelines(path: Path) -> tuple[str, ...]:
     """Return the names of the pipelines that a source declares, read and not run; none where it cannot be read."""
     try:
         source = path.read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from flowkit.cli import options
+from flowkit.cli.completing import complete_node
 from flowkit.cli.looking import open_store
 from flowkit.cli.opening import open_session, open_target
 from flowkit.cli.references import RUN
@@ -18,7 +19,7 @@ from flowkit.lineage.history import find_run
 
 @click.command(epilog=options.example("flowkit why pipelines/taxi.py train", "flowkit why last train"))
 @options.target
-@click.argument("node")
+@click.argument("node", shell_complete=complete_node)
 @options.parameters
 @options.env
 @options.store

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from flowkit.cli import options
+from flowkit.cli.completing import complete_node, complete_run
 from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.render.formats import format_seconds
 from flowkit.cli.render.output import print_json, print_table
@@ -27,8 +28,8 @@ _PIECE = 1 << 16
 @click.command(
     epilog=options.example("flowkit logs last train", "flowkit logs last train --follow", "flowkit logs last")
 )
-@click.argument("run")
-@click.argument("node", required=False)
+@click.argument("run", shell_complete=complete_run)
+@click.argument("node", required=False, shell_complete=complete_node)
 @click.option("-f", "--follow", is_flag=True, help="Print what a running node prints, until it has ended.")
 @click.option(
     "--attempt", type=click.IntRange(min=1), metavar="N", help="Print only the N-th attempt of a node that was retried."

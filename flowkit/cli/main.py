@@ -39,6 +39,9 @@ SECTIONS = {
     },
     "Settings": {
         "config": Entry("flowkit.cli.config", "config", "Show the settings and where each came from."),
+        "completion": Entry(
+            "flowkit.cli.completion", "completion", "Print the script that completes words in a shell."
+        ),
     },
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from flowkit.cli import options
+from flowkit.cli.completing import complete_alias, complete_model, complete_version
 from flowkit.cli.lazy import SuggestingGroup
 from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.render.card import card_to_json, decision_to_json, write_card
@@ -33,7 +34,7 @@ def models() -> None:
 
 
 @models.command("list", epilog=options.example("flowkit models list taxi"))
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=complete_model)
 @options.looking_back
 def list_(model: str | None, env: str | None, store: Path | None, as_json: bool) -> None:
     """List model versions with their state and the aliases that point to them; of one MODEL where it is named."""
@@ -67,7 +68,7 @@ def list_(model: str | None, env: str | None, store: Path | None, as_json: bool)
 
 
 @models.command(epilog=options.example("flowkit models show taxi@champion", "flowkit models show taxi:7"))
-@click.argument("model")
+@click.argument("model", shell_complete=complete_version)
 @options.looking_back
 def show(model: str, env: str | None, store: Path | None, as_json: bool) -> None:
     """Show a version: what made it, its metrics, and how each gate judged it.
@@ -113,7 +114,7 @@ def card(model: str, output: Path | None, env: str | None, store: Path | None, a
 
 
 @models.command(epilog=options.example("flowkit models promote taxi:7 --to champion --why 'wins in the field'"))
-@click.argument("version")
+@click.argument("version", shell_complete=complete_version)
 @click.option("--to", "alias", default=CHAMPION, show_default=True, metavar="ALIAS", help="The alias to move to it.")
 @_why
 @options.looking_back
@@ -136,7 +137,7 @@ def promote(version: str, alias: str, why: str, env: str | None, store: Path | N
 
 
 @models.command("rollback", epilog=options.example("flowkit models rollback taxi@champion --to 5"))
-@click.argument("alias")
+@click.argument("alias", shell_complete=complete_alias)
 @click.option(
     "--to", type=click.IntRange(min=1), metavar="VERSION", help="Go back to this version instead of the one before."
 )
@@ -161,7 +162,7 @@ def rollback_(alias: str, to: int | None, why: str, env: str | None, store: Path
 
 
 @models.command("retire", epilog=options.example("flowkit models retire taxi:3 --why 'trained on a leaked column'"))
-@click.argument("version")
+@click.argument("version", shell_complete=complete_version)
 @_why
 @options.looking_back
 def retire_(version: str, why: str, env: str | None, store: Path | None, as_json: bool) -> None:

@@ -8,10 +8,17 @@ from typing import Any, TypeVar
 
 import click
 
+from flowkit.cli.completing import (
+    complete_environment,
+    complete_parameter,
+    complete_selection,
+    complete_target,
+)
+
 C = TypeVar("C", bound=Callable[..., Any])
 Decorator = Callable[[C], C]
 
-target = click.argument("target")
+target = click.argument("target", shell_complete=complete_target)
 
 parameters = click.option(
     "-p",
@@ -19,11 +26,15 @@ parameters = click.option(
     "parameters",
     multiple=True,
     metavar="NAME=VALUE",
+    shell_complete=complete_parameter,
     help="Give a parameter of the pipeline a value, read by its annotation; lists and dicts as JSON, or @file.json. "
     "Repeat it for more parameters.",
 )
 env = click.option(
-    "--env", metavar="NAME", help="Use the settings of [tool.flowkit.env.NAME] on top of the project's own."
+    "--env",
+    metavar="NAME",
+    shell_complete=complete_environment,
+    help="Use the settings of [tool.flowkit.env.NAME] on top of the project's own.",
 )
 store = click.option(
     "--store",
@@ -34,6 +45,7 @@ store = click.option(
 select = click.option(
     "--select",
     metavar="SEL",
+    shell_complete=complete_selection,
     help="Run only these nodes and what they need: 'train', '+train' with all that it needs, 'train+' with all that "
     "needs it, '2+train' two edges back, '@train' both with all that those need, 'tag:x', 'tr*', 'a b' both, 'a,b' in "
     "common.",
@@ -41,6 +53,7 @@ select = click.option(
 force = click.option(
     "--force",
     metavar="SEL",
+    shell_complete=complete_selection,
     help="Run these nodes even where a result could be reused; a selection like that of --select, or '*' for all.",
 )
 workers = click.option(

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from flowkit.cli import options
+from flowkit.cli.completing import complete_run
 from flowkit.cli.looking import open_store
 from flowkit.cli.opening import Opened, open_record, open_session, open_target
 from flowkit.cli.render.output import on_terminal, print_json
@@ -54,7 +55,7 @@ def run(
 
 
 @click.command(epilog=options.example("flowkit rerun", "flowkit rerun 20261120 --force train+"))
-@click.argument("run", default="last")
+@click.argument("run", default="last", shell_complete=complete_run)
 @options.env
 @options.store
 @_how_to_run

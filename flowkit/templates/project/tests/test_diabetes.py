@@ -4,6 +4,7 @@ import flowkit as fk
 import numpy as np
 import pandas as pd
 from flowkit.testing import PipelineRunner, assert_deterministic
+
 from pipelines.diabetes import FEATURES, diabetes, load, split, train
 
 
