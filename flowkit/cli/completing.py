@@ -67,8 +67,7 @@ def complete_target(context: click.Context, incomplete: str) -> Iterable[str]:
 @_completing()
 def complete_node(context: click.Context, incomplete: str) -> Iterable[str]:
     """Complete a node of the run or the pipeline that stands before it."""
-    before = context.params.get("run") or context.params.get("target") or LAST
-    return _nodes(context, str(before))
+    return _nodes(context, _subject(context) or LAST)
 
 
 @_completing()
@@ -76,18 +75,16 @@ def complete_selection(context: click.Context, incomplete: str) -> Iterable[str]
     """Complete the last name of a selection, with what stands before it."""
     name = incomplete.lstrip("+")
     start = incomplete[: len(incomplete) - len(name)]
-    return [
-        start + node for node in _nodes(context, str(context.params.get("target") or context.params.get("run") or LAST))
-    ]
+    return [start + node for node in _nodes(context, _subject(context) or LAST)]
 
 
 @_completing()
 def complete_parameter(context: click.Context, incomplete: str) -> Iterable[str]:
     """Complete the name of a pipeline's parameter."""
-    target = context.params.get("target")
-    if not target or "=" in incomplete:
+    target = _subject(context)
+    if target is None or "=" in incomplete:
         return ()
-    outline = read_outline(str(target), Project.containing(Path.cwd()))
+    outline = read_outline(target, Project.containing(Path.cwd()))
     return [f"{name}=" for name in outline.parameters]
 
 
@@ -123,6 +120,13 @@ def complete_version(context: click.Context, incomplete: str) -> Iterable[str]:
     with _reader(context) as reader:
         aliases = [f"{row.model}@{row.alias}" for row in list_aliases(reader)]
         return [*aliases, *(f"{row.model}:{row.version}" for row in reversed(list_models(reader)))]
+
+
+def _subject(context: click.Context) -> str | None:
+    """Return the target or the run that stands in the line already."""
+    given = context.params.get("target") or context.params.get("run")
+    # click leaves arguments unread where the last word is an option that still waits for its value.
+    return str(given) if given else next(iter(context.args), None)
 
 
 def _runs(context: click.Context) -> list[str]:

@@ -15,12 +15,15 @@ from pathlib import Path
 from .blocks import ROOT, Block, Command
 from .shown import missing_lines
 
-NOT_RUN = frozenset({".", "make", "pip", "venv", "pytest", "dask", "datasette"})
+NOT_RUN = frozenset({".", "make", "pip", "venv", "dask", "datasette"})
 """Programs that set up an environment, go on for ever, or are not there: their commands are not run."""
 
 _MAIN = "import sys; from flowkit.cli.main import main; sys.argv[0] = 'flowkit'; main()"
 _PYTHON = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n'
 _FLOWKIT = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(_MAIN)} "$@"\n'
+_PYTEST = (
+    f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m pytest -p flowkit.testing.plugin -p no:cacheprovider "$@"\n'
+)
 _ASSIGNMENT = re.compile(r"\w+=\S*\Z")
 _DEADLINE = 100
 _TOLD = 10
@@ -42,7 +45,7 @@ class Project:
         self.folder.mkdir(exist_ok=True)
         self._programs = home / ".programs"
         self._programs.mkdir(exist_ok=True)
-        for name, text in (("python", _PYTHON), ("flowkit", _FLOWKIT)):
+        for name, text in (("python", _PYTHON), ("flowkit", _FLOWKIT), ("pytest", _PYTEST)):
             (self._programs / name).write_text(text)
             (self._programs / name).chmod(0o755)
 
