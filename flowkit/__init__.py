@@ -5,6 +5,7 @@ The public names, and nothing else. They are loaded when first used, so that `fl
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,8 @@ __all__ = ["__version__", *sorted(_MODULES)]
 def __getattr__(name: str) -> Any:
     module = _MODULES.get(name)
     if module is None:
-        raise AttributeError(f"module 'flowkit' has no attribute {name!r}")
+        # Both are given, as Python then suggests the nearest name.
+        raise AttributeError(f"module 'flowkit' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
     value = getattr(import_module(module), name)
     globals()[name] = value
     return value

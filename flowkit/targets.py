@@ -128,7 +128,7 @@ def _load_file(path: Path, name: str | None, project: Project) -> Target:
 def _load_module(target: str, place: str, name: str, project: Project) -> Target:
     _put_first(project.root)
     if not all(part.isidentifier() for part in place.split(".")):
-        raise TargetError.for_missing_module(target, place, str(project.root))
+        raise TargetError.for_missing_module(target, place, str(project.root), _known_modules(project))
     module = _importing(place, project, lambda: _import_named(target, place, project))
     attribute, pipeline = _choose(module, place, name)
     return Target(pipeline, project, f"{place}:{attribute}")
@@ -257,7 +257,7 @@ def _import_named(target: str, name: str, project: Project) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise TargetError.for_missing_module(target, name, str(project.root)) from None
+            raise TargetError.for_missing_module(target, name, str(project.root), _known_modules(project)) from None
         raise
 
 
@@ -292,6 +292,11 @@ def _syntax_error(error: SyntaxError, shown: str, project: Project) -> TargetErr
         # What was imported is gone by now; the parser's own words are what there is.
         return TargetError.for_syntax(file, error)
     return TargetError.for_syntax(file, error)
+
+
+def _known_modules(project: Project) -> list[str]:
+    names = (_module_name(path, project) for path in pipeline_sources(project.root / PIPELINES_FOLDER))
+    return [name for name in names if name is not None]
 
 
 def _is_at(module: ModuleType, path: Path) -> bool:

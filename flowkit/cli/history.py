@@ -13,12 +13,15 @@ from flowkit.cli.render.formats import format_moment, format_seconds
 from flowkit.cli.render.output import print_json, print_table
 from flowkit.config import DEFAULT_ENVIRONMENT
 from flowkit.engine.report import JSON_FORMAT
+from flowkit.errors.wording import nearest_name
 from flowkit.lineage.history import list_runs, run_summary
 from flowkit.lineage.liveness import is_driven
 from flowkit.lineage.rows import RunRow
 from flowkit.records import RunStatus
 
 _COMMIT_SHOWN = 8
+_MOST_SEARCHED = 1000
+"""Among how many of the latest runs a pipeline's name is looked for that was misspelt."""
 
 
 @click.command(epilog=options.example("flowkit runs --pipeline taxi -n 5"))
@@ -34,11 +37,14 @@ def runs(pipeline: str | None, limit: int, env: str | None, store: Path | None, 
     """
     with open_store(env, store) as view:
         rows = [with_true_status(view, row) for row in list_runs(view.reader, limit, pipeline)]
+        recorded = [] if rows else [row.pipeline for row in list_runs(view.reader, _MOST_SEARCHED)]
     if as_json:
         print_json({"format": JSON_FORMAT, "runs": [asdict(row) for row in rows]})
         return
     if not rows:
-        click.echo("No run is recorded yet." if pipeline is None else f"No run of {pipeline!r} is recorded.")
+        near = nearest_name(pipeline or "", recorded)
+        hint = f" Did you mean {near!r}?" if near else ""
+        click.echo("No run is recorded yet." if pipeline is None else f"No run of {pipeline!r} is recorded.{hint}")
         return
     print_table(
         ("run", "pipeline", "env", "status", "started", "time", "commit"),

@@ -72,7 +72,7 @@ class NotRecordedError(UsageError):
         return cls(
             f"The model {model!r} has no {alias!r}.",
             list_names("aliases", known),
-            f"promote a version to it: flowkit models promote {model}:N --to {alias}.",
+            suggest(alias, known, f"promote a version to it: flowkit models promote {model}:N --to {alias}."),
         )
 
     @classmethod

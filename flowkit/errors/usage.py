@@ -145,12 +145,12 @@ class TargetError(UsageError):
         )
 
     @classmethod
-    def for_missing_module(cls, target: str, module: str, root: str) -> Self:
-        """A module that cannot be found."""
+    def for_missing_module(cls, target: str, module: str, root: str, known: Sequence[str] = ()) -> Self:
+        """A module that cannot be found; `known` are those of the project's pipelines."""
         return cls(
             f"There is no module {module!r}.",
             [("target", target), ("project", root)],
-            "give the file instead, or install the package that the module is in.",
+            suggest(module, known, "give the file instead, or install the package that the module is in."),
         )
 
     @classmethod
