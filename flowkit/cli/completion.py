@@ -16,9 +16,10 @@ _VARIABLE = "_FLOWKIT_COMPLETE"
 @click.command(epilog=options.example('eval "$(flowkit completion bash)"', "flowkit completion fish | source"))
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print the script that completes words in a shell: commands, options, targets, nodes, runs, models.
+    """Print the script that completes words in a shell.
 
-    The line below goes into ~/.bashrc or ~/.zshrc; for fish, the second one into ~/.config/fish/config.fish.
+    It completes commands, options, targets, nodes, runs and models. The first line below goes into ~/.bashrc or
+    ~/.zshrc; for fish, the second one into ~/.config/fish/config.fish.
     """
     if shell == "bash":
         click.echo(_BASH.read_text(encoding="utf-8"), nl=False)

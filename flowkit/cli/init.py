@@ -15,12 +15,12 @@ from flowkit.scaffold.origin import is_on_this_machine, own_requirement
 from flowkit.scaffold.project import project_files, project_name, write_project
 
 
-@click.command(epilog=options.example("flowkit init churn", "cd churn && make run test"))
+@click.command(epilog=options.example("flowkit init churn", "flowkit init . --name churn"))
 @click.argument("folder", type=click.Path(path_type=Path), default=".")
 @click.option("--name", metavar="NAME", help="Call the project so; like its folder by default.")
 @options.json_output
 def init(folder: Path, name: str | None, as_json: bool) -> None:
-    """Make a new project: pyproject.toml, a first pipeline, its tests, CI.
+    """Make a new project: a first pipeline, its tests, CI.
 
     FOLDER is made where there is none; the current one by default. A file that is there already is never overwritten:
     then nothing is written at all.
