@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from flowkit.cli import options
+from flowkit.cli.completing import complete_run
 from flowkit.cli.looking import open_store
 from flowkit.cli.render.comparison import comparison_to_json, print_comparison
 from flowkit.cli.render.output import print_json
@@ -18,8 +19,8 @@ from flowkit.store.local import LocalStore
 
 
 @click.command(epilog=options.example("flowkit diff 20261120T06 last", "flowkit diff last"))
-@click.argument("earlier", metavar="RUN")
-@click.argument("later", metavar="[RUN]", default=None, required=False)
+@click.argument("earlier", metavar="RUN", shell_complete=complete_run)
+@click.argument("later", metavar="[RUN]", default=None, required=False, shell_complete=complete_run)
 @options.looking_back
 def diff(earlier: str, later: str | None, env: str | None, store: Path | None, as_json: bool) -> None:
     """Say what differs between two runs.
