@@ -53,6 +53,7 @@ LOOKING_BACK = {
 """Commands that only read, by the schema of what they print."""
 
 BUILDING = {
+    "init": (["init", "fresh"],),
     "check": (["check", "small"],),
     "show": (["show", "small"],),
     "plan": (["plan", "small"],),
@@ -87,7 +88,7 @@ def test_what_looks_back_prints_what_its_schema_says(ask: Tell, recorded_project
 @pytest.mark.slow
 def test_what_builds_and_runs_prints_what_its_schema_says(tell: Tell) -> None:
     """Checks, plans and runs fit their schemas: executed, reused, failed and with a decision that is repeated."""
-    for name in ("check", "show", "plan", "run", "why", "artifact-export"):
+    for name in ("init", "check", "show", "plan", "run", "why", "artifact-export"):
         for words in BUILDING[name]:
             answer = tell(*words, "--json")
             assert answer.code in (0, 1), answer.out
