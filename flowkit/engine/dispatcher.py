@@ -53,6 +53,7 @@ class Dispatcher:
         self._forced = forced
         self._ready: dict[str, tuple[Launch, Lookup]] = {}
         self._workers: dict[str, str] = {}
+        self._waiting: set[str] = set()
         self._count = 0
         self._live: dict[str, Collection[Digest]] = {}
         self._validated: dict[tuple[StepSpecification, str, StepSpecification | str, str, bool], bool] = {}
@@ -75,6 +76,14 @@ class Dispatcher:
     def ended(self, packet: str) -> None:
         """Take note that a packet's place is free again."""
         self._workers.pop(packet, None)
+        self._waiting.discard(packet)
+
+    def waits(self, packet: str, *, waiting: bool) -> None:
+        """Take note that a packet's node waits for tasks elsewhere, and so leaves its place to others, or goes on."""
+        if waiting and packet in self._workers:
+            self._waiting.add(packet)
+        else:
+            self._waiting.discard(packet)
 
     def send(self) -> None:
         """Fill the free places on the workers."""
@@ -82,8 +91,8 @@ class Dispatcher:
             return
         slots = self._executor.slots().workers
         loads = dict.fromkeys(slots, 0)
-        for worker in self._workers.values():
-            loads[worker] = loads.get(worker, 0) + 1
+        for packet, worker in self._workers.items():
+            loads[worker] = loads.get(worker, 0) + (packet not in self._waiting)
         places = sum(max(0, PACKETS_PER_SLOT * count - loads[worker]) for worker, count in slots.items())
         packets = plan_packets(
             list(self._ready),

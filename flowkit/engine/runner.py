@@ -29,6 +29,7 @@ from flowkit.execution.base import (
     NodeEnded,
     NodeReturned,
     NodeStarted,
+    NodeWaiting,
     PacketEnded,
 )
 from flowkit.execution.failure import Circumstances, describe_failure
@@ -236,6 +237,9 @@ class Runner:
             commands = self.state.returned(event.node, event.token)
             self._settle_cancelled(event.node)
             return commands
+        if isinstance(event, NodeWaiting):
+            self.dispatcher.waits(event.packet, waiting=event.waiting)
+            return []
         if isinstance(event, PacketEnded):
             self.dispatcher.ended(event.packet)
             if event.error:

@@ -27,7 +27,9 @@ FlowkitError
 │   ├── ValueTypeError
 │   │   └── StepOutputError
 │   ├── CodecError
+│   │   ├── PartitionError
 │   │   └── UnstableFileError
+│   ├── ComputeError
 │   ├── CodeMismatchError
 │   ├── StepDeathError
 │   ├── StepExitError
@@ -45,6 +47,7 @@ FlowkitError
 
 from flowkit.errors.base import Facts, FlowkitError, cut, facts_to_json, show_value
 from flowkit.errors.codec import CodecError
+from flowkit.errors.compute import ComputeError, PartitionError
 from flowkit.errors.definition import (
     ArgumentError,
     CheckError,
@@ -93,6 +96,7 @@ __all__ = [
     "CheckError",
     "CodeMismatchError",
     "CodecError",
+    "ComputeError",
     "ContractError",
     "DefinitionError",
     "EdgeError",
@@ -108,6 +112,7 @@ __all__ = [
     "NotRecordedError",
     "OutputError",
     "ParameterError",
+    "PartitionError",
     "PipelineDefinitionError",
     "PromotionError",
     "RegistryError",

@@ -142,6 +142,15 @@ class NodeReturned:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeWaiting:
+    """A node that runs waits for Dask tasks of its own, or goes on: while it waits, its packet holds no slot."""
+
+    packet: str
+    token: str
+    waiting: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PacketEnded:
     """Nothing more will come from a packet; a worker that was lost has `error` set."""
 
@@ -157,7 +166,7 @@ class ExecutorFailed:
     error: BaseException
 
 
-ExecutorEvent = NodeStarted | NodeEnded | NodeReturned | PacketEnded | ExecutorFailed
+ExecutorEvent = NodeStarted | NodeEnded | NodeReturned | NodeWaiting | PacketEnded | ExecutorFailed
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from flowkit.execution.base import (
     NodeEnded,
     NodeReturned,
     NodeStarted,
+    NodeWaiting,
     Packet,
     PacketEnded,
     Slots,
@@ -180,11 +181,13 @@ class _Tower:
                 self._events.put(ExecutorFailed(error))
 
     def _is_news(self, event: ExecutorEvent) -> bool:
-        if not isinstance(event, (NodeStarted, NodeEnded, NodeReturned)):
+        if not isinstance(event, (NodeStarted, NodeEnded, NodeReturned, NodeWaiting)):
             return False
         flight = self._flights.get(event.packet)
         if flight is None:
             return False
+        if isinstance(event, NodeWaiting):
+            return event.token in flight.open
         if isinstance(event, NodeStarted):
             known = event.token not in flight.open or event.token in flight.begun
             flight.begun.setdefault(event.token, event.at)

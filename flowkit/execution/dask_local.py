@@ -11,6 +11,7 @@ from uuid import uuid4
 from flowkit.errors import FlowkitError
 from flowkit.execution.base import HostSettings
 from flowkit.execution.dask_base import QUIET, Background, Listener, hasten
+from flowkit.execution.dask_compute import LocalCompute
 from flowkit.execution.envelope import Envelope
 from flowkit.execution.isolation import make_work_base, remove_work_base
 from flowkit.execution.supervisor import Supervisor
@@ -25,6 +26,7 @@ class LocalCluster:
         self._slots = slots
         self._listener = listener
         self._supervisor: Supervisor | None = None
+        self._compute = LocalCompute(slots)
         self._connecting: Background | None = None
         self._cluster: Any = None
         self._client: Any = None
@@ -39,7 +41,7 @@ class LocalCluster:
             WorkerError: No process can be started.
         """
         if self._supervisor is None:
-            self._supervisor = Supervisor(self._slots, LOCAL_WORKER)
+            self._supervisor = Supervisor(self._slots, LOCAL_WORKER, find_compute=self._compute.open)
         self._supervisor.warm(settings)
         if self._connecting is None:
             _LOCAL[self._id] = self
@@ -83,6 +85,7 @@ class LocalCluster:
         if self._supervisor is not None:
             self._supervisor.close()
             self._supervisor = None
+        self._compute.close()
         if self._connecting is not None:
             self._connecting.finish()
             self._connecting = None
@@ -104,7 +107,7 @@ class LocalCluster:
             self._listener.land(packet, (), "the executor was closed")
             return
         try:
-            supervisor.run_packet(settings, envelope, self._listener.hear)
+            supervisor.run_packet(settings, envelope, self._listener.hear, _give_thread_up)
         except (FlowkitError, OSError) as error:
             self._listener.land(packet, (), f"{type(error).__name__}: {error}")
             return
@@ -158,6 +161,13 @@ _PACKETS: dict[tuple[str, str], tuple[HostSettings, Envelope]] = {}
 def _without_http(server: Any) -> Any:
     """Return a Dask server class that opens no HTTP port: it would listen on this machine's address on the network."""
     return type(server.__name__, (server,), {"start_http_server": lambda self, *args, **options: None})
+
+
+def _give_thread_up() -> None:
+    """Let the Dask worker start another task while this one goes on."""
+    import distributed
+
+    distributed.secede()
 
 
 def _run_here(cluster: str, packet: str) -> None:

@@ -20,6 +20,7 @@ from blake3 import blake3
 
 from flowkit.errors import FlowkitError, WorkerError
 from flowkit.execution.base import ExecutorEvent, HostSettings
+from flowkit.execution.compute_place import ComputePlace, describe_security
 from flowkit.execution.envelope import Envelope
 from flowkit.execution.host_process import THREAD_VARIABLES
 from flowkit.execution.supervisor import Supervisor
@@ -32,6 +33,8 @@ INSTANCE = f"{os.getpid()}-{os.urandom(8).hex()}"
 _SEND_SECONDS = 0.02
 _LOCK = threading.Lock()
 _SUPERVISORS: dict[str, Supervisor] = {}
+_PLACES: dict[str, ComputePlace] = {}
+"""Where the steps of each worker compute: its own cluster."""
 
 
 def describe_worker(store: str, probe: str) -> dict[str, Any]:
@@ -80,7 +83,7 @@ def run_envelope(settings: bytes, envelope: bytes, instance: str, topic: str) ->
     Raises:
         WorkerError: This is another process than the one that was meant, or no step host can be started.
     """
-    from distributed import get_worker
+    from distributed import get_worker, secede
 
     worker = get_worker()
     if instance != INSTANCE:
@@ -88,7 +91,8 @@ def run_envelope(settings: bytes, envelope: bytes, instance: str, topic: str) ->
     opened: Envelope = pickle.loads(envelope)
     sender = _LiveSender(worker, topic)
     supervisor = supervisor_of(worker.address, worker.state.nthreads)
-    supervisor.run_packet(pickle.loads(settings), opened, sender.report)
+    _PLACES[worker.address] = ComputePlace(worker.scheduler.address, describe_security(worker.security), by_value=True)
+    supervisor.run_packet(pickle.loads(settings), opened, sender.report, secede)
     return sender.close()
 
 
@@ -114,7 +118,9 @@ def supervisor_of(address: str, slots: int) -> Supervisor:
     with _LOCK:
         found = _SUPERVISORS.get(address)
         if found is None:
-            found = _SUPERVISORS[address] = Supervisor(slots, address, _imposed_by_nanny())
+            found = _SUPERVISORS[address] = Supervisor(
+                slots, address, _imposed_by_nanny(), lambda settings: _PLACES[address]
+            )
         return found
 
 

@@ -26,6 +26,7 @@ from flowkit.execution.base import HostSettings, NodeEnded, NodeReturned, NodeSt
 from flowkit.execution.bundle import load_bundle
 from flowkit.execution.capture import HostCapture, Spool
 from flowkit.execution.channel import FrameReader, pack_frame, write_all
+from flowkit.execution.compute import ComputeDesk
 from flowkit.execution.failure import record_failure
 from flowkit.execution.finder import install_bundle
 from flowkit.execution.isolation import WorkFolder
@@ -61,7 +62,9 @@ def main(given: Mapping[str, Any]) -> None:
     reader, report = FrameReader(orders), PipeReport(reports)
     try:
         hello = reader.receive()
-        context, finder = set_up(hello["settings"], hello["worker"], Path(hello["work"]))
+        desk = ComputeDesk(_Pipes(reader, report), Path(hello["settings"].root), hello["settings"].code)
+        desk.install()
+        context, finder = set_up(hello["settings"], hello["worker"], Path(hello["work"]), desk)
         report.send(("ready",))
         serve(reader, report, tickets, context, finder)
     except EOFError:
@@ -72,7 +75,9 @@ def main(given: Mapping[str, Any]) -> None:
         raise
 
 
-def set_up(settings: HostSettings, worker: str, work: Path) -> tuple[HostContext, StepFinder]:
+def set_up(
+    settings: HostSettings, worker: str, work: Path, desk: ComputeDesk | None = None
+) -> tuple[HostContext, StepFinder]:
     """Make this process ready for the packets of one session.
 
     Raises:
@@ -102,6 +107,7 @@ def set_up(settings: HostSettings, worker: str, work: Path) -> tuple[HostContext
         undeclared=settings.undeclared,
         code=code,
         disposable=True,
+        desk=desk,
     )
     for module in settings.warm:
         # What fails here fails again, with the node that needs it, and is told there.
@@ -133,6 +139,20 @@ def describe_refusal(error: Exception) -> Failure:
         return record_failure(error, FailureKind.STORE)
     known = error if isinstance(error, FlowkitError) else CodeMismatchError.for_packet(error)
     return record_failure(known, FailureKind.CODE, format_trace(error))
+
+
+class _Pipes:
+    """The two pipes as the step that runs may use them: between packets nobody but it asks, and nothing else comes."""
+
+    def __init__(self, reader: FrameReader, report: PipeReport) -> None:
+        self._reader = reader
+        self._report = report
+
+    def send(self, message: tuple[object, ...]) -> None:
+        self._report.send(message)
+
+    def receive(self) -> Any:
+        return self._reader.receive()
 
 
 class PipeReport:

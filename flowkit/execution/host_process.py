@@ -166,6 +166,11 @@ class HostProcess:
         self.push()
         return issued
 
+    def answer(self, message: object) -> None:
+        """Send what the step that runs has asked for."""
+        self._unsent += pack_frame(message)
+        self.push()
+
     def push(self) -> None:
         """Send what the pipe takes now of what is not sent yet."""
         try:

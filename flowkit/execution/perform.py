@@ -9,6 +9,7 @@ import contextvars
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from flowkit.errors import LostArtifactError, StepInputError
 from flowkit.execution.arguments import ArgumentLoader, Resolve, changed_files, files_of
 from flowkit.execution.base import NodeOrder
 from flowkit.execution.capture import Capture, flush_streams
+from flowkit.execution.compute import ComputeDesk
 from flowkit.execution.failure import Circumstances, describe_failure, skip_reason
 from flowkit.execution.isolation import WorkFolder, isolated, read_peak_memory, reset_peak_memory
 from flowkit.execution.masking import mask_result, read_secrets
@@ -53,6 +55,7 @@ class HostContext:
         interruptible: Whether a `KeyboardInterrupt` is a person's Ctrl-C, as in the driver, and so goes through.
         boundaries: What can be an input of a step at all.
         undeclared: What becomes of a step that reads something undeclared.
+        desk: Connects a step's own Dask computations to the run's cluster; None where Dask's own default holds.
         disposable: Whether another process can take this one's place once a step has changed what others may reach.
     """
 
@@ -68,6 +71,7 @@ class HostContext:
     code: ArgumentCode | None = None
     interruptible: bool = False
     disposable: bool = False
+    desk: ComputeDesk | None = None
 
 
 @dataclass(slots=True)
@@ -136,7 +140,7 @@ def perform(
     reset_peak_memory()
     context.capture.begin()
     try:
-        with isolated(context.root):
+        with isolated(context.root), _computing(order.token, context.desk):
             _attempt(order, specification, resolve, context, account, reaches)
     finally:
         printed = context.capture.end(f"{context.folder}/{order.log}")
@@ -162,6 +166,10 @@ def perform(
         uncached=account.uncached,
     )
     return mask_result(result)
+
+
+def _computing(token: str, desk: ComputeDesk | None) -> AbstractContextManager[None]:
+    return nullcontext() if desk is None else desk.running(token)
 
 
 def failed_result(

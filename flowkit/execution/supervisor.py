@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowkit.execution.base import HostSettings, NodeReturned
+from flowkit.execution.base import ExecutorEvent, HostSettings, NodeReturned, NodeWaiting
+from flowkit.execution.compute_place import ComputePlace
 from flowkit.execution.envelope import Envelope
 from flowkit.execution.host_process import HostProcess, Spawner, host_environment
 from flowkit.execution.isolation import remove_stale_bases
@@ -19,10 +20,14 @@ from flowkit.execution.watch import PacketWatch, Report
 
 @dataclass(eq=False)
 class _Slot:
-    """A place for one host; `used` counts up, so the longest unused one is known."""
+    """A place for one host; `used` counts up, so the longest unused one is known.
+
+    While a busy one is `waiting` for Dask tasks elsewhere, it does not count.
+    """
 
     host: HostProcess | None = None
     busy: bool = False
+    waiting: bool = False
     used: int = 0
 
 
@@ -33,10 +38,19 @@ class Supervisor:
         slots: How many hosts there are at most.
         worker: This worker's name, for results.
         imposed: Environment variables that this process was given and that are not for steps.
+        find_compute: Gives the cluster on which the steps of a session compute; None where there is none.
     """
 
-    def __init__(self, slots: int, worker: str, imposed: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        slots: int,
+        worker: str,
+        imposed: Mapping[str, str] | None = None,
+        find_compute: Callable[[HostSettings], ComputePlace] | None = None,
+    ) -> None:
         self.worker = worker
+        self._most = slots
+        self._find_compute = find_compute
         self._imposed = dict(imposed or {})
         self._slots = [_Slot() for _ in range(slots)]
         self._spawner = Spawner()
@@ -64,13 +78,21 @@ class Supervisor:
             finally:
                 self._release(slot)
 
-    def run_packet(self, settings: HostSettings, envelope: Envelope, report: Report) -> None:
+    def run_packet(
+        self,
+        settings: HostSettings,
+        envelope: Envelope,
+        report: Report,
+        step_aside: Callable[[], object] | None = None,
+    ) -> None:
         """Run a packet and return once each of its nodes has ended or is handed back.
 
         Args:
             settings: What its host must have been started with.
             envelope: The packet.
             report: Hears every event but the packet's end, in this thread.
+            step_aside: Called in this thread, once, when a step first waits for Dask tasks of its own: whoever counts
+                threads is to give this one's place to another packet.
 
         Raises:
             WorkerError: No process can be started.
@@ -81,7 +103,10 @@ class Supervisor:
             return
         try:
             host = self._host_of(slot, settings)
-            watch = PacketWatch(host, envelope, Path(settings.store), self.worker, report)
+            find = self._find_compute
+            compute = None if find is None else lambda: find(settings)
+            lending = _Lending(self._lend, slot, report, step_aside)
+            watch = PacketWatch(host, envelope, Path(settings.store), self.worker, lending.hear, compute)
             if not self._watch(watch, envelope):
                 slot.host = None
                 host.close()
@@ -140,9 +165,12 @@ class Supervisor:
     def _acquire(self, settings: HostSettings) -> _Slot | None:
         """Wait for a free slot: one whose host fits, else an empty one, else the longest unused; None once closed."""
         with self._lock:
-            self._lock.wait_for(lambda: self._closed or any(not slot.busy for slot in self._slots))
+            self._lock.wait_for(lambda: self._closed or self._active() < self._most)
             if self._closed:
                 return None
+            if all(slot.busy for slot in self._slots):
+                # The others wait for Dask tasks of theirs, each with its process.
+                self._slots.append(_Slot())
             free = [slot for slot in self._slots if not slot.busy]
             slot = min(free, key=lambda slot: (not self._fits(slot.host, settings), slot.host is not None, slot.used))
             slot.busy = True
@@ -150,10 +178,24 @@ class Supervisor:
             slot.used = self._count
             return slot
 
-    def _release(self, slot: _Slot) -> None:
+    def _active(self) -> int:
+        return sum(slot.busy and not slot.waiting for slot in self._slots)
+
+    def _lend(self, slot: _Slot, waiting: bool) -> None:
         with self._lock:
-            slot.busy = False
+            slot.waiting = waiting
             self._lock.notify_all()
+
+    def _release(self, slot: _Slot) -> None:
+        surplus = None
+        with self._lock:
+            slot.busy = slot.waiting = False
+            if len(self._slots) > self._most:
+                self._slots.remove(slot)
+                surplus = slot.host
+            self._lock.notify_all()
+        if surplus is not None:
+            surplus.close()
 
     def _host_of(self, slot: _Slot, settings: HostSettings) -> HostProcess:
         host = slot.host
@@ -164,7 +206,7 @@ class Supervisor:
                 # So that runs of two pipelines in turn do not replace each other's hosts for ever.
                 settings = replace(settings, proofs={**host.settings.proofs, **settings.proofs})
         if slot.host is None:
-            environment = host_environment(len(self._slots), self._imposed)
+            environment = host_environment(self._most, self._imposed)
             slot.host = HostProcess(settings, self.worker, self._spawner, environment)
         return slot.host
 
@@ -174,7 +216,25 @@ class Supervisor:
         if not settings.proofs.items() <= host.settings.proofs.items():
             # What has run there may have changed what the other steps reach: only a new process can prove them.
             return False
-        return host.environment == host_environment(len(self._slots), self._imposed)
+        return host.environment == host_environment(self._most, self._imposed)
+
+
+@dataclass
+class _Lending:
+    """Passes a packet's events on, and lends its slot while the step that runs waits for Dask tasks."""
+
+    lend: Callable[[_Slot, bool], None]
+    slot: _Slot
+    report: Report
+    step_aside: Callable[[], object] | None
+
+    def hear(self, event: ExecutorEvent) -> None:
+        if isinstance(event, NodeWaiting):
+            self.lend(self.slot, event.waiting)
+            if event.waiting and self.step_aside is not None:
+                aside, self.step_aside = self.step_aside, None
+                aside()
+        self.report(event)
 
 
 def _return_all(envelope: Envelope, report: Report) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from flowkit.errors import FlowkitError, StepDeathError, StepLimitError
-from flowkit.execution.base import ExecutorEvent, NodeEnded, NodeReturned, NodeStarted
+from flowkit.execution.base import ExecutorEvent, NodeEnded, NodeReturned, NodeStarted, NodeWaiting
+from flowkit.execution.compute_place import ComputePlace
 from flowkit.execution.envelope import Envelope, NodeSlip
 from flowkit.execution.failure import record_failure
 from flowkit.execution.host_process import Death, HostProcess
@@ -27,6 +31,7 @@ _BLIND_SECONDS = 0.05
 _CUT_SECONDS = 1.0
 
 Report = Callable[[ExecutorEvent], None]
+FindCompute = Callable[[], ComputePlace]
 
 
 @dataclass(slots=True)
@@ -54,9 +59,22 @@ class PacketWatch:
         store: The store's folder, below which the logs of dead hosts go.
         worker: The worker's name.
         report: Hears every event but the packet's end.
+        find_compute: Gives the cluster for a step's own Dask computations; it may take seconds.
     """
 
-    def __init__(self, host: HostProcess, envelope: Envelope, store: Path, worker: str, report: Report) -> None:
+    def __init__(
+        self,
+        host: HostProcess,
+        envelope: Envelope,
+        store: Path,
+        worker: str,
+        report: Report,
+        find_compute: FindCompute | None = None,
+    ) -> None:
+        self._find_compute = find_compute
+        self._answers: SimpleQueue[object] = SimpleQueue()
+        self._closing = threading.Lock()
+        self._closed = False
         self._host = host
         self._envelope = envelope
         self._store = store
@@ -105,8 +123,10 @@ class PacketWatch:
 
     def close(self) -> None:
         """Give the descriptors back; nobody may cancel any more."""
-        os.close(self._wake_send)
-        os.close(self._wake_receive)
+        with self._closing:
+            self._closed = True
+            os.close(self._wake_send)
+            os.close(self._wake_receive)
 
     def _wait(self) -> None:
         poll = select.poll()
@@ -119,6 +139,8 @@ class PacketWatch:
         self._host.push()
         while _drain(self._wake_receive):
             continue
+        with suppress(Empty):
+            self._host.answer(self._answers.get_nowait())
 
     def _seconds_to_wait(self) -> float | None:
         now = time.monotonic()
@@ -145,10 +167,26 @@ class PacketWatch:
             self._hear_end(message[1])
         elif kind == "returned":
             self._return(message[1], message[2])
+        elif kind == "waiting":
+            self._report(NodeWaiting(self._envelope.packet, message[1], message[2]))
+        elif kind == "compute":
+            threading.Thread(target=self._seek_compute, name="flowkit-compute", daemon=True).start()
         elif kind == "refused":
             self._refuse(message[1])
         elif kind == "done":
             self._done, self._spoiled = True, message[1]
+
+    def _seek_compute(self) -> None:
+        """Find the cluster that a step asks for, apart from the watch, which goes on enforcing limits."""
+        try:
+            found: object = self._find_compute() if self._find_compute is not None else "there is none here"
+        except Exception as error:  # noqa: BLE001  (whatever it is, the step that asked is told)
+            found = f"{type(error).__name__}: {error}"
+        self._answers.put(found)
+        with self._closing:
+            # The packet may have ended meanwhile, by a timeout; then the descriptor may be somebody else's.
+            if not self._closed:
+                os.write(self._wake_send, b".")
 
     def _hear_start(self, token: str, at: float, key: Digest) -> None:
         slip = self._pending[token]

@@ -1,0 +1,141 @@
+"""The cluster on which the steps of a local run compute, as the driver sees it: started on demand, closed with the run.
+
+Nothing of it exists before a step asks. One process serves one code bundle: after an edit the next step that asks gets
+a new one, so an edited helper never runs old code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from flowkit.errors import WorkerError
+from flowkit.execution.base import HostSettings
+from flowkit.execution.channel import FrameReader
+from flowkit.execution.compute_place import ComputePlace
+from flowkit.execution.host_process import Spawner
+from flowkit.execution.isolation import make_work_base, remove_work_base
+
+_BOOT = (
+    "import json, sys; given = json.loads(sys.argv[1]); sys.path[:] = given['path'];"
+    "from flowkit.execution.compute_cluster import main; main(given)"
+)
+_END_SECONDS = 2.0
+
+
+class LocalCompute:
+    """The compute cluster of a local run. Thread-safe.
+
+    Args:
+        threads: How many Dask tasks may run at once.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._spawner: Spawner | None = None
+        self._process: _ComputeProcess | None = None
+        self._closed = False
+
+    def open(self, settings: HostSettings) -> ComputePlace:
+        """Return where steps of `settings` compute, starting it where it is not there or has died.
+
+        Raises:
+            WorkerError: It cannot be started.
+        """
+        with self._lock:
+            if self._closed:
+                raise WorkerError.for_failed_start("the run is over")
+            if self._process is not None and not self._process.serves(settings):
+                self._process.close()
+                self._process = None
+            if self._process is None:
+                self._spawner = self._spawner or Spawner()
+                self._process = _ComputeProcess(settings, self._threads, self._spawner)
+            return ComputePlace(self._process.address)
+
+    def close(self) -> None:
+        """End the process with its worker."""
+        with self._lock:
+            self._closed = True
+            if self._process is not None:
+                self._process.close()
+                self._process = None
+            if self._spawner is not None:
+                self._spawner.close()
+                self._spawner = None
+
+
+class _ComputeProcess:
+    """One such process; it leads a group of its own, and ends when the pipe to it closes."""
+
+    def __init__(self, settings: HostSettings, threads: int, spawner: Spawner) -> None:
+        self._settings = settings
+        self._folder = make_work_base()
+        orders, self._to_process = os.pipe()
+        self._from_process, reports = os.pipe()
+        given = {
+            "supervisor": os.getpid(),
+            "orders": orders,
+            "reports": reports,
+            "path": [entry or os.getcwd() for entry in sys.path],
+            "root": settings.root,
+            "store": settings.store,
+            "bundle": settings.bundle,
+            "threads": threads,
+            "folder": str(self._folder),
+        }
+        try:
+            self._process: subprocess.Popen[bytes] = spawner.start(
+                [sys.executable, "-c", _BOOT, json.dumps(given)],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log(),
+                stderr=subprocess.STDOUT,
+                pass_fds=(orders, reports),
+                start_new_session=True,
+            )
+        finally:
+            os.close(orders)
+            os.close(reports)
+        self.address = self._hear_address()
+
+    def serves(self, settings: HostSettings) -> bool:
+        """Whether it lives and imports the code that `settings` name."""
+        own = self._settings
+        same = (own.bundle, own.root, own.store) == (settings.bundle, settings.root, settings.store)
+        return same and self._process.poll() is None
+
+    def close(self) -> None:
+        """Let it end by itself for a moment, then kill its group."""
+        os.close(self._to_process)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_SECONDS)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        os.close(self._from_process)
+        remove_work_base(self._folder)
+
+    def _hear_address(self) -> str:
+        try:
+            kind, text = FrameReader(self._from_process).receive()
+        except EOFError:
+            kind, text = "failed", self._last_words()
+        if kind != "ready":
+            self.close()
+            raise WorkerError.for_failed_start(f"the process that computes for steps: {text}")
+        return str(text)
+
+    def _log(self) -> int:
+        # Read only where it cannot start; in its own folder, so that it goes with the process.
+        return os.open(self._folder / "output", os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def _last_words(self) -> str:
+        lines = Path(self._folder, "output").read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it ended without a word"
