@@ -29,7 +29,10 @@ class Refusal(NamedTuple):
 
 
 _LAZY_FRAME = Refusal("A lazy table", "collect it first: return rows.collect()")
-_LAZY_DASK = Refusal("A lazy dask collection", "compute it first: return values.compute()")
+_LAZY_DASK = Refusal(
+    "A lazy dask collection",
+    "compute it first: return values.compute(). A dask DataFrame is stored where the annotation says dd.DataFrame",
+)
 _GENERATOR = Refusal("A generator", "collect it first: return list(values)")
 _COROUTINE = Refusal("A coroutine", "await it first, and return what it gives")
 _ITERATOR = Refusal("An iterator", "collect it first: return list(values)")

@@ -36,9 +36,13 @@ class CodecRegistry:
 
     Args:
         pickle: Whether values that only pickle can hold, estimators among them, are stored and loaded.
+
+    Attributes:
+        pickle: As given.
     """
 
     def __init__(self, pickle: PicklePolicy = "allow") -> None:
+        self.pickle = pickle
         self._denied = pickle == "deny"
         self._table = TableCodec(pickle)
         codecs: tuple[Codec, ...] = (self._table, _ARRAY, _PATH, _TEXT, _BYTES, _JSON, _JSON_FILES, _ESTIMATOR, _OPAQUE)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowkit.contracts.border import Border
+from flowkit.contracts.partwise import find_whole_table_rules
 from flowkit.contracts.report import describe_failures, is_about_index
 from flowkit.contracts.schemas import is_series_schema, schema_library, schema_name, table_library
 
@@ -82,13 +83,27 @@ class Contract:
             return f"one annotation carries two contracts: {', '.join((self.name, *self.surplus))}"
         if library is None:
             return f"{self.name} is a pandera schema, but {_class_name(self.table)} is no table"
-        if self.library not in _LIBRARIES or library not in ("pyarrow", self.library):
+        expected = "pandas" if library == "dask" else library
+        if self.library not in _LIBRARIES or expected not in ("pyarrow", self.library):
             return f"{self.name} is a pandera.{self.library} schema, but {_class_name(self.table)} is a {library} table"
         try:
-            self.pandera_schema()
+            schema = self.pandera_schema()
         except Exception as problem:  # noqa: BLE001  (pandera raises what the user's class body makes it raise)
             return f"{self.name} is not a usable schema: {type(problem).__name__}: {_first_line(problem)}"
-        return None
+        return self._misfit_of_partitions(schema) if library == "dask" else None
+
+    def _misfit_of_partitions(self, schema: Any) -> str | None:
+        if self.is_series:
+            return f"{self.name} is about one series, but {_class_name(self.table)} is a table"
+        rules = list(find_whole_table_rules(schema))
+        if self.is_model and _overrides_validate(self.schema):
+            rules.append("a validate() of its own")
+        if not rules:
+            return None
+        return (
+            f"{self.name} cannot be checked partition by partition: {'; '.join(rules)} may need the whole table "
+            "(a check of yours that looks at one value at a time can say element_wise=True)"
+        )
 
     def pandera_schema(self) -> Any:
         """Return pandera's schema object, built where the contract holds a model or a dtype."""
@@ -119,9 +134,17 @@ class Contract:
             raise where.unusable(self.name, misfit)
         if not isinstance(value, self.table):
             raise where.unusable(self.name, f"the value is a {_class_name(type(value))}")
+        if table_library(type(value)) == "dask":
+            return self._validate_partitions(value, where)
         if table_library(type(value)) == "pyarrow" and self.library != "pyarrow":
             return self._validate_arrow(value, where)
         return self._validate(value, where)
+
+    def _validate_partitions(self, value: Any, where: Border) -> Any:
+        """Return a collection whose partitions are validated when they are computed."""
+        described = value._meta
+        contract = dataclasses.replace(self, table=type(described))
+        return value.map_partitions(contract.validate, where=where, meta=contract.validate(described, where=where))
 
     def _validate_arrow(self, value: Any, where: Border) -> Any:
         import pyarrow

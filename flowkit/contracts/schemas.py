@@ -49,12 +49,12 @@ def plain_table_type(kind: object) -> type | None:
 
 
 def table_library(kind: object) -> str | None:
-    """Return `pandas`, `polars` or `pyarrow` for a class of theirs, its subclasses included, else None."""
+    """Return `pandas`, `polars`, `pyarrow` or `dask` for a class of theirs, its subclasses included, else None."""
     if not isinstance(kind, type):
         return None
     for base in kind.__mro__:
         library = base.__module__.partition(".")[0]
-        if library in {"pandas", "polars", "pyarrow"}:
+        if library in {"pandas", "polars", "pyarrow"} or base.__module__.startswith("dask.dataframe."):
             return library
     return None
 

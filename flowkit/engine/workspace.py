@@ -17,6 +17,7 @@ from flowkit.engine.notices import Notices
 from flowkit.engine.promotions import Promotions
 from flowkit.engine.sharing import Sharing, no_sharing
 from flowkit.errors import LineageError
+from flowkit.execution.dask_tables import names_dask_frame, open_dask_frame
 from flowkit.fingerprint.code import CodeFingerprinter
 from flowkit.fingerprint.environment import EnvironmentReader
 from flowkit.fingerprint.observed import ObservedDigests
@@ -162,6 +163,8 @@ class Workspace:
             LostArtifactError: It is gone or damaged.
             CodecError: It cannot be given as `hint`.
         """
+        if names_dask_frame(hint) and artifact.format == "table":
+            return open_dask_frame(artifact, self.store, self.folder.path, self.codecs.pickle)
         # Not removed here: a `Path` that is returned must live on.
         folder = Path(tempfile.mkdtemp(prefix="flowkit-value-")) if artifact.format == "path" else self.folder.temporary
         return self.codecs.decode(self.store.open(artifact), hint, folder)

@@ -45,11 +45,11 @@ class PartitionError(CodecError):
     retryable: ClassVar[bool] = False
 
     @classmethod
-    def for_difference(cls, what: str, first: str, other: str, partition: int) -> Self:
+    def for_difference(cls, what: str, first: str, other: str, partition: int | None = None) -> Self:
         """Two partitions differ in what must be alike."""
         return cls(
             f"The partitions of a dask DataFrame differ in {what}.",
-            [("before", first), (f"partition {partition}", other)],
+            [("before", first), ("then" if partition is None else f"partition {partition}", other)],
             "make them alike before returning the table: .astype({…}) for dtypes, .cat.as_known() for categories, "
             ".reset_index(drop=True) for the index",
         )

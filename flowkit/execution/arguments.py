@@ -18,6 +18,7 @@ from flowkit.contracts import enforce
 from flowkit.contracts.border import Border
 from flowkit.errors import StepInputError, ValueTypeError
 from flowkit.execution.base import NodeOrder
+from flowkit.execution.dask_tables import names_dask_frame, open_dask_frame
 from flowkit.execution.isolation import WorkFolder
 from flowkit.fingerprint.canonical import canonicalise
 from flowkit.fingerprint.stamps import stamp_path
@@ -35,11 +36,13 @@ class ArgumentLoader:
     """Turns argument trees into values.
 
     Attributes:
+        folder: The store's folder.
         resolve: Gives the artifact behind a reference, None where its producer was skipped.
         code: Gives the fingerprints of functions and classes that are passed as values.
     """
 
     store: Store
+    folder: Path
     codecs: CodecRegistry
     work: WorkFolder
     resolve: Resolve
@@ -87,6 +90,8 @@ class ArgumentLoader:
         return None if artifact is None else self._decode(artifact, hint)
 
     def _decode(self, artifact: Artifact, hint: Any) -> Any:
+        if names_dask_frame(hint) and artifact.format == "table":
+            return open_dask_frame(artifact, self.store, self.folder, self.codecs.pickle)
         stored: Stored = self.store.open(artifact)
         folder = self.work.inputs() if _becomes_files(artifact) else self.work.path
         return self.codecs.decode(stored, hint, folder)

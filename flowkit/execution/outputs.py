@@ -10,6 +10,7 @@ from flowkit.codecs.registry import CodecRegistry
 from flowkit.contracts import enforce
 from flowkit.contracts.border import Border
 from flowkit.errors import CodecError, StepOutputError, ValueTypeError
+from flowkit.execution.dask_tables import encode_dask_frame, is_dask_frame, names_dask_frame
 from flowkit.graph.hint_text import format_hint
 from flowkit.graph.valuecheck import check_value
 from flowkit.records import RETURN, Output, OutputSpecification, StepSpecification
@@ -45,7 +46,10 @@ class OutputWriter:
 
     def _store(self, value: Any, output: OutputSpecification, step: str) -> Output:
         try:
-            encoded = self.codecs.encode(value, output.hint)
+            if is_dask_frame(value) and names_dask_frame(output.hint):
+                encoded = encode_dask_frame(value, self.store, self.codecs.pickle)
+            else:
+                encoded = self.codecs.encode(value, output.hint)
         except CodecError as error:
             raise error.with_facts(("step", step), ("output", output.name)) from error.__cause__
         return Output(output.name, self.store.put(encoded))

@@ -220,7 +220,7 @@ def _call(
     reaches: Collection[str],
 ) -> Any:
     read_secrets(order.arguments)
-    loader = ArgumentLoader(context.store, context.codecs, context.work, resolve, context.code)
+    loader = ArgumentLoader(context.store, context.folder, context.codecs, context.work, resolve, context.code)
     values: Mapping[str, Any] = loader.load(order, specification)
     declared = [file.path for file in files_of(order.arguments)]
     with RECORDER.observing(

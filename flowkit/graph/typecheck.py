@@ -32,7 +32,7 @@ Parts = tuple[Any, tuple[Any, ...]]
 """An annotation's origin and arguments."""
 
 _ITEMS_OF_CLASS = {str: str, bytes: int, bytearray: int, range: int}
-_TABLE_ALIASES = {"pandas": "pd", "polars": "pl", "pyarrow": "pa"}
+_TABLE_ALIASES = {"pandas": "pd", "polars": "pl", "pyarrow": "pa", "dask": "dd"}
 
 
 def check_edge(given_hint: Any, wanted_hint: Any) -> Fit:
