@@ -24,7 +24,8 @@ _CODE = "FLOWKIT_COMPUTE_CODE"
 """The environment variable that tells the worker, a child of this process, where the project's code is."""
 
 _SETTINGS = {
-    "distributed.scheduler.allowed-failures": 0,
+    # A worker's death takes the tasks of other steps with it: these get another try before anybody is blamed.
+    "distributed.scheduler.allowed-failures": 2,
     "distributed.scheduler.no-workers-timeout": "60s",
     "distributed.scheduler.active-memory-manager.start": False,
     "distributed.diagnostics.computations.nframes": 0,

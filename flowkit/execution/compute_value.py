@@ -20,10 +20,9 @@ ListModules = Callable[[], Collection[str]]
 
 def send_code_by_value(list_modules: ListModules) -> None:
     """Let every graph that this process sends carry the project's code."""
-    from distributed.protocol import serialize
+    from distributed.protocol.serialize import families, register_serialization_family
 
-    loads = serialize.families["pickle"][1]
-    serialize.register_serialization_family("pickle", _dumps(list_modules), loads)
+    register_serialization_family("pickle", _dumps(list_modules), families["pickle"][1])
 
 
 def _dumps(list_modules: ListModules) -> Callable[..., tuple[dict[str, Any], list[Any]]]:

@@ -21,6 +21,7 @@ from flowkit.errors import (
     StoreError,
     ValueTypeError,
 )
+from flowkit.execution.compute_failure import explain_compute
 from flowkit.execution.input_failure import blame_input
 from flowkit.execution.traces import format_trace, innermost_own_line, text_of
 from flowkit.records import Failure, FailureKind
@@ -70,6 +71,9 @@ def describe_failure(error: BaseException, around: Circumstances) -> Failure:
     if isinstance(error, MemoryError):
         full = StepLimitError.for_memory_error(around.step, text_of(error))
         return record_failure(full, FailureKind.MEMORY, format_trace(error))
+    lost = explain_compute(error, around.step)
+    if lost is not None:
+        return record_failure(lost, FailureKind.RAISED, format_trace(error))
     return _describe_raised(error, around)
 
 
