@@ -102,8 +102,8 @@ class RowLabels:
     def _joined(self, before: Entry, after: Entry, labels: pd.Index[Any]) -> Entry:
         for fact in ("class", "name"):
             if before.get(fact) != after.get(fact):
-                told = (str(entry.get(fact)) for entry in (before, after))
-                raise PartitionError.for_difference(f"the {fact} of their index", *told)
+                was, now = (str(entry.get(fact)) for entry in (before, after))
+                raise PartitionError.for_difference(f"the {fact} of their index", was, now)
         if "values" not in before:
             raise PartitionError.for_index(before["class"])
         freq: Any = getattr(labels, "freq", None)

@@ -7,6 +7,7 @@ chunks are handed on as they become complete.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowkit.codecs.base import Buffer, Chunk, Encoded, digest_payload
@@ -136,8 +137,8 @@ class _StreamWriter(TableWriter):
         chunks = tuple(Chunk(digest, len(content), content) for digest, content in self._fresh.items())
         self._fresh, self._fresh_bytes = {}, 0
         for chunk in self._keep_chunks(chunks):
-            assert not hasattr(chunk.content, "open"), "kept chunks are given as bytes in place"
-            self._contents[chunk.digest] = chunk.content  # type: ignore[assignment]
+            assert not isinstance(chunk.content, Path), "kept chunks are given as they lie, not by file"
+            self._contents[chunk.digest] = chunk.content
 
 
 def _like(template: pd.DataFrame, piece: pd.DataFrame, number: int) -> pd.DataFrame:

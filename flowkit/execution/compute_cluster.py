@@ -72,12 +72,10 @@ async def _serve(given: Mapping[str, Any]) -> None:
     import distributed
 
     dask.config.set(_SETTINGS)
-    scheduler = distributed.Scheduler(  # type: ignore[no-untyped-call]
-        host=LOOPBACK, port=0, dashboard=False, dashboard_address=f"{LOOPBACK}:0"
-    )
+    scheduler = distributed.Scheduler(host=LOOPBACK, port=0, dashboard=False, dashboard_address=f"{LOOPBACK}:0")
     async with (
         scheduler,
-        distributed.Nanny(  # type: ignore[no-untyped-call]
+        distributed.Nanny(
             scheduler.address,
             host=LOOPBACK,
             nthreads=given["threads"],

@@ -22,7 +22,8 @@ def send_code_by_value(list_modules: ListModules) -> None:
     """Let every graph that this process sends carry the project's code."""
     from distributed.protocol.serialize import families, register_serialization_family
 
-    register_serialization_family("pickle", _dumps(list_modules), families["pickle"][1])
+    register: Any = register_serialization_family
+    register("pickle", _dumps(list_modules), families["pickle"][1])
 
 
 def _dumps(list_modules: ListModules) -> Callable[..., tuple[dict[str, Any], list[Any]]]:

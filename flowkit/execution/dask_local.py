@@ -167,7 +167,7 @@ def _give_thread_up() -> None:
     """Let the Dask worker start another task while this one goes on."""
     import distributed
 
-    distributed.secede()
+    distributed.secede()  # type: ignore[no-untyped-call]
 
 
 def _run_here(cluster: str, packet: str) -> None:

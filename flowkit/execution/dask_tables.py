@@ -71,7 +71,8 @@ def open_dask_frame(artifact: Artifact, store: Store, folder: Path, policy: Pick
 
     stored = store.open(artifact)
     manifest = load_manifest(stored.payload)
-    return dask.dataframe.from_map(
+    from_map: Any = dask.dataframe.from_map
+    return from_map(
         StoredTable(str(folder), artifact, policy),
         range(partition_count(manifest)),
         meta=read_partition(stored, manifest, 0, None, policy).iloc[:0],
@@ -116,9 +117,10 @@ def _keep_in(store: Store) -> Keep:
 
 def _partitions(frame: Any) -> Iterator[Any]:
     """Yield the partitions of a collection as pandas frames, in order, each forgotten once it was given."""
-    import dask
+    import dask.base
 
-    waiting = list(reversed(dask.persist(*frame.to_delayed())))
+    persist: Any = dask.base.persist
+    waiting = list(reversed(persist(*frame.to_delayed())))
     while waiting:
         yield _value_of(waiting.pop())
 
