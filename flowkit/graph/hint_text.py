@@ -8,7 +8,7 @@ from typing import Any, Union
 from flowkit.contracts import contract_of, parts_of
 from flowkit.graph.classes import is_array
 
-_TABLE_MODULES = frozenset({"pandas", "polars", "pyarrow"})
+_TABLE_MODULES = frozenset({"pandas", "polars", "pyarrow", "dask"})
 
 
 def format_hint(hint: Any) -> str:

@@ -126,7 +126,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
         for process in reversed(processes):
             process.terminate()
         for process in processes:
-            process.wait(10)
+            process.wait(30)
 
 
 def test_an_external_cluster_runs_the_code_of_each_run(tmp_path: Path, cluster: str) -> None:
