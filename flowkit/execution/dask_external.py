@@ -142,7 +142,9 @@ class ExternalCluster:
 
     def _look(self) -> dict[str, int]:
         """Return all workers that the scheduler has, with their threads."""
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        # Not by `scheduler_info`, whose answer the client's own periodic look, without workers, may replace meanwhile:
+        # a worker that is there would be taken for lost.
+        workers = self._client.sync(self._client.scheduler.identity, n_workers=-1)["workers"]
         return {address: facts["nthreads"] for address, facts in workers.items()}
 
     def _admit(self, workers: Mapping[str, int]) -> None:
