@@ -197,7 +197,8 @@ class Session:
             pipeline: What to run.
             parameters: A value for every parameter.
             target: What `rerun` loads again.
-            select: The nodes that are wanted; what they need is reused, or run where it must.
+            select: The nodes that are wanted. What they need is reused, also where it is declared cache=False, or run
+                where it must.
             force: Nodes that run whatever there is.
             require_promotion: Whether a refused promotion gives exit code 3.
             listener: Hears of the run as it goes on.
@@ -207,10 +208,18 @@ class Session:
             DefinitionError: The pipeline does not check; nothing ran.
             StoreError: The store or the workers as a whole failed.
         """
-        graph = _selected(self.check(pipeline, parameters).graph, select)
+        graph, spared = _selected(self.check(pipeline, parameters).graph, select)
         chosen = force or self._force
         return self._run_graph(
-            pipeline, graph, parameters, target, chosen, listener or Quiet(), argv, require_promotion=require_promotion
+            pipeline,
+            graph,
+            parameters,
+            target,
+            chosen,
+            listener or Quiet(),
+            argv,
+            require_promotion=require_promotion,
+            spared=spared,
         )
 
     def plan(
@@ -227,9 +236,9 @@ class Session:
             DefinitionError: The pipeline does not check.
         """
         report = self.check(pipeline, parameters)
-        graph = _selected(report.graph, select)
+        graph, spared = _selected(report.graph, select)
         with self._looking(pipeline) as workspace:
-            planner = plan_graph(workspace, graph, _resolved(force or self._force, graph))
+            planner = plan_graph(workspace, graph, _resolved(force or self._force, graph), spared)
         env = self._settings_of(pipeline).env
         return PlanReport(
             pipeline.name, env, show_parameters(parameters), planner.nodes, (*report.warnings, *planner.warnings)
@@ -315,6 +324,7 @@ class Session:
         argv: Sequence[str],
         *,
         require_promotion: bool = False,
+        spared: frozenset[str] = frozenset(),
     ) -> RunReport:
         settings = self._settings_of(pipeline)
         request = RunRequest(
@@ -324,6 +334,7 @@ class Session:
             parameters=show_parameters(parameters),
             recorded=dump_parameters(pipeline, parameters),
             forced=_resolved(force, graph),
+            spared=spared,
             argv=tuple(argv),
             require_promotion=require_promotion,
         )
@@ -347,11 +358,13 @@ def _from_here(values: Mapping[str, Any], given: Collection[str]) -> dict[str, A
     }
 
 
-def _selected(graph: Graph, select: Selection | None) -> Graph:
-    """Return the graph of what is wanted and of all that it needs."""
+def _selected(graph: Graph, select: Selection | None) -> tuple[Graph, frozenset[str]]:
+    """Return the graph of what is wanted and of all that it needs, and the names of what is only needed."""
     if select is None:
-        return graph
-    return graph.restricted_to(ancestors_of(graph, select.resolve(graph)))
+        return graph, frozenset()
+    wanted = select.resolve(graph)
+    needed = ancestors_of(graph, wanted)
+    return graph.restricted_to(needed), needed - wanted
 
 
 def _resolved(selection: Selection | None, graph: Graph) -> frozenset[str]:

@@ -51,6 +51,7 @@ class RunRequest:
         parameters: The pipeline's parameters for people and JSON.
         recorded: The same as JSON texts that give the values back.
         forced: Nodes that run whatever there is.
+        spared: Nodes that nobody selected and the selected ones need: they run only where they must.
         require_promotion: Whether a refused promotion gives exit code 3.
     """
 
@@ -60,6 +61,7 @@ class RunRequest:
     parameters: Mapping[str, Any]
     recorded: Mapping[str, str]
     forced: frozenset[str]
+    spared: frozenset[str] = frozenset()
     argv: tuple[str, ...] = ()
     require_promotion: bool = False
 
@@ -90,7 +92,9 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
     return _finish(workspace, request, ledger, runner.state.status, started, state, listener)
 
 
-def plan_graph(workspace: Workspace, graph: Graph, forced: frozenset[str]) -> Planner:
+def plan_graph(
+    workspace: Workspace, graph: Graph, forced: frozenset[str], spared: frozenset[str] = frozenset()
+) -> Planner:
     """Return a planner that has planned: its reports and its lookups.
 
     Raises:
@@ -100,7 +104,7 @@ def plan_graph(workspace: Workspace, graph: Graph, forced: frozenset[str]) -> Pl
     planner = Planner(
         graph,
         workspace.make_keys(),
-        workspace.make_lookups(graph.pipeline, forced, workspace.make_sharing(warnings.append, fetch=False)),
+        workspace.make_lookups(graph.pipeline, forced, spared, workspace.make_sharing(warnings.append, fetch=False)),
         workspace.make_promotions(),
         forced,
         warnings,
@@ -141,7 +145,7 @@ def _assemble(
         state,
         ledger,
         keys,
-        workspace.make_lookups(graph.pipeline, request.forced, sharing),
+        workspace.make_lookups(graph.pipeline, request.forced, request.spared, sharing),
         dispatcher,
         executor,
         workspace.make_promotions(),

@@ -33,6 +33,10 @@ class History(Protocol):
         """Return the newest result under each key that has one."""
         ...
 
+    def find_uncached(self, keys: Sequence[Digest], /) -> Mapping[Digest, Entry]:
+        """Return the newest success under each key, whether or not it was kept for reuse."""
+        ...
+
     def observed_names(self, keys: Sequence[Digest], /) -> Mapping[Digest, Sequence[NameSet]]:
         """Return the sets of names that executions under each key read undeclared, the latest first."""
         ...
@@ -79,6 +83,7 @@ class Lookups:
         ask_remote: Gives other machines' results under keys that this store has nothing usable for, their artifacts
             verified.
         observed: Gives the digests of undeclared inputs as they are now.
+        spared: Nodes that run only where they must: their latest result does although they are declared cache=False.
     """
 
     def __init__(
@@ -91,6 +96,7 @@ class Lookups:
         restamp: Callable[[Artifact], None],
         ask_remote: Callable[[Sequence[Digest]], Mapping[Digest, Entry]],
         observed: ObservedDigests,
+        spared: Collection[str] = (),
     ) -> None:
         self._history = history
         self._store = store
@@ -100,10 +106,13 @@ class Lookups:
         self._restamp = restamp
         self._ask_remote = ask_remote
         self._observed = observed
+        self._spared = spared
 
     def find(self, nodes: Sequence[KeyedNode]) -> list[Lookup]:
         """Decide on each node, with one query for all of them."""
         entries = self._find_entries([node.key for node in nodes])
+        spared = [node.key for node in nodes if node.name in self._spared and not _options(node).cache]
+        entries.update(self._history.find_uncached(spared) if spared else {})
         decided = [self._decide(node, entries.get(node.key)) for node in nodes]
         decided = self._decide_with_remote(nodes, decided)
         missed = [node for node, (decision, _) in zip(nodes, decided, strict=True) if decision.entry is None]
@@ -162,6 +171,8 @@ class Lookups:
 
     def _decide(self, node: KeyedNode, entry: Entry | None) -> _Decided:
         options = _options(node)
+        if node.name in self._spared:
+            options = replace(options, cache=True)
         forced = node.name in self._forced
         present = None if entry is None or forced or not options.cache else self._verified(entry)
         decision = decide_reuse(

@@ -133,7 +133,9 @@ class Workspace:
             RecordedFileDigests(self.reader, self.writer),
         )
 
-    def make_lookups(self, pipeline: str, forced: frozenset[str], sharing: Sharing | None = None) -> Lookups:
+    def make_lookups(
+        self, pipeline: str, forced: frozenset[str], spared: frozenset[str], sharing: Sharing | None = None
+    ) -> Lookups:
         """Return lookups for one run or plan of a pipeline."""
         return Lookups(
             Entries(self.reader),
@@ -144,6 +146,7 @@ class Workspace:
             self.writer.restamp,
             sharing.find if sharing is not None else no_sharing,
             ObservedDigests(self.project.root, RecordedFileDigests(self.reader, self.writer)),
+            spared,
         )
 
     def make_sharing(self, warn: Callable[[str], None], *, fetch: bool) -> Sharing | None:

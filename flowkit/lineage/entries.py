@@ -24,6 +24,15 @@ _ENTRIES = """
     WHERE substr({column}, 1, 12) IN ({{values}})
     ORDER BY x.id"""
 
+_UNCACHED = """
+    SELECT x.id, x.cache_key, x.cache_key, 0, r.run, p.name, x.created_ms / 1000.0
+    FROM execution AS x
+    JOIN run AS r ON r.id = x.run
+    JOIN pipeline_node AS p ON p.id = x.pipeline_node
+    WHERE substr(x.cache_key, 1, 12) IN ({values}) AND x.succeeded
+        AND EXISTS (SELECT 1 FROM output AS o WHERE o.execution = x.id)
+    ORDER BY x.id"""
+
 _BY_CACHE_KEY = _ENTRIES.format(column="x.cache_key")
 _BY_ENTRY_KEY = _ENTRIES.format(column="e.entry_key")
 
@@ -75,6 +84,10 @@ class Entries:
     def find_entries_at(self, entry_keys: Sequence[Digest], /) -> dict[Digest, Entry]:
         """Return the result that stands under each entry key that has one."""
         return {entry.entry_key: entry for entry in self._find(_BY_ENTRY_KEY, entry_keys)}
+
+    def find_uncached(self, keys: Sequence[Digest], /) -> dict[Digest, Entry]:
+        """Return the newest success under each cache key, whether or not it was kept for reuse."""
+        return {entry.cache_key: entry for entry in self._find(_UNCACHED, keys)}
 
     def observed_names(self, keys: Sequence[Digest], /) -> dict[Digest, tuple[NameSet, ...]]:
         """Return the sets of names that executions under each cache key observed, the latest first."""
