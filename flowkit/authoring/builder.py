@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import copy
 import re
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any
 
 from flowkit.authoring.handles import Handle, Pending, hint_of, leaf_of
 from flowkit.authoring.secrets import Secret
+from flowkit.authoring.unpacking import specify_unpacking
 from flowkit.errors import HandleError, PipelineDefinitionError, SecretUseError, StepDefinitionError
-from flowkit.graph.arguments import Gather, Ref, replace_leaves
+from flowkit.graph.arguments import Gather, Ref, refs_of, replace_leaves
 from flowkit.graph.graph import Graph, Node, NodeKind, Wire
-from flowkit.records import Location, StepSpecification
+from flowkit.records import ELEMENTS, RETURN, Location, StepSpecification
 
-_PACKAGE = str(Path(__file__).parent.parent)
 # A log's file name holds it, with an index and an attempt, and no file system takes more than 255 bytes.
 LONGEST_NAME = 200
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -38,6 +36,7 @@ class GraphBuilder:
         self._wires: list[Wire] = []
         self._calls: dict[str, int] = {}
         self._steps: dict[str, StepSpecification] = {}
+        self._mapped: dict[str, str] = {}
 
     def finish(self) -> Graph:
         """Return the graph of everything called so far.
@@ -45,9 +44,10 @@ class GraphBuilder:
         Raises:
             PipelineDefinitionError: Nothing was called.
         """
-        if not self._nodes:
+        nodes = _without_unused_lists(self._nodes)
+        if not nodes:
             raise PipelineDefinitionError.for_nothing_to_do(self.pipeline)
-        return Graph(self.pipeline, self._nodes, self._wires)
+        return Graph(self.pipeline, nodes, self._wires)
 
     def name_call(self, name: str, step: StepSpecification | None = None) -> str:
         """Return the name of this call: the step's, with `#2`, `#3` for later calls.
@@ -80,15 +80,36 @@ class GraphBuilder:
         map_index: int | None = None,
         settings: Mapping[str, Any] | None = None,
         hints: Mapping[str, Any] | None = None,
+        dimension: str | None = None,
     ) -> Node:
         """Add one node whose arguments may hold handles; by `hints`, parameters' annotations, edges are checked."""
         trees = {
             parameter: self._take_argument(name, parameter, value, (hints or {}).get(parameter, Any), location, step)
             for parameter, value in arguments.items()
         }
-        node = Node(name, kind, step, trees, location, map_index, settings or {})
+        node = Node(name, kind, step, trees, location, map_index, settings or {}, dimension)
         self._nodes.append(node)
+        if map_index is not None or dimension is not None:
+            self._mapped[name] = node.call
         return node
+
+    def add_each(self, source: Ref | Gather, hint: Any, element: Any, location: Location) -> str:
+        """Add the hidden node that takes a list apart when it is there, and return its name.
+
+        Args:
+            source: Where the list comes from.
+            hint: Its annotation.
+            element: The annotation of an element.
+            location: Where `each` was called.
+        """
+        label = _label_of(source)
+        # Brackets and a colon are in no name that a person can give.
+        name = f"each({label})"
+        self._calls[name] = count = self._calls.get(name, 0) + 1
+        name = name if count == 1 else f"{name}#{count}"
+        step = specify_unpacking(hint, element, location)
+        self._nodes.append(Node(name, NodeKind.EACH, step, {"items": source, "source": label}, location))
+        return name
 
     def _take_argument(
         self, name: str, parameter: str, value: Any, hint: Any, location: Location, step: StepSpecification | None
@@ -102,7 +123,9 @@ class GraphBuilder:
         def replace(item: Any, wanted: Any) -> Any:
             if isinstance(item, Handle):
                 leaf = leaf_of(item)
-                self._wires.append(Wire(name, parameter, wanted, hint_of(item), _first_producer(leaf), location))
+                call = self._mapped.get(leaf.node) if isinstance(leaf, Ref) else None
+                producer = call or _label_of(leaf)
+                self._wires.append(Wire(name, parameter, wanted, hint_of(item), producer, location, call is not None))
                 return leaf
             if isinstance(item, Pending):
                 raise HandleError.for_use(item._describe(), f"passed on as {parameter!r} of {name!r}")
@@ -129,10 +152,22 @@ def snapshot(value: Any) -> Any:
         return value
 
 
-def _first_producer(leaf: Ref | Gather) -> str:
+def _label_of(leaf: Ref | Gather) -> str:
+    """Return what a list or a value comes from, for people: a node, with its output where it has several."""
     if isinstance(leaf, Ref):
-        return leaf.node
-    return leaf.refs[0].node.partition("[")[0] if leaf.refs else "each([])"
+        return leaf.node if leaf.output in (RETURN, ELEMENTS) else f"{leaf.node}.{leaf.output}"
+    return f"collect({leaf.refs[0].node.partition('[')[0]})" if leaf.refs else "collect()"
+
+
+def _without_unused_lists(nodes: Sequence[Node]) -> list[Node]:
+    """Return the nodes without those that take apart a list which no call is mapped over."""
+    used: set[str] = set()
+    kept: list[Node] = []
+    for node in reversed(nodes):
+        if not node.hidden or node.name in used:
+            used.update(ref.node for tree in node.arguments.values() for ref in refs_of(tree))
+            kept.append(node)
+    return kept[::-1]
 
 
 _BUILDER: ContextVar[GraphBuilder | None] = ContextVar("flowkit_builder", default=None)
@@ -151,11 +186,3 @@ def building(builder: GraphBuilder | None) -> Iterator[None]:
         yield
     finally:
         _BUILDER.reset(token)
-
-
-def calling_location() -> Location:
-    """Return the place in the caller's own source that called into flowkit."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    return Location(frame.f_code.co_filename, frame.f_lineno)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
+from flowkit.authoring.builder import current_builder
 from flowkit.authoring.handles import (
     Each,
     Handle,
@@ -15,9 +16,14 @@ from flowkit.authoring.handles import (
     hint_of,
     items_of,
     leaf_of,
+    unpacking_of,
 )
-from flowkit.errors import ArgumentError
+from flowkit.authoring.place import calling_location, calling_place
+from flowkit.authoring.unpacking import element_of
+from flowkit.errors import ArgumentError, PipelineDefinitionError
 from flowkit.graph.arguments import Gather, Ref, replace_leaves
+from flowkit.graph.hint_text import format_hint
+from flowkit.records import ELEMENTS
 
 T = TypeVar("T")
 
@@ -28,8 +34,12 @@ def each(items: Iterable[T]) -> T:
     The result of one `each` passed to two parameters of a call stays aligned. Two different ones in one call are an
     error: for a product write a `for` around an `each`.
 
+    Args:
+        items: A list that is known while building, or what a step gives that is annotated as one, or what `collect`
+            gave: then the nodes are known only when that is there.
+
     Raises:
-        ArgumentError: `items` is not a list, tuple or other finite collection that is known while building.
+        ArgumentError: `items` is not a list, tuple or other finite collection, or gives none.
 
     Example:
         >>> import flowkit as fk
@@ -46,9 +56,28 @@ def each(items: Iterable[T]) -> T:
         >>> run["square"].value(), run["total"].value()
         ([1, 4, 9], 14)
     """
+    if isinstance(items, Handle):
+        return cast(T, _each_of_handle(items))
+    if isinstance(items, (Each, MappedHandle)):
+        raise ArgumentError.for_nested_each(items._describe()).with_facts(calling_place())
     if isinstance(items, (Pending, str, bytes, Mapping)) or not isinstance(items, Iterable):
-        raise ArgumentError.for_each(items)
+        raise ArgumentError.for_each(items).with_facts(calling_place())
     return cast(T, Each(tuple(items)))
+
+
+def _each_of_handle(handle: Handle) -> Each:
+    """Return the dimension of a list that is known only at run time."""
+    builder = current_builder()
+    if builder is None:
+        raise PipelineDefinitionError.for_misplaced("each()").with_facts(calling_place())
+    hint = hint_of(handle)
+    try:
+        element = element_of(hint)
+    except LookupError:
+        error = ArgumentError.for_each_of_result(handle._describe(), format_hint(hint))
+        raise error.with_facts(calling_place()) from None
+    name = builder.add_each(leaf_of(handle), hint, element, calling_location())
+    return Each((Handle(Ref(name, ELEMENTS), element),), name)
 
 
 def collect(mapped: T) -> list[T]:
@@ -63,12 +92,19 @@ def collect(mapped: T) -> list[T]:
         See `each`.
     """
     if isinstance(mapped, Each):
-        return list(items_of(mapped))
+        return cast("list[T]", _collect_items(mapped))
     if not isinstance(mapped, MappedHandle):
-        given = repr(mapped) if isinstance(mapped, Pending) else f"a {type(mapped).__name__}"
-        raise ArgumentError.for_collect(given)
+        given = mapped._describe() if isinstance(mapped, Pending) else f"a {type(mapped).__name__}"
+        raise ArgumentError.for_collect(given).with_facts(calling_place())
     refs = tuple(leaf for handle in elements_of(mapped) if isinstance(leaf := leaf_of(handle), Ref))
     return cast("list[T]", Handle(Gather(refs), list[hint_of(mapped)]))  # type: ignore[misc]
+
+
+def _collect_items(each: Each) -> Any:
+    if unpacking_of(each) is None:
+        return list(items_of(each))
+    (handle,) = items_of(each)
+    return Handle(Gather((leaf_of(handle),)), list[hint_of(handle)])  # type: ignore[misc]
 
 
 def find_dimension(name: str, arguments: Mapping[str, Any]) -> Each | None:
@@ -92,7 +128,7 @@ def find_dimension(name: str, arguments: Mapping[str, Any]) -> Each | None:
         except RecursionError:
             raise ArgumentError.for_nesting("step", name, parameter) from None
     if any(dimension is not found[0] for dimension in found):
-        raise ArgumentError.for_two_dimensions(name)
+        raise ArgumentError.for_two_dimensions(name).with_facts(calling_place())
     return found[0] if found else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from flowkit.authoring.place import calling_place
 from flowkit.errors import HandleError
 from flowkit.graph.arguments import Gather, Ref
 
@@ -23,7 +24,7 @@ class Pending:
         raise NotImplementedError
 
     def _refuse(self, use: str) -> NoReturn:
-        raise HandleError.for_use(self._describe(), use)
+        raise HandleError.for_use(self._describe(), use).with_facts(calling_place())
 
     def __eq__(self, other: object) -> bool:
         self._refuse("compared")
@@ -130,16 +131,23 @@ class Handle(Pending):
 
 
 class Each(Pending):
-    """The elements of one fan-out: a dimension along which calls are mapped. Identity is alignment."""
+    """The elements of one fan-out: a dimension along which calls are mapped. Identity is alignment.
 
-    __slots__ = ("_flowkit_items",)
+    Over a list that is known only at run time it has one item, which stands for every element.
+    """
+
+    __slots__ = ("_flowkit_items", "_flowkit_unpacking")
 
     _flowkit_items: tuple[Any, ...]
+    _flowkit_unpacking: str | None
 
-    def __init__(self, items: tuple[Any, ...]) -> None:
+    def __init__(self, items: tuple[Any, ...], unpacking: str | None = None) -> None:
         self._flowkit_items = items
+        self._flowkit_unpacking = unpacking
 
     def _describe(self) -> str:
+        if self._flowkit_unpacking is not None:
+            return f"an element of {self._flowkit_unpacking}"
         return f"an element of each([… {len(self._flowkit_items)} items])"
 
 
@@ -176,8 +184,13 @@ def hint_of(handle: Handle | MappedHandle) -> Any:
 
 
 def items_of(each: Each) -> tuple[Any, ...]:
-    """Return the elements of a dimension."""
+    """Return the elements of a dimension; one that stands for all where they are known only at run time."""
     return each._flowkit_items
+
+
+def unpacking_of(each: Each) -> str | None:
+    """Return the node that takes the list apart, None where the elements are known."""
+    return each._flowkit_unpacking
 
 
 def dimension_of(mapped: MappedHandle) -> Each:

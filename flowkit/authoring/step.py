@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
-from flowkit.authoring.builder import GraphBuilder, calling_location, current_builder
+from flowkit.authoring.builder import GraphBuilder, current_builder
 from flowkit.authoring.fanout import at_element, find_dimension, join_elements
-from flowkit.authoring.handles import Handle, items_of
+from flowkit.authoring.handles import Handle, items_of, unpacking_of
+from flowkit.authoring.place import calling_location
 from flowkit.authoring.quantities import parse_duration, parse_size
 from flowkit.authoring.signature import (
     bind_arguments,
@@ -94,6 +95,12 @@ class Step(Generic[P, R]):
         dimension = find_dimension(step.name, arguments)
         if dimension is None:
             return self._add_node(builder, name, arguments, None, location)
+        unpacking = unpacking_of(dimension)
+        if unpacking is not None:
+            stands_for_all = self._add_node(
+                builder, f"{name}[*]", at_element(arguments, 0), None, location, dimension=unpacking
+            )
+            return join_elements(dimension, [stands_for_all], functools.partial(shape_outputs, step))
         results = [
             self._add_node(builder, f"{name}[{index}]", at_element(arguments, index), index, location)
             for index in range(len(items_of(dimension)))
@@ -101,11 +108,25 @@ class Step(Generic[P, R]):
         return join_elements(dimension, results, functools.partial(shape_outputs, step))
 
     def _add_node(
-        self, builder: GraphBuilder, name: str, arguments: Mapping[str, Any], index: int | None, location: Location
+        self,
+        builder: GraphBuilder,
+        name: str,
+        arguments: Mapping[str, Any],
+        index: int | None,
+        location: Location,
+        dimension: str | None = None,
     ) -> Any:
         step = self.specification
-        hints = {parameter.name: parameter.hint for parameter in step.parameters}
-        builder.add_node(name, NodeKind.STEP, arguments, location=location, step=step, map_index=index, hints=hints)
+        builder.add_node(
+            name,
+            NodeKind.STEP,
+            arguments,
+            location=location,
+            step=step,
+            map_index=index,
+            hints={parameter.name: parameter.hint for parameter in step.parameters},
+            dimension=dimension,
+        )
         return shape_outputs(step, lambda output, hint: Handle(Ref(name, output), hint))
 
 

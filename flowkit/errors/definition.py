@@ -279,7 +279,30 @@ class ArgumentError(DefinitionError):
         return cls(
             f"each() cannot go through {show_value(given)}.",
             [],
-            "pass it a list or tuple of values that is known here.",
+            "pass it a list or tuple, or what a step gives as list[…].",
+        )
+
+    @classmethod
+    def for_each_of_result(cls, what: str, hint: str) -> Self:
+        """`each` of a step's result that is annotated as something other than a list.
+
+        Args:
+            what: The handle, as it describes itself.
+            hint: Its annotation, as text.
+        """
+        return cls(
+            f"each() cannot go through {what}: it is no list of elements of one type.",
+            [("given", hint)],
+            "let the step return a list, annotated as list[…]; sort a set, list the items of a dict.",
+        )
+
+    @classmethod
+    def for_nested_each(cls, what: str) -> Self:
+        """`each` of what is mapped already."""
+        return cls(
+            f"each() cannot go through {what}: it is mapped already, and there is no fan-out in a fan-out.",
+            [],
+            "pass it on as it is, which maps the next step too; or gather it first: fk.each(fk.collect(…)).",
         )
 
     @classmethod
@@ -436,6 +459,27 @@ class EdgeError(DefinitionError):
                 *([("problem", detail)] if detail else []),
             ],
             remedy or f"pass the output of a step that gives {wanted}, or let {parameter!r} take {given}.",
+        )
+
+
+    @classmethod
+    def for_uncollected(
+        cls, consumer: str, parameter: str, wanted: str, producer: str, given: str, location: object
+    ) -> Self:
+        """A mapped value is passed where a list of all its elements is wanted.
+
+        Args:
+            consumer: The call that takes it, by name.
+            parameter: Its parameter.
+            wanted: The parameter's annotation, as text.
+            producer: The mapped call, by name.
+            given: The annotation of one element, as text.
+            location: Where the consumer is called.
+        """
+        return cls(
+            f"Step {consumer!r} wants a list, but is mapped over what {producer!r} gives: one element at a time.",
+            [("parameter", f"{parameter}: {wanted}"), ("given", f"{given}, an element  ({location})")],
+            "gather the elements with fk.collect(…) and pass that.",
         )
 
 

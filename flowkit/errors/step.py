@@ -128,6 +128,24 @@ class ValueTypeError(StepError):
         )
 
     @classmethod
+    def for_each(cls, source: str, kind: str) -> Self:
+        """A call is mapped over what turned out to be no list; `kind` is the name of its type."""
+        return cls(
+            f"What {source!r} gave cannot be gone through with each(): it is no list.",
+            [("given", kind)],
+            f"return a list from {source!r}, and annotate it as list[…] so that this is found before it runs.",
+        )
+
+    @classmethod
+    def for_other_length(cls, source: str, before: int, now: int) -> Self:
+        """A list that was made again, as something of it was lost, has another length."""
+        return cls(
+            f"The list that {source!r} gives was made again and has another length.",
+            [("elements before", str(before)), ("elements now", str(now))],
+            f"run it again; let {source!r} give the same list for the same inputs, or declare it with cache=False.",
+        )
+
+    @classmethod
     def for_metric(cls, name: str, value: object) -> Self:
         """A metric was made of something that is not a number."""
         return cls(

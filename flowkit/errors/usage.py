@@ -296,6 +296,15 @@ class SelectionError(UsageError):
         )
 
     @classmethod
+    def for_element(cls, name: str, call: str) -> Self:
+        """One element of a list that is known only when the pipeline runs."""
+        return cls(
+            f"{name!r} cannot be selected: {call!r} is mapped over a list that is known only when the pipeline runs.",
+            [],
+            f"select all of its elements with {call!r}.",
+        )
+
+    @classmethod
     def for_unknown_tag(cls, tag: str, known: Sequence[str]) -> Self:
         """A tag that no step bears."""
         return cls(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import GenericAlias
 
 from flowkit.contracts import contracts_in
-from flowkit.errors import ArgumentError, CheckError, DefinitionError, StepDefinitionError
+from flowkit.errors import ArgumentError, CheckError, DefinitionError, EdgeError, StepDefinitionError
 from flowkit.graph.arguments import LEAVES, Ref
 from flowkit.graph.fit import FITS
-from flowkit.graph.graph import Graph, Node
+from flowkit.graph.graph import Graph, Node, Wire
 from flowkit.graph.typecheck import Fit, Verdict, check_argument, check_edge, edge_error, format_hint
 from flowkit.records import StepSpecification
 
@@ -37,6 +38,7 @@ def check_graph(graph: Graph) -> CheckReport:
     """
     judged: dict[tuple[int, int], Fit] = {}
     errors: list[DefinitionError] = []
+    mapped: set[tuple[str, str]] = set()
     warnings: dict[str, None] = {}
     deferred: dict[str, None] = {}
     for wire in graph.wires:
@@ -44,9 +46,11 @@ def check_graph(graph: Graph) -> CheckReport:
         fit = judged.get(place) or check_edge(wire.given, wire.wanted)
         judged[place] = fit
         if fit.verdict is Verdict.REFUSED:
-            errors.append(
-                edge_error(wire.consumer, wire.parameter, wire.wanted, wire.producer, wire.given, wire.location, fit)
-            )
+            consumer = graph[wire.consumer].call
+            # The elements of one call fail alike: one error says it for all.
+            if not wire.mapped or (consumer, wire.parameter) not in mapped:
+                errors.append(_edge_error(wire, consumer, fit))
+            mapped.add((consumer, wire.parameter))
         elif fit.verdict is Verdict.WARNS:
             warnings[f"{wire.consumer}.{wire.parameter}: {fit.detail}"] = None
         elif fit.verdict is Verdict.UNKNOWN:
@@ -60,9 +64,18 @@ def check_graph(graph: Graph) -> CheckReport:
     return CheckReport(graph, tuple(warnings), tuple(deferred))
 
 
+def _edge_error(wire: Wire, consumer: str, fit: Fit) -> DefinitionError:
+    gathered = GenericAlias(list, (wire.given,))
+    if wire.mapped and check_edge(gathered, wire.wanted).verdict is not Verdict.REFUSED:
+        wanted, given = format_hint(wire.wanted), format_hint(wire.given)
+        return EdgeError.for_uncollected(consumer, wire.parameter, wanted, wire.producer, given, wire.location)
+    name = consumer if wire.mapped else wire.consumer
+    return edge_error(name, wire.parameter, wire.wanted, wire.producer, wire.given, wire.location, fit)
+
+
 def _check_constants(node: Node) -> Iterator[ArgumentError]:
     """Yield an error for each argument of a step whose constants are not of the annotated type."""
-    if node.step is None:
+    if node.step is None or node.hidden:
         return
     for parameter in node.step.parameters:
         value = node.arguments[parameter.name]
@@ -89,7 +102,7 @@ def _fits_if_leaf(item: object, _: object) -> Fit | None:
 
 
 def _steps_of(graph: Graph) -> Iterator[StepSpecification]:
-    yield from dict.fromkeys(node.step for node in graph if node.step is not None)
+    yield from dict.fromkeys(node.step for node in graph.visible if node.step is not None)
 
 
 def _check_contracts(step: StepSpecification) -> Iterator[StepDefinitionError]:

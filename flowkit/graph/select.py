@@ -17,7 +17,7 @@ from fnmatch import translate
 from typing import Any
 
 from flowkit.errors import SelectionError
-from flowkit.graph.graph import Graph, Node
+from flowkit.graph.graph import Graph, Node, template_of
 
 _TERM = re.compile(r"(?:(?P<before>\d*)\+|(?P<whole>@))?(?P<body>[^+@,\s][^+,\s]*?)(?:\+(?P<after>\d*))?")
 _TAG = "tag:"
@@ -110,8 +110,9 @@ def to_networkx(graph: Graph) -> Any:
     import networkx
 
     flow = networkx.DiGraph()
-    flow.add_nodes_from(graph.nodes)
-    flow.add_edges_from((producer, name) for name, producers in graph.producers.items() for producer in producers)
+    shown = graph.shown
+    flow.add_nodes_from(shown.nodes)
+    flow.add_edges_from((producer, name) for name, producers in shown.producers.items() for producer in producers)
     return flow
 
 
@@ -135,23 +136,26 @@ def _distance(digits: str | None) -> int | None:
 def _find(graph: Graph, body: str) -> frozenset[str]:
     if body.startswith(_TAG):
         return _find_tag(graph, body.removeprefix(_TAG))
-    if body in graph:
+    if body in graph and not graph[body].hidden:
         return frozenset((body,))
+    template = template_of(body)
+    if template != body and template in graph:
+        raise SelectionError.for_element(body, call_of(graph[template]))
     matchers: tuple[Callable[[Node], bool], ...] = (
         lambda node: call_of(node) == body,
         lambda node: node.step_name == body,
         _like(body),
     )
     for matches in matchers:
-        found = frozenset(node.name for node in graph if matches(node))
+        found = frozenset(node.name for node in graph.visible if matches(node))
         if found:
             return found
-    raise SelectionError.for_unknown_node(body, tuple(dict.fromkeys(call_of(node) for node in graph)))
+    raise SelectionError.for_unknown_node(body, tuple(dict.fromkeys(call_of(node) for node in graph.visible)))
 
 
 def call_of(node: Node) -> str:
-    """Return the name of the call a node belongs to: of `train#2[0]` it is `train#2`."""
-    return node.name.removesuffix(f"[{node.map_index}]")
+    """Return the name of the call a node belongs to: of `train#2[0]` and of `train#2[*]` it is `train#2`."""
+    return node.call
 
 
 def _like(pattern: str) -> Callable[[Node], bool]:

@@ -24,8 +24,10 @@ from flowkit.records.runs import (
     StepResult,
 )
 from flowkit.records.steps import (
+    ELEMENTS,
     REQUIRED,
     RETURN,
+    UNPACKING,
     Location,
     OutputSpecification,
     ParameterSpecification,
@@ -34,9 +36,11 @@ from flowkit.records.steps import (
 )
 
 __all__ = [
+    "ELEMENTS",
     "INLINE_LIMIT",
     "REQUIRED",
     "RETURN",
+    "UNPACKING",
     "ArgumentKind",
     "ArgumentPart",
     "Artifact",

@@ -13,6 +13,12 @@ REQUIRED: Any = inspect.Parameter.empty
 RETURN = "return"
 """The name of the only output of a step with one output."""
 
+ELEMENTS = "*"
+"""Stands for the outputs of what takes a list apart: as many as the list has elements, named `0`, `1`, …"""
+
+UNPACKING = "(each)"
+"""The name under which taking a list apart is keyed and recorded; no step of a person can have it."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepOptions:
@@ -89,10 +95,17 @@ class StepSpecification:
     options: StepOptions
     location: Location
 
+    @property
+    def unpacks(self) -> bool:
+        """Whether it takes a list apart, and gives each element as an output of its own."""
+        return len(self.outputs) == 1 and self.outputs[0].name == ELEMENTS
+
     def parameter(self, name: str) -> ParameterSpecification:
         """Return the parameter called `name`."""
         return next(parameter for parameter in self.parameters if parameter.name == name)
 
     def output(self, name: str) -> OutputSpecification:
         """Return the output called `name`."""
+        if self.unpacks:
+            return self.outputs[0]
         return next(output for output in self.outputs if output.name == name)
