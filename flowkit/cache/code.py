@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from flowkit.authoring.unpacking import UNPACKING_FORMAT
 from flowkit.codecs.registry import CodecRegistry
+from flowkit.fingerprint.encode import digest_value
+from flowkit.graph.hint_text import format_hint
 from flowkit.records import CodeFingerprint, Digest, StepSpecification
 
 
@@ -37,6 +40,15 @@ class StepCode:
         hints = [parameter.hint for parameter in step.parameters] + [output.hint for output in step.outputs]
         codecs = dict.fromkeys(codec for hint in hints for codec in self._codecs.codec_classes(hint))
         return self._fingerprinter.of_step(step, tuple(codecs))
+
+    def of_unpacking(self, step: StepSpecification) -> CodeFingerprint:
+        """Return the fingerprint of what takes a list apart: flowkit's own code, known by its version alone.
+
+        What decides on how an element is stored counts too: its annotation, and the registered codecs that admits.
+        """
+        codecs = [self._fingerprinter.of_value(codec) for codec in self._codecs.codec_classes(step.hint)]
+        parts = [UNPACKING_FORMAT, format_hint(step.hint), format_hint(step.outputs[0].hint), *codecs]
+        return CodeFingerprint(digest_value("items", parts), ())
 
     def of_value(self, value: object) -> Digest:
         """Return the fingerprint of a function or class that is passed as a value."""

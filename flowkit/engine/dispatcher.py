@@ -15,7 +15,7 @@ from flowkit.engine.run_state import Launch, RunState
 from flowkit.execution.base import Executor, NodeOrder, Packet
 from flowkit.graph.arguments import Gather, Ref
 from flowkit.graph.graph import Graph
-from flowkit.records import Digest, StepSpecification
+from flowkit.records import ELEMENTS, Digest, StepSpecification
 
 PACKETS_PER_SLOT = 2
 """One that runs and one that waits behind it, so that a slot never idles for a round trip."""
@@ -57,6 +57,10 @@ class Dispatcher:
         self._count = 0
         self._live: dict[str, Collection[Digest]] = {}
         self._validated: dict[tuple[StepSpecification, str, StepSpecification | str, str, bool], bool] = {}
+
+    def follow(self, graph: Graph) -> None:
+        """Go on with a graph that has grown."""
+        self._graph = graph
 
     @property
     def idle(self) -> bool:
@@ -149,6 +153,9 @@ class Dispatcher:
         step = node.step
         if step is None:
             return frozenset()
+        if node.hidden:
+            # The list is as its maker gave it, and its maker has proven it.
+            return frozenset(parameter.name for parameter in step.parameters)
         return frozenset(
             parameter.name
             for parameter in step.parameters
@@ -163,7 +170,8 @@ class Dispatcher:
         if not isinstance(ref, Ref):
             return False
         producer = self._graph[ref.node]
-        place = (step, parameter, producer.step or producer.name, ref.output, gathered)
+        output = ELEMENTS if producer.hidden else ref.output
+        place = (step, parameter, producer.step or producer.name, output, gathered)
         if place not in self._validated:
             given = producer.output_hint(ref.output)
             if gathered:

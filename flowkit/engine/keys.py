@@ -109,7 +109,7 @@ class KeyMaker:
         """Return a step with its fingerprints."""
         known = self._steps.get(step)
         if known is None:
-            code = self._code.of_step(step)
+            code = self._code.of_unpacking(step) if step.unpacks else self._code.of_step(step)
             environment = self._environments.read(code.distributions, step.options.env)
             known = self._steps[step] = PreparedStep(step, code, environment)
         return known

@@ -89,7 +89,7 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
         except BaseException as error:
             _end_broken_run(workspace, run, error)
             raise
-    return _finish(workspace, request, ledger, runner.state.status, started, state, listener)
+    return _finish(workspace, request, runner.graph, ledger, runner.state.status, started, state, listener)
 
 
 def plan_graph(
@@ -128,7 +128,7 @@ def _assemble(
         # Now, before anything runs: a later edit on disk must not speak for the code of this run.
         if node.step is not None:
             keys.prepare(node.step)
-    state = RunState(graph, lambda name: _options(graph, name), ledger.run)
+    state = RunState(graph, lambda name: _options(state.graph, name), ledger.run)
     entries = Entries(workspace.reader)
     dispatcher = Dispatcher(
         graph,
@@ -158,7 +158,7 @@ def _assemble(
 
 def host_settings(workspace: Workspace, graph: Graph, keys: KeyMaker) -> HostSettings:
     """Return what step hosts are started with: the store, the project, and the code as it is loaded now."""
-    steps = dict.fromkeys(node.step for node in graph if node.step is not None)
+    steps = dict.fromkeys(node.step for node in graph.visible if node.step is not None)
     bundle = store_bundle(workspace.folder, build_bundle(workspace.project))
     # A host must know the codecs that the driver knows: they take part in choosing how a value is stored.
     modules = dict.fromkeys(codec.codec_class.__module__ for codec in custom_codecs())
@@ -204,6 +204,7 @@ def _record(request: RunRequest, run: str, started: float, git: GitState) -> Run
 def _finish(
     workspace: Workspace,
     request: RunRequest,
+    graph: Graph,
     ledger: Ledger,
     status: RunStatus,
     started: float,
@@ -234,7 +235,7 @@ def _finish(
         parameters=request.parameters,
         git_commit=git.commit,
         git_dirty=git.dirty,
-        nodes=tuple(ledger.reports[node.name] for node in request.graph),
+        nodes=tuple(ledger.reports[node.name] for node in graph.visible),
         promotions=tuple(ledger.promotions),
         warnings=tuple(ledger.warnings),
     )

@@ -31,7 +31,7 @@ class Recorder(Protocol):
 
 
 class Ledger:
-    """The growing account of one run.
+    """The growing account of one run. What takes lists apart is recorded, and told to nobody.
 
     Attributes:
         artifacts: What each output holds, for every node that executed or was reused.
@@ -60,24 +60,29 @@ class Ledger:
         name = ending.node.name
         for output in ending.outputs:
             self.artifacts[Ref(name, output.name)] = output.artifact
+        if ending.outcome is Outcome.EXECUTED and ending.keyed is not None:
+            self._unflushed.add(ending.keyed.key)
+        record = record_node(self.run, ending)
+        self._recorder.record(record)
+        if self._share is not None:
+            self._share(record)
+        if ending.node.hidden:
+            return
         report = report_node(ending)
         if report.metrics:
             self.metrics[name] = report.metrics
         if ending.result is not None:
             for text in ending.result.warnings:
                 self.warn(text)
-        if ending.outcome is Outcome.EXECUTED and ending.keyed is not None:
-            self._unflushed.add(ending.keyed.key)
         self.reports[name] = report
-        record = record_node(self.run, ending)
-        self._recorder.record(record)
-        if self._share is not None:
-            self._share(record)
         self._listener.node_ended(report)
 
     def take(self, notice: Notice) -> None:
         """Take note of what the lineage writer had to say of a node that had ended."""
         record = notice.record
+        if record.node not in self.reports:
+            # Nobody knows of what takes lists apart; the next run finds no entry and does it again.
+            return
         if isinstance(notice, Disagreed):
             outputs = ", ".join(notice.outputs)
             self.warn(

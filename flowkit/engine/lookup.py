@@ -12,6 +12,7 @@ from flowkit.cache.reuse import Found, ReuseDecision, decide_reuse
 from flowkit.engine.keys import Clock, KeyedNode
 from flowkit.errors import LostArtifactError
 from flowkit.fingerprint.observed import ObservedDigests
+from flowkit.graph.graph import is_among
 from flowkit.records import Artifact, Digest, Entry, LatestSuccess, Output, Reason, StepOptions
 from flowkit.store.base import Presence, Store
 
@@ -111,7 +112,7 @@ class Lookups:
     def find(self, nodes: Sequence[KeyedNode]) -> list[Lookup]:
         """Decide on each node, with one query for all of them."""
         entries = self._find_entries([node.key for node in nodes])
-        spared = [node.key for node in nodes if node.name in self._spared and not _options(node).cache]
+        spared = [node.key for node in nodes if is_among(node.name, self._spared) and not _options(node).cache]
         entries.update(self._history.find_uncached(spared) if spared else {})
         decided = [self._decide(node, entries.get(node.key)) for node in nodes]
         decided = self._decide_with_remote(nodes, decided)
@@ -171,9 +172,9 @@ class Lookups:
 
     def _decide(self, node: KeyedNode, entry: Entry | None) -> _Decided:
         options = _options(node)
-        if node.name in self._spared:
+        if is_among(node.name, self._spared):
             options = replace(options, cache=True)
-        forced = node.name in self._forced
+        forced = is_among(node.name, self._forced)
         present = None if entry is None or forced or not options.cache else self._verified(entry)
         decision = decide_reuse(
             Found(present or entry, present is not None),

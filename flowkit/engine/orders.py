@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from flowkit.authoring.step import Step
 from flowkit.engine.keys import BoundNode, PreparedStep
 from flowkit.execution.base import NodeOrder, StepOrder
-from flowkit.execution.steps import pickle_step, sources_around
+from flowkit.execution.steps import pickle_step, pickle_unpacking, sources_around
 from flowkit.graph.arguments import Ref, refs_of
 from flowkit.records import ArgumentPart, Artifact, Digest, Outcome, StepSpecification
 from flowkit.store.folder import StoreFolder
@@ -79,6 +79,8 @@ class OrderWriter:
 def order_step(prepared: PreparedStep) -> StepOrder:
     """Return how a host finds a step: by name in its module, or by value where the module cannot be imported."""
     step = prepared.step
+    if step.unpacks:
+        return _order_unpacking(prepared)
     travels_by_name = is_importable(step)
     return StepOrder(
         name=step.name,
@@ -89,6 +91,21 @@ def order_step(prepared: PreparedStep) -> StepOrder:
         options=step.options,
         pickled=None if travels_by_name else pickle_step(step),
         sources={} if travels_by_name else sources_around(step),
+    )
+
+
+def _order_unpacking(prepared: PreparedStep) -> StepOrder:
+    """Return how a host takes a list apart: the annotations of list and elements travel by value."""
+    step = prepared.step
+    return StepOrder(
+        name=step.name,
+        module=step.module,
+        qualname=step.qualname,
+        code=prepared.code.digest,
+        environment=prepared.environment.digest,
+        options=step.options,
+        pickled=pickle_unpacking(step),
+        unpacks=True,
     )
 
 

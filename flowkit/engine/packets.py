@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from flowkit.engine.run_state import RunState
-from flowkit.graph.graph import Graph, NodeKind
+from flowkit.graph.graph import Graph, NodeKind, is_among
 from flowkit.records import StepOptions
 
 BUDGET = 0.05
@@ -92,10 +92,13 @@ def travels_alone(options: StepOptions) -> bool:
 def is_rider(graph: Graph, node: str, forced: Collection[str]) -> bool:
     """Whether a node may be run behind its inputs without the driver being asked first.
 
-    Never across a `collect`, a promotion or a champion, and not where reuse depends on more than the key.
+    Never across a `collect`, a list known only at run time, a promotion or a champion, and not where reuse depends on
+    more than the key.
     """
     found = graph[node]
-    if found.kind is not NodeKind.STEP or found.step is None or node in forced:
+    if found.kind is not NodeKind.STEP or found.step is None or is_among(node, forced):
+        return False
+    if found.dimension is not None:
         return False
     options = found.step.options
     if options.max_age is not None or not options.cache or travels_alone(options):

@@ -16,6 +16,10 @@ class Listener(Protocol):
         """Report that a run of `graph` has begun."""
         ...
 
+    def run_grown(self, graph: Graph) -> None:
+        """Report that a list became known, so that the run has the nodes of `graph` now."""
+        ...
+
     def node_started(self, node: str, attempt: int, worker: str) -> None:
         """Report that a worker began a node."""
         ...
@@ -41,6 +45,9 @@ class Quiet:
     """A listener that says nothing."""
 
     def run_started(self, run: str, graph: Graph) -> None:
+        """Ignore it."""
+
+    def run_grown(self, graph: Graph) -> None:
         """Ignore it."""
 
     def node_started(self, node: str, attempt: int, worker: str) -> None:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from flowkit.graph.graph import Graph
+from flowkit.graph.expansion import Expansion
+from flowkit.graph.graph import Edge, Graph
 from flowkit.records import Digest, Outcome, RunStatus, StepOptions
 
 
@@ -47,7 +48,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """`node` ended without having run: skipped, blocked or cancelled."""
+    """`node` ended without having run: skipped, blocked or cancelled; failed where its list is none."""
 
     node: str
     outcome: Outcome
@@ -83,6 +84,7 @@ class RunState:
     """The state of a run of `graph`.
 
     Attributes:
+        graph: Grows when a list is known: elements take the places of the nodes that stood for them.
         options: Gives a node's step options, of which the retry policy counts here.
         run: The run's id, which makes tokens unique on workers that serve several runs.
     """
@@ -151,11 +153,16 @@ class RunState:
         """Return the commands for every node that needs nothing."""
         return self._advance(name for name, state in self.nodes.items() if not state.awaiting)
 
-    def reused(self, node: str) -> list[Command]:
-        """Take note that the lookup of a node found a result, or that a promotion found nothing to change."""
+    def reused(self, node: str, expansion: Expansion | None = None) -> list[Command]:
+        """Take note that the lookup of a node found a result, or that a promotion found nothing to change.
+
+        Args:
+            node: The node.
+            expansion: What becomes of the graph, where the node takes a list apart that was not known before.
+        """
         if self.nodes[node].phase not in (Phase.LOOKING, Phase.RUNNING):
             return []
-        return self._settle(node, Outcome.REUSED)
+        return self._settle(node, Outcome.REUSED, expansion)
 
     def missed(self, node: str, key: Digest | None) -> list[Command]:
         """Take note that the lookup found nothing; of several nodes with one key only the first runs.
@@ -184,12 +191,12 @@ class RunState:
         state.token = self._next_token(node, state)
         return state.token
 
-    def succeeded(self, node: str, token: str) -> list[Command]:
-        """Take note of a success."""
+    def succeeded(self, node: str, token: str, expansion: Expansion | None = None) -> list[Command]:
+        """Take note of a success; for `expansion` see `reused`."""
         if not self.is_current(node, token):
             return []
         self._charge(node)
-        return self._settle(node, Outcome.EXECUTED)
+        return self._settle(node, Outcome.EXECUTED, expansion)
 
     def skipped(self, node: str, token: str) -> list[Command]:
         """Take note that a step raised `Skip`, or that there is no champion."""
@@ -285,9 +292,27 @@ class RunState:
         state.phase, state.outcome, state.token = Phase.SETTLED, outcome, ""
         self._unsettled -= 1
 
-    def _settle(self, node: str, outcome: Outcome) -> list[Command]:
+    def _settle(self, node: str, outcome: Outcome, expansion: Expansion | None = None) -> list[Command]:
         self._mark(node, outcome)
-        return [*self._release_followers(node), *self._advance(self._notify(node))]
+        # In a cancelled run the templates have settled already, and nothing may come in their places.
+        ready = self._notify(node) if expansion is None or self.cancelled else self._grow(expansion)
+        return [*self._release_followers(node), *self._advance(ready)]
+
+    def _grow(self, expansion: Expansion) -> list[str]:
+        """Put elements in the places of their templates; return what is ready, of them and of what gathers them."""
+        self.graph = expansion.graph
+        for template, elements in expansion.elements.items():
+            del self.nodes[template]
+            self._unsettled += len(elements) - 1
+            for name in elements:
+                self.nodes[name] = NodeState(Phase.WAITING, self._open_producers(name))
+        for name in expansion.rewired:
+            self.nodes[name].awaiting = self._open_producers(name)
+        changed = [*(name for elements in expansion.elements.values() for name in elements), *expansion.rewired]
+        return [name for name in changed if not self.nodes[name].awaiting]
+
+    def _open_producers(self, node: str) -> set[str]:
+        return {name for name in self.graph.producers[node] if self.nodes[name].phase is not Phase.SETTLED}
 
     def _notify(self, node: str) -> list[str]:
         ready = []
@@ -335,10 +360,25 @@ class RunState:
         for edge in self.graph.edges_by_consumer[node]:
             outcome = self.nodes[edge.ref.node].outcome
             if outcome in (Outcome.FAILED, Outcome.BLOCKED, Outcome.CANCELLED):
-                return Settle(node, Outcome.BLOCKED, f"{edge.ref.node} {outcome.value}")
+                return self._ending_from_failure(edge, outcome)
             if outcome is Outcome.SKIPPED and not edge.gathered and not edge.optional:
-                skipped = skipped or edge.ref.node
-        return Settle(node, Outcome.SKIPPED, f"{skipped} was skipped") if skipped else None
+                skipped = skipped or self._words_for_skipped(edge.ref.node)
+        return Settle(node, Outcome.SKIPPED, skipped) if skipped else None
+
+    def _ending_from_failure(self, edge: Edge, outcome: Outcome) -> Settle:
+        """Return how a node ends that needs one that failed, or never ran; nobody knows of those that are hidden."""
+        producer = self.graph[edge.ref.node]
+        if not producer.hidden:
+            return Settle(edge.consumer, Outcome.BLOCKED, f"{producer.name} {outcome.value}")
+        if outcome is Outcome.FAILED:
+            return Settle(edge.consumer, Outcome.FAILED, f"its list could not be taken apart by {producer.name}")
+        cause = self._ending_from_inputs(producer.name)
+        detail = cause.detail if cause is not None else "the run was cancelled"
+        return Settle(edge.consumer, Outcome.BLOCKED, detail)
+
+    def _words_for_skipped(self, producer: str) -> str:
+        cause = self._ending_from_inputs(producer) if self.graph[producer].hidden else None
+        return cause.detail if cause is not None else f"{producer} was skipped"
 
 
 def describe_phases(state: RunState) -> Mapping[str, str]:

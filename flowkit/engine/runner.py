@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flowkit.engine.champion_failure import mention_champion
@@ -21,7 +21,7 @@ from flowkit.engine.progress import Listener
 from flowkit.engine.promotions import Decided, Promotions
 from flowkit.engine.recording import Ending, reused
 from flowkit.engine.run_state import Command, Launch, LookUp, RunState, Settle, Stop, describe_phases
-from flowkit.errors import CodecError, EncodingError, FlowkitError
+from flowkit.errors import CodecError, EncodingError, FlowkitError, ValueTypeError
 from flowkit.execution.base import (
     Executor,
     ExecutorEvent,
@@ -33,8 +33,9 @@ from flowkit.execution.base import (
     PacketEnded,
 )
 from flowkit.execution.failure import Circumstances, describe_failure
-from flowkit.graph.arguments import Ref
-from flowkit.graph.graph import Graph, Node, NodeKind
+from flowkit.graph.arguments import Gather, Ref, refs_of
+from flowkit.graph.expansion import Expansion, expand
+from flowkit.graph.graph import Graph, Node, NodeKind, list_of
 from flowkit.records import Failure, FailureKind, Outcome, Output, Reason, StepResult
 
 _REASONS = {FailureKind.INPUT: Reason.INPUT, FailureKind.LOST: Reason.LOST}
@@ -68,6 +69,8 @@ class Runner:
     interrupted: Callable[[], bool] = lambda: False
     _lookups: dict[str, Lookup] = field(default_factory=dict)
     _started: bool = False
+    _lengths: dict[str, int] = field(default_factory=dict)
+    _list_failures: dict[str, Failure] = field(default_factory=dict)
 
     def run(self) -> None:
         """Run until every node has settled.
@@ -104,10 +107,18 @@ class Runner:
                 elif isinstance(command, Launch):
                     queue.extend(self._launch(command))
                 elif isinstance(command, Settle):
-                    self.ledger.end(Ending(self.graph[command.node], command.outcome, detail=command.detail))
+                    self.ledger.end(self._settled(command))
                 else:
                     self._stop(command)
             queue.extend(self._look_up(lookups))
+
+    def _settled(self, command: Settle) -> Ending:
+        node = self.graph[command.node]
+        if command.outcome is not Outcome.FAILED:
+            return Ending(node, command.outcome, detail=command.detail)
+        failures = (self._list_failures.get(name) for name in self.graph.producers[node.name])
+        failure = next(found for found in failures if found is not None)
+        return Ending(node, command.outcome, reason=Reason.INPUT, detail=failure.message, failure=failure)
 
     def _stop(self, command: Stop) -> None:
         self.executor.cancel(command.nodes)
@@ -118,8 +129,11 @@ class Runner:
         keyed: list[KeyedNode] = []
         for name in names:
             node = self.graph[name]
-            if node.kind is not NodeKind.STEP:
+            if node.step is None:
                 commands += self._look_up_registry(node)
+                continue
+            if node.hidden and isinstance(list_of(node), Gather):
+                commands += self._expand_gathered(node)
                 continue
             try:
                 keyed.append(self.keys.key(node, self.ledger.artifacts.get))
@@ -139,13 +153,15 @@ class Runner:
                 self.start_executor()
             return self.state.missed(name, lookup.keyed.key)
         self.ledger.end(reused(lookup, self.graph[name]))
-        return self.state.reused(name)
+        return self.state.reused(name, self._expand(self.graph[name], lookup.entry.outputs))
 
     def _fail_unlaunched(self, node: Node, error: FlowkitError) -> list[Command]:
         if isinstance(error, (EncodingError, CodecError)):
             error = error.with_facts(("called", str(node.location)))
         failure = self._describe(error, node)
         reason = _REASONS.get(failure.kind, Reason.PARAMETER)
+        if node.hidden:
+            self._list_failures[node.name] = failure
         self.ledger.end(Ending(node, Outcome.FAILED, reason=reason, detail=failure.message, failure=failure))
         return self.state.unrunnable(node.name)
 
@@ -154,7 +170,7 @@ class Runner:
 
     def _launch(self, command: Launch) -> list[Command]:
         node = self.graph[command.node]
-        if node.kind is NodeKind.STEP:
+        if node.step is not None:
             self.dispatcher.add(command, self._lookup_of(node))
             return []
         if node.kind is NodeKind.CHAMPION:
@@ -162,6 +178,42 @@ class Runner:
             self.ledger.end(Ending(node, Outcome.SKIPPED, detail=detail))
             return self.state.skipped(node.name, command.token)
         return self._promote(node, command)
+
+    # -- lists -----------------------------------------------------------------------------------------------------
+
+    def _expand(self, node: Node, outputs: Sequence[Output]) -> Expansion | None:
+        """Follow the graph that a list gives, once it is known; None for any other node, and for a list known before.
+
+        A list is taken apart again where one of its elements was lost.
+        """
+        if not node.hidden or node.name in self._lengths:
+            return None
+        return self._expand_to(node, [Ref(node.name, output.name) for output in outputs])
+
+    def _expand_gathered(self, node: Node) -> list[Command]:
+        """Let the elements of what was collected be where they were made: there is nothing to take apart."""
+        refs = [ref for ref in refs_of(list_of(node)) if ref in self.ledger.artifacts]
+        return self.state.reused(node.name, self._expand_to(node, refs))
+
+    def _expand_to(self, node: Node, refs: Sequence[Ref]) -> Expansion | None:
+        if self.state.cancelled:
+            return None
+        self._lengths[node.name] = len(refs)
+        expansion = expand(self.graph, node.name, refs)
+        self.graph = expansion.graph
+        self.dispatcher.follow(self.graph)
+        self.listener.run_grown(self.graph)
+        return expansion
+
+    def _take_list(self, result: StepResult) -> list[Command]:
+        """Take in the elements of a list; one that was made again must be as long as it was."""
+        node = self.graph[result.node]
+        known = self._lengths.get(node.name, len(result.outputs))
+        if known != len(result.outputs):
+            error = ValueTypeError.for_other_length(node.arguments["source"], known, len(result.outputs))
+            return self._take_failure(replace(result, failure=self._describe(error, node)))
+        self.ledger.end(self._ending(result, Outcome.EXECUTED))
+        return self.state.succeeded(node.name, result.token, self._expand(node, result.outputs))
 
     # -- registry --------------------------------------------------------------------------------------------------
 
@@ -228,7 +280,7 @@ class Runner:
 
     def _take_event(self, event: ExecutorEvent) -> list[Command]:
         if isinstance(event, NodeStarted):
-            if self.state.is_current(event.node, event.token):
+            if self.state.is_current(event.node, event.token) and not self.graph[event.node].hidden:
                 self.listener.node_started(event.node, event.attempt, event.worker)
             return []
         if isinstance(event, NodeEnded):
@@ -271,6 +323,8 @@ class Runner:
 
     def _take_success(self, result: StepResult) -> list[Command]:
         name = result.node
+        if self.graph[name].hidden:
+            return self._take_list(result)
         self.dispatcher.pace.note(self.graph[name].step_name, result.seconds)
         self.ledger.end(self._ending(result, Outcome.EXECUTED))
         return self.state.succeeded(name, result.token)
@@ -281,6 +335,8 @@ class Runner:
 
     def _take_failure(self, result: StepResult) -> list[Command]:
         name, failure = result.node, result.failure
+        if failure is not None and self.graph[name].hidden:
+            self._list_failures[name] = failure
         now = time.time()
         retryable = failure is not None and failure.retryable
         commands = self.state.failed(name, result.token, retryable=retryable, now=now)

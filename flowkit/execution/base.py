@@ -28,6 +28,7 @@ class StepOrder:
         sources: Text by file name for `linecache`, for code that was pickled by value.
         code: The code fingerprint's digest; the host recomputes it and refuses on a mismatch.
         environment: The environment fingerprint's digest, part of every key the host computes.
+        unpacks: Whether it takes a list apart, with flowkit's own code.
     """
 
     name: str
@@ -38,6 +39,7 @@ class StepOrder:
     options: StepOptions
     pickled: bytes | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
+    unpacks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,8 @@ class OutputWriter:
             CodecError: A value cannot be stored.
             StoreError: The store cannot keep it.
         """
+        if specification.unpacks:
+            return self._write_elements(value, specification), {}
         proven = [
             (output, _prove(item, output, specification.name)) for output, item in split_outputs(value, specification)
         ]
@@ -43,6 +46,14 @@ class OutputWriter:
             if isinstance(item, Metrics):
                 metrics.update(item)
         return tuple(self._store(item, output, specification.name) for output, item in proven), metrics
+
+    def _write_elements(self, items: Sequence[Any], specification: StepSpecification) -> tuple[Output, ...]:
+        """Store the elements of a list, which was proven as a whole when it was made."""
+        hint = specification.outputs[0].hint
+        return tuple(
+            self._store(item, OutputSpecification(str(index), hint), specification.name)
+            for index, item in enumerate(items)
+        )
 
     def _store(self, value: Any, output: OutputSpecification, step: str) -> Output:
         try:

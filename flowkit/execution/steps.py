@@ -57,6 +57,9 @@ class StepFinder:
             CodeMismatchError: It is not there, or its code is not what the order says.
             BaseException: What the user's module raises while it is imported.
         """
+        if order.unpacks:
+            # Nothing of the project's to prove; and not kept, as the classes that its annotations name may change.
+            return _unpickle(order)
         key = (order.module, order.qualname, order.code)
         known = self._known.get(key)
         if known is None:
@@ -68,7 +71,7 @@ class StepFinder:
 
     def changes(self, specification: StepSpecification) -> tuple[str, ...]:
         """Return the names of what a step that was found here reaches and what is not any more as it was."""
-        return self._reach(specification).changes()
+        return () if specification.unpacks else self._reach(specification).changes()
 
     def reached_by(self, specification: StepSpecification) -> Collection[str]:
         """Return the names of all that a step that was found here reaches: `module:qualified name`."""
@@ -103,6 +106,21 @@ def pickle_step(specification: StepSpecification) -> bytes:
     names = {name: value for name, value in specification.function.__globals__.items() if _is_flowkits(value)}
     try:
         content: bytes = cloudpickle.dumps((specification, names), protocol=5)
+    except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
+        raise CodeMismatchError.for_unpicklable(specification.name, error) from error
+    return content
+
+
+def pickle_unpacking(specification: StepSpecification) -> bytes:
+    """Return what takes a list apart by value: classes that its annotations name go by name where they can.
+
+    Raises:
+        CodeMismatchError: An annotation cannot be pickled.
+    """
+    import cloudpickle
+
+    try:
+        content: bytes = cloudpickle.dumps((specification, {}), protocol=5)
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
         raise CodeMismatchError.for_unpicklable(specification.name, error) from error
     return content

@@ -88,8 +88,12 @@ class PlainListener:
 
     def run_started(self, run: str, graph: Graph) -> None:
         """Name the run and its size."""
-        self._total = len(graph)
-        self._say(f"run {run} of {graph.pipeline}: {counted(len(graph), 'node')}")
+        self._total = len(graph.visible)
+        self._say(f"run {run} of {graph.pipeline}: {counted(self._total, 'node')}")
+
+    def run_grown(self, graph: Graph) -> None:
+        """Note the size that the run has now."""
+        self._total = len(graph.visible)
 
     def node_started(self, node: str, attempt: int, worker: str) -> None:
         """Name the worker, where everything is wanted."""

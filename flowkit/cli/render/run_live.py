@@ -28,6 +28,7 @@ class LiveListener:
 
     def __init__(self) -> None:
         self._title = ""
+        self._run = ""
         self._total = 0
         self._began = time.monotonic()
         self._counts: Counter[str] = Counter()
@@ -44,9 +45,14 @@ class LiveListener:
 
     def run_started(self, run: str, graph: Graph) -> None:
         """Note the run's name and size."""
-        self._title = f"{graph.pipeline}  {counted(len(graph), 'node')}  run {run}"
-        self._total = len(graph)
+        self._run = run
         self._began = time.monotonic()
+        self.run_grown(graph)
+
+    def run_grown(self, graph: Graph) -> None:
+        """Note the size that the run has now."""
+        self._total = len(graph.visible)
+        self._title = f"{graph.pipeline}  {counted(self._total, 'node')}  run {self._run}"
 
     def node_started(self, node: str, attempt: int, worker: str) -> None:
         """Show the node as running, and begin to draw with the first one."""
