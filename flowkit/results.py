@@ -63,7 +63,7 @@ class NodeResult:
             cause = self.report.error.message if self.report.error is not None else self.report.detail
             raise StepError.for_no_value(self.report.node, self.report.outcome.value, cause)
         values = {
-            item.name: self._workspace.load(item.artifact, self._graph[self.report.node].output_hint(item.name))
+            item.name: self._workspace.load(item.artifact, self._hint_of(item.name))
             for item in self.report.outputs
             if output in (None, item.name)
         }
@@ -72,6 +72,10 @@ class NodeResult:
                 self.report.node, str(output), [item.name for item in self.report.outputs]
             )
         return next(iter(values.values())) if len(values) == 1 else tuple(values.values())
+
+    def _hint_of(self, output: str) -> Any:
+        declared = self._graph.declared(self.report.node)
+        return declared.output_hint(output) if declared is not None else Any
 
 
 class MappedResult:
@@ -148,6 +152,7 @@ class Run:
         if name in reports:
             return NodeResult(reports[name], self._graph, self._workspace)
         elements = [report for report in self.report.nodes if report.node.rpartition("[")[0] == name]
-        if elements:
+        if elements or f"{name}[*]" in self._graph:
+            # Mapped over a list that was empty, there is no node to be found.
             return MappedResult([NodeResult(report, self._graph, self._workspace) for report in elements])
         raise NotRecordedError.for_node(self.report.run, name, list(reports))

@@ -251,8 +251,8 @@ class Session:
             NotRecordedError: The pipeline has no such node.
         """
         graph = self.check(pipeline, parameters).graph
-        if node not in graph:
-            raise NotRecordedError.for_node(pipeline.name, node, list(graph.nodes))
+        if graph.declared(node) is None:
+            raise NotRecordedError.for_node(pipeline.name, node, [known.name for known in graph.visible])
         with self._looking(pipeline) as workspace:
             planned = plan_graph(workspace, graph, _resolved(self._force, graph))
             return explain_planned(planned, Entries(workspace.reader), node)

@@ -104,7 +104,9 @@ def _collect_items(each: Each) -> Any:
     if unpacking_of(each) is None:
         return list(items_of(each))
     (handle,) = items_of(each)
-    return Handle(Gather((leaf_of(handle),)), list[hint_of(handle)])  # type: ignore[misc]
+    leaf = leaf_of(handle)
+    assert isinstance(leaf, Ref)
+    return Handle(Gather((leaf,)), list[hint_of(handle)])  # type: ignore[misc]
 
 
 def find_dimension(name: str, arguments: Mapping[str, Any]) -> Each | None:

@@ -41,7 +41,7 @@ def check(
             {
                 "format": JSON_FORMAT,
                 "pipeline": opened.pipeline.name,
-                "nodes": [node_to_json(node) for node in report.graph],
+                "nodes": [node_to_json(node) for node in report.graph.visible],
                 "schedule": _schedule_to_json(opened.pipeline),
                 "warnings": list(report.warnings),
                 "deferred": list(report.deferred),
@@ -53,7 +53,7 @@ def check(
     if verbose:
         for place in report.deferred:
             click.echo(f"checked on the value when it is there: {place}")
-    graph = report.graph
+    graph = report.graph.shown
     edges = counted(len(graph.edges), "edge")
     later = f"; {len(report.deferred)} of them checked on the value" if report.deferred else ""
     click.echo(f"{opened.target} checks: {counted(len(graph), 'node')}, {edges}{later}")
@@ -136,7 +136,7 @@ def show(
     """
     opened = open_target(target, parameters, env, store=store)
     with open_session(opened), telling_place(opened.project.root, str(opened.pipeline.location)):
-        graph = opened.pipeline.build(opened.parameters)
+        graph = opened.pipeline.build(opened.parameters).shown
     if as_json or drawing == "json":
         print_json(graph_to_json(graph))
     else:

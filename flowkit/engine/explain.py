@@ -13,6 +13,7 @@ from flowkit.cache.reason import Change, Current, compare
 from flowkit.engine.planner import Planner
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import NotRecordedError
+from flowkit.graph.graph import Node
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.history import nodes_of
 from flowkit.lineage.latest import accounts_of, success_before
@@ -70,25 +71,36 @@ def diff_of(change: Change) -> str | None:
 def explain_planned(planner: Planner, entries: Entries, node: str) -> WhyReport:
     """Explain what a run would do with a node now, against its latest success.
 
-    Of a node whose inputs are not known yet, what is known is compared: code, environment and constants.
+    Of a node whose inputs are not known yet, what is known is compared: code, environment and constants. Of an element
+    of a list that is not known yet, that is what is known of all of them.
+
+    Raises:
+        NotRecordedError: The list is known, and has no such element.
     """
-    report = planner.reports[node]
-    latest = entries.latest_success(planner.graph.pipeline, node)
+    declared = planner.graph.declared(node)
+    if declared is None:
+        raise NotRecordedError.for_node(planner.graph.pipeline, node, [known.name for known in planner.graph.visible])
+    report = planner.reports[declared.name]
+    latest = entries.latest_success(planner.graph.pipeline, _an_element(node))
     since = latest.run if latest is not None else None
     lookup = planner.lookups.get(node)
     if lookup is None:
-        changes = _known_changes(planner, latest, node)
+        changes = _known_changes(planner, latest, declared)
         return WhyReport(node, report.outcome.value, report.reason, report.detail, since, changes)
     if lookup.miss is None:
         return WhyReport(node, report.outcome.value, None, "nothing that counts has changed", report.from_run, ())
     return WhyReport(node, report.outcome.value, lookup.miss.reason, lookup.miss.detail, since, lookup.miss.changes)
 
 
-def _known_changes(planner: Planner, latest: LatestSuccess | None, node: str) -> tuple[Change, ...]:
-    found = planner.graph[node]
-    if latest is None or found.step is None:
+def _an_element(node: str) -> str:
+    """Return the node whose history speaks for a template: its first element."""
+    return f"{node.removesuffix('[*]')}[0]" if node.endswith("[*]") else node
+
+
+def _known_changes(planner: Planner, latest: LatestSuccess | None, node: Node) -> tuple[Change, ...]:
+    if latest is None or node.step is None:
         return ()
-    bound = planner.keys.bind(found)
+    bound = planner.keys.bind(node)
     prepared = bound.prepared
     step = prepared.step.name
     now = KeyParts(step, prepared.code.digest, prepared.environment.digest, tuple(bound.parts.values()))

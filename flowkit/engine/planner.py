@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from flowkit.engine.keys import KeyedNode, KeyMaker
@@ -10,8 +10,9 @@ from flowkit.engine.lookup import Lookup, Lookups, describe_origin
 from flowkit.engine.promotions import Promotions
 from flowkit.engine.report import NodeReport
 from flowkit.errors import FlowkitError
-from flowkit.graph.arguments import Ref
-from flowkit.graph.graph import Graph, Node, NodeKind
+from flowkit.graph.arguments import Gather, Ref
+from flowkit.graph.expansion import Expansion, expand
+from flowkit.graph.graph import Graph, Node, NodeKind, is_among, list_of
 from flowkit.records import Artifact, Forecast, Outcome, Output, Reason
 
 
@@ -20,6 +21,7 @@ class Planner:
     """Plans one graph.
 
     Attributes:
+        graph: Grows by the elements of lists that the store knows.
         warnings: What a plan has to say beside its nodes, such as of a remote that could not be asked.
         reports: What would become of each node.
         lookups: What was decided on each node whose inputs are known, by name: what `why` explains.
@@ -38,35 +40,52 @@ class Planner:
 
     @property
     def nodes(self) -> tuple[NodeReport, ...]:
-        """What would become of each node, in the graph's order."""
-        return tuple(self.reports[node.name] for node in self.graph)
+        """What would become of each node that people see, in the graph's order."""
+        return tuple(self.reports[node.name] for node in self.graph.visible)
 
     def plan(self) -> None:
-        """Decide on every node."""
-        reports = self.reports
-        for wave in self._waves():
-            keyed: list[KeyedNode] = []
-            for node in wave:
-                found = self._forecast_without_key(node, reports)
-                if found is not None:
-                    reports[node.name] = found
-                    continue
-                try:
-                    keyed.append(self.keys.key(node, self._artifacts.get))
-                except FlowkitError as error:
-                    reports[node.name] = _report(node, Forecast.RUN, Reason.INPUT, error.message)
-            for lookup in self.finder.find(keyed):
-                reports[lookup.keyed.name] = self._take(lookup)
+        """Decide on every node; where the store knows a list, on each of its elements."""
+        missing = {name: len(producers) for name, producers in self.graph.producers.items()}
+        wave = [name for name, count in missing.items() if count == 0]
+        while wave:
+            consumers = self.graph.consumers
+            expansions = self._plan_wave([self.graph[name] for name in wave])
+            for consumer in (consumer for name in wave for consumer in consumers[name]):
+                missing[consumer] -= 1
+            changed = [name for expansion in expansions for name in expansion.changed]
+            for name in changed:
+                missing[name] = sum(producer not in self.reports for producer in self.graph.producers[name])
+            candidates = dict.fromkeys((*changed, *(consumer for name in wave for consumer in consumers[name])))
+            wave = [name for name in candidates if name in self.graph and missing[name] == 0]
 
-    def _waves(self) -> Iterator[list[Node]]:
-        """Yield nodes in groups, each after all that its nodes need."""
-        depth: dict[str, int] = {}
-        for node in self.graph:
-            depth[node.name] = 1 + max((depth[name] for name in self.graph.producers[node.name]), default=-1)
-        waves: list[list[Node]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
-        for node in self.graph:
-            waves[depth[node.name]].append(node)
-        yield from waves
+    def _plan_wave(self, wave: Sequence[Node]) -> list[Expansion]:
+        """Decide on nodes whose producers are all decided on; return what became of the graph by lists among them."""
+        keyed: list[KeyedNode] = []
+        for node in wave:
+            found = self._forecast_without_key(node)
+            if found is not None:
+                self.reports[node.name] = found
+                continue
+            try:
+                keyed.append(self.keys.key(node, self._artifacts.get))
+            except FlowkitError as error:
+                self.reports[node.name] = _report(node, Forecast.RUN, Reason.INPUT, error.message)
+        for lookup in self.finder.find(keyed):
+            self.reports[lookup.keyed.name] = self._take(lookup)
+        return [self._expand(node) for node in wave if node.hidden and self._is_reused(node.name)]
+
+    def _is_reused(self, name: str) -> bool:
+        return self.reports[name].outcome is Forecast.REUSE
+
+    def _expand(self, node: Node) -> Expansion:
+        source = list_of(node)
+        if isinstance(source, Gather):
+            refs = list(source.refs)
+        else:
+            refs = [Ref(node.name, output.name) for output in self.reports[node.name].outputs]
+        expansion = expand(self.graph, node.name, refs)
+        self.graph = expansion.graph
+        return expansion
 
     def _take(self, lookup: Lookup) -> NodeReport:
         node = lookup.keyed.bound.node
@@ -82,23 +101,32 @@ class Planner:
             node, Forecast.REUSE, None, describe_origin(lookup.entry), key, lookup.entry.outputs, lookup.entry.run
         )
 
-    def _forecast_without_key(self, node: Node, reports: dict[str, NodeReport]) -> NodeReport | None:
+    def _forecast_without_key(self, node: Node) -> NodeReport | None:
         """Return the forecast of a node that cannot be looked up: of the registry, or waiting for what is to run."""
         if node.kind is NodeKind.CHAMPION:
             return self._forecast_champion(node)
-        waiting = [name for name in self.graph.producers[node.name] if reports[name].outcome is not Forecast.REUSE]
+        waiting = [name for name in self.graph.producers[node.name] if not self._is_reused(name)]
         if node.kind is NodeKind.PROMOTE:
             return self._forecast_promotion(node, [name for name in waiting if name not in self._absent])
         if not waiting:
-            return None
-        if node.name in self.forced:
+            gathered = node.hidden and isinstance(list_of(node), Gather)
+            return _report(node, Forecast.REUSE, None, None) if gathered else None
+        if is_among(node.name, self.forced):
             return _report(node, Forecast.RUN, Reason.FORCED, "it was asked for with --force")
         if node.step is not None and not node.step.options.cache:
             return _report(node, Forecast.RUN, Reason.UNCACHED, "it is declared with cache=False")
         if all(name in self._absent for name in waiting):
             self._absent.add(node.name)
-            return _report(node, Forecast.UNKNOWN, None, f"{waiting[0]} would be skipped")
-        return _report(node, Forecast.UNKNOWN, None, f"it depends on what {waiting[0]} will give")
+            return _report(node, Forecast.UNKNOWN, None, f"{self._maker_of(waiting[0])} would be skipped")
+        return _report(node, Forecast.UNKNOWN, None, f"it depends on what {self._maker_of(waiting[0])} will give")
+
+    def _maker_of(self, name: str) -> str:
+        """Return a node by the name that people know: of what takes a list apart, what makes the list."""
+        node = self.graph[name]
+        if not node.hidden:
+            return name
+        producers = self.graph.producers[name]
+        return self._maker_of(next((other for other in producers if not self._is_reused(other)), producers[0]))
 
     def _forecast_champion(self, node: Node) -> NodeReport:
         champion = self.promotions.find_champion(node)

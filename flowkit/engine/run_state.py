@@ -308,8 +308,7 @@ class RunState:
                 self.nodes[name] = NodeState(Phase.WAITING, self._open_producers(name))
         for name in expansion.rewired:
             self.nodes[name].awaiting = self._open_producers(name)
-        changed = [*(name for elements in expansion.elements.values() for name in elements), *expansion.rewired]
-        return [name for name in changed if not self.nodes[name].awaiting]
+        return [name for name in expansion.changed if not self.nodes[name].awaiting]
 
     def _open_producers(self, node: str) -> set[str]:
         return {name for name in self.graph.producers[node] if self.nodes[name].phase is not Phase.SETTLED}

@@ -461,7 +461,6 @@ class EdgeError(DefinitionError):
             remedy or f"pass the output of a step that gives {wanted}, or let {parameter!r} take {given}.",
         )
 
-
     @classmethod
     def for_uncollected(
         cls, consumer: str, parameter: str, wanted: str, producer: str, given: str, location: object

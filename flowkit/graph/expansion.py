@@ -25,6 +25,11 @@ class Expansion:
     elements: Mapping[str, tuple[str, ...]]
     rewired: tuple[str, ...]
 
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The nodes whose producers are others now: the elements, and what was rewired."""
+        return (*(name for names in self.elements.values() for name in names), *self.rewired)
+
 
 def expand(graph: Graph, dimension: str, refs: Sequence[Ref]) -> Expansion:
     """Return the graph in which every template of `dimension` is replaced by one node an element.

@@ -190,8 +190,9 @@ class Graph:
         return leaf
 
     def declared(self, name: str) -> Node | None:
-        """Return the node called `name`, or the template that stands for it; None where there is neither."""
-        return self.nodes.get(name) or self.nodes.get(template_of(name))
+        """Return the node that people call `name`, or the template that stands for it; None where there is neither."""
+        found = self.nodes.get(name) or self.nodes.get(template_of(name))
+        return None if found is None or found.hidden else found
 
     def replacing(self, replacements: Mapping[str, Sequence[Node]]) -> Graph:
         """Return the graph with other nodes in the places of some; what is known of the others is kept.
@@ -202,9 +203,7 @@ class Graph:
         grown = object.__new__(Graph)
         grown.pipeline, grown.wires = self.pipeline, self.wires
         came = {node.name: node for nodes in replacements.values() for node in nodes}
-        grown.nodes = {
-            node.name: node for name, old in self.nodes.items() for node in replacements.get(name, (old,))
-        }
+        grown.nodes = {node.name: node for name, old in self.nodes.items() for node in replacements.get(name, (old,))}
         # Put where `cached_property` looks first: to go through all edges again at each list would be quadratic.
         edges = {name: tuple(edges_into(node)) for name, node in came.items()}
         producers = {name: tuple(dict.fromkeys(edge.ref.node for edge in into)) for name, into in edges.items()}

@@ -9,14 +9,14 @@ reused in it. Only where no run ties them, as for a model promoted long before, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.rows import LineageRow
 from flowkit.lineage.tables import REUSED
 from flowkit.lineage.texts import to_prefix
-from flowkit.records import Digest
+from flowkit.records import UNPACKING, Digest
 
 MOST_EXECUTIONS = 1000
 """How many executions an answer holds at most, the nearest ones first."""
@@ -159,8 +159,17 @@ def _by_distance(
     front, depth = [start], 0
     while front:
         depth += 1
-        met = dict.fromkeys(position for digest in front for position in waiting.pop(digest, ()))
-        fresh = [position for position in met if position not in depths]
+        fresh = _meet(front, waiting, depths)
+        hidden = [position for position in fresh if rows[position].step == UNPACKING]
+        # What takes a list apart is no step of the way: what lies beyond it is as near as it is.
+        fresh += _meet([digest for position in hidden for _, digest in far(rows[position])], waiting, {*depths, *fresh})
         depths.update(dict.fromkeys(fresh, depth))
-        front = [digest for position in fresh for _, digest in far(rows[position])]
-    return tuple(replace(rows[position], depth=depth) for position, depth in depths.items())
+        front = [digest for position in fresh if position not in hidden for _, digest in far(rows[position])]
+    shown = {position: depth for position, depth in depths.items() if rows[position].step != UNPACKING}
+    return tuple(replace(rows[position], depth=depth) for position, depth in shown.items())
+
+
+def _meet(front: Iterable[Digest], waiting: dict[Digest, list[int]], known: Container[int]) -> list[int]:
+    """Return the rows that have one of these digests at their near ends and were not met before."""
+    met = dict.fromkeys(position for digest in front for position in waiting.pop(digest, ()))
+    return [position for position in met if position not in known]

@@ -23,6 +23,7 @@ from flowkit.lineage.rows import (
 )
 from flowkit.lineage.tables import REUSED
 from flowkit.lineage.texts import failure_from_json
+from flowkit.lineage.views import IS_CALL
 from flowkit.records import Output, RunRecord, RunStatus, RunSummary
 
 T = TypeVar("T")
@@ -56,14 +57,14 @@ _DETAILS = f"""
     LEFT JOIN execution AS x ON x.id = n.execution
     LEFT JOIN run AS m ON m.id = x.run
     LEFT JOIN pipeline_node AS q ON q.id = x.pipeline_node
-    WHERE r.run = ?"""
+    WHERE r.run = ? AND {IS_CALL}"""
 
-_EXECUTIONS = """
+_EXECUTIONS = f"""
     SELECT p.name, n.execution
     FROM node AS n
     JOIN run AS r ON r.id = n.run
     JOIN pipeline_node AS p ON p.id = n.pipeline_node
-    WHERE r.run = ? AND n.execution IS NOT NULL"""
+    WHERE r.run = ? AND n.execution IS NOT NULL AND {IS_CALL}"""
 
 
 def list_runs(reader: Reader, limit: int, pipeline: str | None = None) -> tuple[RunRow, ...]:

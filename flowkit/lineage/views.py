@@ -8,6 +8,7 @@ People and tools query these names; the tables beneath may change with any migra
 from __future__ import annotations
 
 from flowkit.lineage.tables import CHAMPION
+from flowkit.records import UNPACKING
 
 
 def _time(column: str) -> str:
@@ -19,10 +20,13 @@ def _hex(column: str) -> str:
     return f"nullif(lower(hex({column})), '')"
 
 
-_NODE = """
+IS_CALL = f"p.step IS NOT (SELECT id FROM word WHERE text = '{UNPACKING}')"
+"""Leaves out what takes a list apart: no call of a person's, and only artifacts' ancestry passes through it."""
+
+_NODE = f"""
     FROM node AS n
     JOIN run AS r ON r.id = n.run
-    JOIN pipeline_node AS p ON p.id = n.pipeline_node"""
+    JOIN pipeline_node AS p ON p.id = n.pipeline_node AND {IS_CALL}"""
 
 # A champion's node points to the execution that made the model, for its output; what went into that is not its own.
 _STEP_NODE = f"{_NODE} AND p.step <> {CHAMPION}"
