@@ -107,6 +107,7 @@ class GraphBuilder:
         name = f"each({label})"
         self._calls[name] = count = self._calls.get(name, 0) + 1
         name = name if count == 1 else f"{name}#{count}"
+        self._mapped[name] = label
         step = specify_unpacking(hint, element, location)
         self._nodes.append(Node(name, NodeKind.EACH, step, {"items": source, "source": label}, location))
         return name

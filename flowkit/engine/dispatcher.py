@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import GenericAlias
 
 from flowkit.contracts import must_enforce
+from flowkit.engine.commands import Launch
 from flowkit.engine.keys import KeyMaker
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.lookup import Lookup
 from flowkit.engine.orders import OrderWriter
 from flowkit.engine.packets import BUDGET, Pace, is_rider, plan_packets
-from flowkit.engine.run_state import Launch, RunState
+from flowkit.engine.run_state import RunState
 from flowkit.execution.base import Executor, NodeOrder, Packet
 from flowkit.graph.arguments import Gather, Ref
 from flowkit.graph.graph import Graph

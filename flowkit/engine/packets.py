@@ -109,8 +109,9 @@ def is_rider(graph: Graph, node: str, forced: Collection[str]) -> bool:
 def _add_riders(
     packet: list[str], limit: int, graph: Graph, state: RunState, pace: Pace, may_ride: Callable[[str], bool]
 ) -> None:
-    members = set(packet)
-    queue = deque(packet)
+    # Behind a list that is taken apart nothing rides: how long it is, the driver must see first.
+    members = {name for name in packet if not graph[name].hidden}
+    queue = deque(name for name in packet if name in members)
     budget = BUDGET
     while queue and len(packet) < max(limit, UNKNOWN) and budget > 0:
         for consumer in graph.consumers[queue.popleft()]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from flowkit.engine.keys import KeyedNode, KeyMaker
+from flowkit.engine.lists import is_gathered
 from flowkit.engine.lookup import Lookup, Lookups, describe_origin
 from flowkit.engine.promotions import Promotions
 from flowkit.engine.report import NodeReport
@@ -109,8 +110,7 @@ class Planner:
         if node.kind is NodeKind.PROMOTE:
             return self._forecast_promotion(node, [name for name in waiting if name not in self._absent])
         if not waiting:
-            gathered = node.hidden and isinstance(list_of(node), Gather)
-            return _report(node, Forecast.REUSE, None, None) if gathered else None
+            return _report(node, Forecast.REUSE, None, None) if is_gathered(node) else None
         if is_among(node.name, self.forced):
             return _report(node, Forecast.RUN, Reason.FORCED, "it was asked for with --force")
         if node.step is not None and not node.step.options.cache:

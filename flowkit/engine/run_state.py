@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from flowkit.engine.commands import Command, Launch, LookUp, Settle, Stop
 from flowkit.graph.expansion import Expansion
 from flowkit.graph.graph import Edge, Graph
 from flowkit.records import Digest, Outcome, RunStatus, StepOptions
@@ -28,41 +29,6 @@ class Phase(Enum):
     RUNNING = auto()
     RETRYING = auto()
     SETTLED = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class LookUp:
-    """All inputs of `node` are known: compute its key and look for a result."""
-
-    node: str
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """Run `node`; what comes back must bear `token`."""
-
-    node: str
-    attempt: int
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """`node` ended without having run: skipped, blocked or cancelled; failed where its list is none."""
-
-    node: str
-    outcome: Outcome
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Kill what runs `nodes`."""
-
-    nodes: tuple[str, ...]
-
-
-Command = LookUp | Launch | Settle | Stop
 
 
 @dataclass(slots=True)

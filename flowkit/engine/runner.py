@@ -13,15 +13,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flowkit.engine.champion_failure import mention_champion
+from flowkit.engine.commands import Command, Launch, LookUp, Settle, Stop
 from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.keys import KeyedNode, KeyMaker
 from flowkit.engine.ledger import Ledger
+from flowkit.engine.lists import Lists, is_gathered
 from flowkit.engine.lookup import Lookup, Lookups
 from flowkit.engine.progress import Listener
 from flowkit.engine.promotions import Decided, Promotions
 from flowkit.engine.recording import Ending, reused
-from flowkit.engine.run_state import Command, Launch, LookUp, RunState, Settle, Stop, describe_phases
-from flowkit.errors import CodecError, EncodingError, FlowkitError, ValueTypeError
+from flowkit.engine.run_state import RunState, describe_phases
+from flowkit.errors import CodecError, EncodingError, FlowkitError
 from flowkit.execution.base import (
     Executor,
     ExecutorEvent,
@@ -33,9 +35,9 @@ from flowkit.execution.base import (
     PacketEnded,
 )
 from flowkit.execution.failure import Circumstances, describe_failure
-from flowkit.graph.arguments import Gather, Ref, refs_of
-from flowkit.graph.expansion import Expansion, expand
-from flowkit.graph.graph import Graph, Node, NodeKind, list_of
+from flowkit.graph.arguments import Ref
+from flowkit.graph.expansion import Expansion
+from flowkit.graph.graph import Graph, Node, NodeKind
 from flowkit.records import Failure, FailureKind, Outcome, Output, Reason, StepResult
 
 _REASONS = {FailureKind.INPUT: Reason.INPUT, FailureKind.LOST: Reason.LOST}
@@ -69,8 +71,7 @@ class Runner:
     interrupted: Callable[[], bool] = lambda: False
     _lookups: dict[str, Lookup] = field(default_factory=dict)
     _started: bool = False
-    _lengths: dict[str, int] = field(default_factory=dict)
-    _list_failures: dict[str, Failure] = field(default_factory=dict)
+    _lists: Lists = field(default_factory=Lists)
 
     def run(self) -> None:
         """Run until every node has settled.
@@ -116,8 +117,7 @@ class Runner:
         node = self.graph[command.node]
         if command.outcome is not Outcome.FAILED:
             return Ending(node, command.outcome, detail=command.detail)
-        failures = (self._list_failures.get(name) for name in self.graph.producers[node.name])
-        failure = next(found for found in failures if found is not None)
+        failure = self._lists.failure_before(self.graph, node)
         return Ending(node, command.outcome, reason=Reason.INPUT, detail=failure.message, failure=failure)
 
     def _stop(self, command: Stop) -> None:
@@ -132,7 +132,7 @@ class Runner:
             if node.step is None:
                 commands += self._look_up_registry(node)
                 continue
-            if node.hidden and isinstance(list_of(node), Gather):
+            if is_gathered(node):
                 commands += self._expand_gathered(node)
                 continue
             try:
@@ -160,8 +160,7 @@ class Runner:
             error = error.with_facts(("called", str(node.location)))
         failure = self._describe(error, node)
         reason = _REASONS.get(failure.kind, Reason.PARAMETER)
-        if node.hidden:
-            self._list_failures[node.name] = failure
+        self._lists.failed(node, failure)
         self.ledger.end(Ending(node, Outcome.FAILED, reason=reason, detail=failure.message, failure=failure))
         return self.state.unrunnable(node.name)
 
@@ -181,36 +180,26 @@ class Runner:
 
     # -- lists -----------------------------------------------------------------------------------------------------
 
-    def _expand(self, node: Node, outputs: Sequence[Output]) -> Expansion | None:
-        """Follow the graph that a list gives, once it is known; None for any other node, and for a list known before.
-
-        A list is taken apart again where one of its elements was lost.
-        """
-        if not node.hidden or node.name in self._lengths:
+    def _follow(self, expansion: Expansion | None) -> Expansion | None:
+        """Go on with the graph that a list gave; a run that was cancelled has no use for it."""
+        if expansion is None or self.state.cancelled:
             return None
-        return self._expand_to(node, [Ref(node.name, output.name) for output in outputs])
-
-    def _expand_gathered(self, node: Node) -> list[Command]:
-        """Let the elements of what was collected be where they were made: there is nothing to take apart."""
-        refs = [ref for ref in refs_of(list_of(node)) if ref in self.ledger.artifacts]
-        return self.state.reused(node.name, self._expand_to(node, refs))
-
-    def _expand_to(self, node: Node, refs: Sequence[Ref]) -> Expansion | None:
-        if self.state.cancelled:
-            return None
-        self._lengths[node.name] = len(refs)
-        expansion = expand(self.graph, node.name, refs)
         self.graph = expansion.graph
         self.dispatcher.follow(self.graph)
         self.listener.run_grown(self.graph)
         return expansion
 
+    def _expand(self, node: Node, outputs: Sequence[Output]) -> Expansion | None:
+        return self._follow(self._lists.expand(self.graph, node, outputs)) if node.hidden else None
+
+    def _expand_gathered(self, node: Node) -> list[Command]:
+        expansion = self._lists.expand_gathered(self.graph, node, self.ledger.artifacts)
+        return self.state.reused(node.name, self._follow(expansion))
+
     def _take_list(self, result: StepResult) -> list[Command]:
-        """Take in the elements of a list; one that was made again must be as long as it was."""
         node = self.graph[result.node]
-        known = self._lengths.get(node.name, len(result.outputs))
-        if known != len(result.outputs):
-            error = ValueTypeError.for_other_length(node.arguments["source"], known, len(result.outputs))
+        error = self._lists.other_length(node, result.outputs)
+        if error is not None:
             return self._take_failure(replace(result, failure=self._describe(error, node)))
         self.ledger.end(self._ending(result, Outcome.EXECUTED))
         return self.state.succeeded(node.name, result.token, self._expand(node, result.outputs))
@@ -335,8 +324,8 @@ class Runner:
 
     def _take_failure(self, result: StepResult) -> list[Command]:
         name, failure = result.node, result.failure
-        if failure is not None and self.graph[name].hidden:
-            self._list_failures[name] = failure
+        if failure is not None:
+            self._lists.failed(self.graph[name], failure)
         now = time.time()
         retryable = failure is not None and failure.retryable
         commands = self.state.failed(name, result.token, retryable=retryable, now=now)

@@ -75,7 +75,7 @@ class StepFinder:
 
     def reached_by(self, specification: StepSpecification) -> Collection[str]:
         """Return the names of all that a step that was found here reaches: `module:qualified name`."""
-        return self._reach(specification).names
+        return () if specification.unpacks else self._reach(specification).names
 
     def _reach(self, specification: StepSpecification) -> ReachedCode:
         known = self._reached.get(specification)
