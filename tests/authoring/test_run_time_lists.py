@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import pytest
@@ -273,6 +274,8 @@ def test_a_wrong_element_type_is_one_error_for_the_call() -> None:
         lambda handle: list(handle),
         lambda handle: handle.shape,
         lambda handle: handle + 1,
+        lambda handle: np.mean(handle),
+        lambda handle: np.float64(1.0) * handle,
         lambda handle: fk.collect(handle),
         lambda handle: fk.each(7),
         lambda handle: add(fk.each([1]), fk.each([2])),

@@ -174,6 +174,27 @@ def test_lineage_passes_through_a_list(inbox: Inbox) -> None:
     assert {(node["depth"], node["node"]) for node in used} >= {(1, "count[0]"), (1, "count[1]"), (2, "weigh[0]")}
 
 
+def test_a_reused_list_starts_no_worker_and_loads_nothing_heavy(inbox: Inbox) -> None:
+    """What takes a list apart is looked up like any node: the driver never decodes a list."""
+    inbox.run("--inline")
+    script = (
+        "import sys; from flowkit.cli.main import main; sys.argv[1:] = ['run', 'inbox', '-q']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'pandas', 'numpy', 'pyarrow', 'pandera', 'pydantic', 'beartype', 'networkx', 'sqlite_utils',"
+        " 'distributed', 'rich', 'cloudpickle'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=inbox.root, capture_output=True, text=True, env=environment, check=True
+    )
+
+    assert "6 reused" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_a_failed_list_is_told_as_one_node(inbox: Inbox) -> None:
     """The exit code is 1, the mapped call is blocked under the name that the plan gave it, and a fix goes on."""
     source = inbox.root / "pipelines" / "inbox.py"

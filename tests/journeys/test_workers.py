@@ -146,6 +146,46 @@ def test_an_external_cluster_runs_the_code_of_each_run(tmp_path: Path, cluster: 
     assert (tmp_path / "count.json").read_text() == "30"
 
 
+LETTERS = '''
+"""As many nodes as there are letters."""
+
+import flowkit as fk
+
+
+@fk.step
+def letters(text: str) -> list[str]:
+    return list(text)
+
+
+@fk.step
+def double(letter: str) -> str:
+    return 2 * letter
+
+
+@fk.step
+def join(texts: list[str]) -> str:
+    return "".join(texts)
+
+
+@fk.pipeline
+def spelling(text: str = "abc") -> None:
+    join(fk.collect(double(fk.each(letters(text)))))
+'''
+
+
+def test_an_external_cluster_takes_lists_apart(tmp_path: Path, cluster: str) -> None:
+    """A list that is known only at run time is taken apart by a worker; one letter more runs one element more."""
+    project = OrdersProject.make(tmp_path / "letters")
+    (project.root / "pipelines" / "spelling.py").write_text(LETTERS)
+
+    first = project.flowkit("run", "spelling", "--json", "--scheduler", cluster)
+    second = project.flowkit("run", "spelling", "-p", "text=abcd", "--json", "--scheduler", cluster)
+
+    assert first.code == second.code == 0, first.err + second.err
+    assert len(first.named("executed")) == 5
+    assert second.named("executed") == ["letters", "double[3]", "join"]
+
+
 def test_ctrl_c_stops_the_run_and_what_finished_is_kept(tmp_path: Path) -> None:
     """The run ends within seconds as cancelled with exit code 130; its finished nodes are reused by the next."""
     import os
