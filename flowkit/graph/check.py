@@ -55,7 +55,7 @@ def check_graph(graph: Graph) -> CheckReport:
             warnings[f"{wire.consumer}.{wire.parameter}: {fit.detail}"] = None
         elif fit.verdict is Verdict.UNKNOWN:
             deferred[f"{wire.consumer}.{wire.parameter}: {fit.detail}"] = None
-    errors += [error for node in graph for error in _check_constants(node)]
+    errors += _check_constants(graph)
     errors += [error for step in _steps_of(graph) for error in _check_contracts(step)]
     if len(errors) == 1:
         raise errors[0]
@@ -73,9 +73,21 @@ def _edge_error(wire: Wire, consumer: str, fit: Fit) -> DefinitionError:
     return edge_error(name, wire.parameter, wire.wanted, wire.producer, wire.given, wire.location, fit)
 
 
-def _check_constants(node: Node) -> Iterator[ArgumentError]:
-    """Yield an error for each argument of a step whose constants are not of the annotated type."""
-    if node.step is None or node.hidden:
+def _check_constants(graph: Graph) -> Iterator[ArgumentError]:
+    """Yield an error for each argument of a call whose constants are not of the annotated type.
+
+    Of the elements of a mapped call, the first stands for all.
+    """
+    told: set[tuple[str, str]] = set()
+    for node in graph.visible:
+        for parameter, error in _constant_errors(node):
+            if (node.call, parameter) not in told:
+                yield error
+            told.add((node.call, parameter))
+
+
+def _constant_errors(node: Node) -> Iterator[tuple[str, ArgumentError]]:
+    if node.step is None:
         return
     for parameter in node.step.parameters:
         value = node.arguments[parameter.name]
@@ -84,16 +96,15 @@ def _check_constants(node: Node) -> Iterator[ArgumentError]:
         try:
             fit = check_argument(value, parameter.hint, _fits_if_leaf)
         except RecursionError:
-            yield ArgumentError.for_nesting("step", node.name, parameter.name).with_facts(
-                ("called", str(node.location))
-            )
+            nested = ArgumentError.for_nesting("step", node.name, parameter.name)
+            yield parameter.name, nested.with_facts(("called", str(node.location)))
             continue
         if fit.verdict is Verdict.REFUSED:
             hint = format_hint(parameter.hint)
             error = ArgumentError.for_constant("step", node.name, parameter.name, hint, value, fit.detail)
             if isinstance(value, tuple) and value and all(isinstance(item, Ref) for item in value):
                 error = ArgumentError.for_several_outputs(node.name, parameter.name, hint, value[0].node, len(value))
-            yield error.with_facts(("called", str(node.location)))
+            yield parameter.name, error.with_facts(("called", str(node.location)))
 
 
 def _fits_if_leaf(item: object, _: object) -> Fit | None:

@@ -264,6 +264,12 @@ def test_a_wrong_element_type_is_one_error_for_the_call() -> None:
     assert not isinstance(caught.value, CheckError)
 
 
+def test_a_wrong_constant_element_is_one_error_for_the_call() -> None:
+    """Fifty constants of a wrong type are told by the first."""
+    with pytest.raises(ArgumentError, match=r"total\[0\]"):
+        build(lambda: total(fk.each(list(range(50)))))
+
+
 @pytest.mark.parametrize(
     "misuse",
     [
