@@ -31,8 +31,12 @@ class RecordedNodes:
         self._steps = steps
         self._known = known
 
-    def __getitem__(self, node: str) -> RecordedOutputs:
-        return RecordedOutputs(self._known.get(self._steps[node]))
+    def declared(self, name: str) -> RecordedOutputs:
+        """Return the annotations of a node's outputs."""
+        return RecordedOutputs(self._known.get(self._steps[name]))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._steps
 
 
 class RecordedOutputs:

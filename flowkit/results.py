@@ -22,7 +22,11 @@ class Outputs(Protocol):
 class Nodes(Protocol):
     """Knows the nodes of a run by name: its graph, or what is left of that in the record."""
 
-    def __getitem__(self, node: str, /) -> Outputs: ...
+    def declared(self, name: str, /) -> Outputs | None:
+        """Return what gives the annotations of a node's outputs, None where nothing is known of it."""
+        ...
+
+    def __contains__(self, name: object, /) -> bool: ...
 
 
 class NodeResult:

@@ -18,7 +18,7 @@ from flowkit.authoring.handles import (
     leaf_of,
     unpacking_of,
 )
-from flowkit.authoring.place import calling_location, calling_place
+from flowkit.authoring.place import calling_location
 from flowkit.authoring.unpacking import element_of
 from flowkit.errors import ArgumentError, PipelineDefinitionError
 from flowkit.graph.arguments import Gather, Ref, replace_leaves
@@ -59,9 +59,9 @@ def each(items: Iterable[T]) -> T:
     if isinstance(items, Handle):
         return cast(T, _each_of_handle(items))
     if isinstance(items, (Each, MappedHandle)):
-        raise ArgumentError.for_nested_each(items._describe()).with_facts(calling_place())
+        raise ArgumentError.for_nested_each(items._describe())
     if isinstance(items, (Pending, str, bytes, Mapping)) or not isinstance(items, Iterable):
-        raise ArgumentError.for_each(items).with_facts(calling_place())
+        raise ArgumentError.for_each(items)
     return cast(T, Each(tuple(items)))
 
 
@@ -69,13 +69,12 @@ def _each_of_handle(handle: Handle) -> Each:
     """Return the dimension of a list that is known only at run time."""
     builder = current_builder()
     if builder is None:
-        raise PipelineDefinitionError.for_misplaced("each()").with_facts(calling_place())
+        raise PipelineDefinitionError.for_misplaced("each()")
     hint = hint_of(handle)
     try:
         element = element_of(hint)
     except LookupError:
-        error = ArgumentError.for_each_of_result(handle._describe(), format_hint(hint))
-        raise error.with_facts(calling_place()) from None
+        raise ArgumentError.for_each_of_result(handle._describe(), format_hint(hint)) from None
     name = builder.add_each(leaf_of(handle), hint, element, calling_location())
     return Each((Handle(Ref(name, ELEMENTS), element),), name)
 
@@ -95,7 +94,7 @@ def collect(mapped: T) -> list[T]:
         return cast("list[T]", _collect_items(mapped))
     if not isinstance(mapped, MappedHandle):
         given = mapped._describe() if isinstance(mapped, Pending) else f"a {type(mapped).__name__}"
-        raise ArgumentError.for_collect(given).with_facts(calling_place())
+        raise ArgumentError.for_collect(given)
     refs = tuple(leaf for handle in elements_of(mapped) if isinstance(leaf := leaf_of(handle), Ref))
     return cast("list[T]", Handle(Gather(refs), list[hint_of(mapped)]))  # type: ignore[misc]
 
@@ -130,7 +129,7 @@ def find_dimension(name: str, arguments: Mapping[str, Any]) -> Each | None:
         except RecursionError:
             raise ArgumentError.for_nesting("step", name, parameter) from None
     if any(dimension is not found[0] for dimension in found):
-        raise ArgumentError.for_two_dimensions(name).with_facts(calling_place())
+        raise ArgumentError.for_two_dimensions(name)
     return found[0] if found else None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from flowkit.authoring.place import calling_place
 from flowkit.errors import HandleError
 from flowkit.graph.arguments import Gather, Ref
 
@@ -24,7 +23,7 @@ class Pending:
         raise NotImplementedError
 
     def _refuse(self, use: str) -> NoReturn:
-        raise HandleError.for_use(self._describe(), use).with_facts(calling_place())
+        raise HandleError.for_use(self._describe(), use)
 
     def __eq__(self, other: object) -> bool:
         self._refuse("compared")

@@ -13,6 +13,7 @@ import pytest
 
 import flowkit as fk
 from flowkit.errors import ArgumentError, CheckError, EdgeError, FlowkitError, HandleError
+from flowkit.frames import telling_place
 from flowkit.graph.arguments import Gather, Ref
 from flowkit.graph.check import check_graph
 from flowkit.graph.graph import Graph
@@ -116,7 +117,8 @@ def build_unchecked(body: Callable[[], Any]) -> Graph:
     def built() -> None:
         body()
 
-    return fk.pipeline(built).build({})
+    with telling_place(Path(__file__).parents[2]):
+        return fk.pipeline(built).build({})
 
 
 def aligned() -> None:
@@ -197,7 +199,7 @@ def test_what_is_no_list_of_one_type_is_refused_when_built(make: Callable[[], An
 
     facts = dict(caught.value.facts)
     assert facts["given"] == given
-    assert facts["place"].startswith(f"tests/authoring/{Path(__file__).name}:")
+    assert facts["at"].startswith(f"tests/authoring/{Path(__file__).name}:")
     assert "list[" in caught.value.hint
 
 
@@ -206,7 +208,7 @@ def test_a_fan_out_in_a_fan_out_says_to_collect_first() -> None:
     with pytest.raises(ArgumentError, match="mapped already") as caught:
         build(lambda: add(fk.each(add(fk.each(numbers())))))
     assert "fk.each(fk.collect(" in caught.value.hint
-    assert "place" in dict(caught.value.facts)
+    assert "at" in dict(caught.value.facts)
 
 
 def test_two_lists_in_a_call_are_refused() -> None:
@@ -292,8 +294,7 @@ def test_misuse_names_the_place_in_the_authors_source(misuse: Callable[[Any], An
     with pytest.raises((HandleError, ArgumentError)) as caught:
         build(lambda: misuse(numbers()))
 
-    place = dict(caught.value.facts)["place"]
-    assert place.startswith(f"tests/authoring/{Path(__file__).name}:{misuse.__code__.co_firstlineno}")
+    assert f"tests/authoring/{Path(__file__).name}:{misuse.__code__.co_firstlineno}" in dict(caught.value.facts)["at"]
 
 
 def test_a_collect_over_a_template_gathers_it() -> None:
