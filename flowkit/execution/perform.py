@@ -28,7 +28,12 @@ from flowkit.execution.isolation import WorkFolder, isolated, read_peak_memory, 
 from flowkit.execution.masking import mask_result, read_secrets
 from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.recorder import RECORDER, Observation
-from flowkit.execution.observing.wording import describe_unstable, name_undeclared, warn_of_undeclared
+from flowkit.execution.observing.wording import (
+    describe_unstable,
+    name_undeclared,
+    warn_of_network,
+    warn_of_undeclared,
+)
 from flowkit.execution.outputs import OutputWriter
 from flowkit.records import (
     Digest,
@@ -229,6 +234,9 @@ def _call(
         # In an empty context, as in a new process: decimal's precision and other context variables end with the step.
         returned = contextvars.Context().run(_call_in_one_process, specification.function, values, context.work.path)
     _judge(observation, specification.name, context.undeclared, account)
+    options = order.step.options
+    if observation.connected and options.cache and not options.network and options.max_age is None:
+        account.warnings += (warn_of_network(specification.name),)
     return returned
 
 

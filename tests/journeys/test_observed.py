@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -270,6 +272,10 @@ QUIET = {
         '    figure = plt.figure()\n    figure.gca().plot([1, 2])\n    figure.savefig(fk.scratch() / "a.png")\n'
         '    return "x"'
     ),
+    "a pool of processes": (
+        "import multiprocessing\n    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        "        return str(pool.map(abs, [-1]))"
+    ),
     "joblib": "import joblib\n    return str(joblib.Parallel(2)(joblib.delayed(abs)(i) for i in range(3)))",
     "the home folder": "return str(Path.home().name is not None)",
     "resolving": 'return str(Path("data/x.txt").resolve().name)',
@@ -355,3 +361,64 @@ def test_steps_on_workers_are_watched_too(tmp_path: Path) -> None:
     assert sorted(second.named("executed")) == ["beside", "reads"]
     assert {node["reason"] for node in second.json["nodes"]} == {"observed"}
     assert os.listdir(project.root / ".flowkit")
+
+
+ASKING = """
+import json
+import urllib.request
+
+import flowkit as fk
+
+
+@fk.step{options}
+def ask(port: int, n: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{{port}}/") as answer:
+        return int(json.load(answer)) + n
+
+
+@fk.pipeline
+def asking(port: int) -> None:
+    ask(port, fk.each([1, 2]))
+"""
+REMEDIES = {
+    "": 1,
+    "(network=True)": 0,
+    '(max_age="1h")': 0,
+    "(cache=False)": 0,
+}
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"41")
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("options", "warnings"), REMEDIES.items(), ids=lambda value: str(value) or "cached")
+def test_a_cached_step_that_asks_the_network_is_warned_about_once(
+    tmp_path: Path, port: int, options: str, warnings: int
+) -> None:
+    """Two nodes of it give one warning, which names the remedies; each remedy silences it."""
+    project = OrdersProject.make(tmp_path / "p")
+    (project.root / "pipelines" / "asking.py").write_text(ASKING.format(options=options))
+
+    run = project.flowkit("run", "asking", "--json", "--inline", "-p", f"port={port}")
+
+    assert run.named("executed") == ["ask[0]", "ask[1]"], run.out
+    assert len(run.json["warnings"]) == warnings
+    if warnings:
+        for remedy in ("'ask'", "network=True", "max_age", "cache=False"):
+            assert remedy in run.json["warnings"][0]

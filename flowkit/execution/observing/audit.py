@@ -11,6 +11,9 @@ from urllib.parse import unquote, urlsplit
 from flowkit.execution.observing.recorder import RECORDER
 from flowkit.fingerprint.observed import ObservedKind
 
+_NETWORK = frozenset({2, 10, 30})
+"""`AF_INET`, and `AF_INET6` of Linux and of macOS: `socket` itself is not imported for them."""
+
 _WRITES = os.O_WRONLY | os.O_RDWR
 _EMPTIES = os.O_TRUNC | os.O_EXCL
 
@@ -59,6 +62,12 @@ def _started(executable: object, arguments: object, *_: object) -> None:
         RECORDER.started_program(os.fsdecode(program), listed[1:])
 
 
+def _contacted(socket: Any, *_: object) -> None:
+    # Others lead to this machine's own processes, as those of a pool.
+    if getattr(socket, "family", None) in _NETWORK:
+        RECORDER.connected()
+
+
 def _iterable(value: Any) -> Any:
     return value if hasattr(value, "__iter__") else ()
 
@@ -78,6 +87,8 @@ _HANDLERS: dict[str, Callable[..., None]] = {
     "sqlite3.connect": _connected,
     "subprocess.Popen": _started,
     "os.posix_spawn": _started,
+    "socket.connect": _contacted,
+    "socket.sendto": _contacted,
     "os.mkdir": _made,
     "os.remove": _made,
     "os.rmdir": _made,

@@ -33,11 +33,13 @@ class Caller:
     """Who read something.
 
     Attributes:
+        own: Whether the project's own code is on the way at all; it is not in threads that a library has for itself.
         direct: Whether the project's own code did, at most through the standard library.
         through: Names of the standard library's functions in between, innermost first.
         cached: `module:qualified name` of the project's functions on the way that keep their results by `lru_cache`.
     """
 
+    own: bool
     direct: bool
     through: tuple[str, ...]
     cached: tuple[str, ...]
@@ -72,7 +74,7 @@ def find_caller(frame: FrameType | None) -> Caller | None:
         elif owner is Owner.LIBRARY:
             direct = False if direct is None else direct
         frame = frame.f_back
-    return Caller(bool(direct), tuple(through), tuple(cached))
+    return Caller(own, bool(direct), tuple(through), tuple(cached))
 
 
 CALLING = "_call_in_one_process"

@@ -40,11 +40,13 @@ class Observation:
         inputs: With digests, in order.
         unstable: Names of files that changed while the step ran, so that nobody knows what it read.
         programs: Names of programs that it started; what they read is not seen.
+        connected: Whether it opened a network connection.
     """
 
     inputs: tuple[ObservedInput, ...] = ()
     unstable: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
+    connected: bool = False
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class _Account:
     stamps: dict[Noted, Stamp | Digest | None] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
     programs: dict[str, None] = field(default_factory=dict)
+    connected: bool = False
 
 
 class Recorder:
@@ -158,6 +161,13 @@ class Recorder:
                 if place is not None and os.path.isfile(place):
                     self._note(account, ObservedKind.FILE, place, caller)
 
+    def connected(self) -> None:
+        """Take note that a connection is about to be opened over a network."""
+        with self._attending() as account:
+            if account is not None and not account.connected:
+                caller = find_caller(sys._getframe(2))
+                account.connected = caller is not None and caller.own
+
     # -- the rest ----------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -209,6 +219,7 @@ class Recorder:
         observation.inputs = tuple(ObservedInput(*item) for item in kept)
         observation.unstable = tuple(unstable)
         observation.programs = tuple(account.programs)
+        observation.connected = account.connected
 
 
 def _take(account: _Account, noted: Noted, place: Path) -> None:

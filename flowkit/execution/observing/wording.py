@@ -29,6 +29,15 @@ def warn_of_undeclared(step: str, named: Sequence[str]) -> str:
     )
 
 
+def warn_of_network(step: str) -> str:
+    """Return the warning that a step asks the network and is reused as if its arguments alone decided its result."""
+    return (
+        f"Step '{step}' opens a network connection and its result is cached: its arguments decide its result, whatever "
+        'the network says later. If so, say @fk.step(network=True); else let it run again with max_age="24h" or '
+        "cache=False."
+    )
+
+
 def describe_unstable(names: Sequence[str]) -> str:
     """Return why a result is not to be reused, as the end of a sentence."""
     return f"{_list([repr(name) for name in names])} changed while the step ran"
