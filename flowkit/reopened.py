@@ -31,12 +31,9 @@ class RecordedNodes:
         self._steps = steps
         self._known = known
 
-    def declared(self, name: str) -> RecordedOutputs:
-        """Return the annotations of a node's outputs."""
-        return RecordedOutputs(self._known.get(self._steps[name]))
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._steps
+    def declared(self, name: str) -> RecordedOutputs | None:
+        """Return the outputs of the node called `name`; None where there is none."""
+        return RecordedOutputs(self._known.get(self._steps[name])) if name in self._steps else None
 
 
 class RecordedOutputs:

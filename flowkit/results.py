@@ -23,10 +23,8 @@ class Nodes(Protocol):
     """Knows the nodes of a run by name: its graph, or what is left of that in the record."""
 
     def declared(self, name: str, /) -> Outputs | None:
-        """Return what gives the annotations of a node's outputs, None where nothing is known of it."""
+        """Return the node called `name`, or what stood for it before its list was known; None where there is none."""
         ...
-
-    def __contains__(self, name: object, /) -> bool: ...
 
 
 class NodeResult:
@@ -156,7 +154,7 @@ class Run:
         if name in reports:
             return NodeResult(reports[name], self._graph, self._workspace)
         elements = [report for report in self.report.nodes if report.node.rpartition("[")[0] == name]
-        if elements or f"{name}[*]" in self._graph:
+        if elements or self._graph.declared(f"{name}[*]") is not None:
             # Mapped over a list that was empty, there is no node to be found.
             return MappedResult([NodeResult(report, self._graph, self._workspace) for report in elements])
         raise NotRecordedError.for_node(self.report.run, name, list(reports))

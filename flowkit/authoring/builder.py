@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from flowkit.authoring.handles import Handle, Pending, hint_of, leaf_of
@@ -17,6 +19,7 @@ from flowkit.graph.arguments import Gather, Ref, refs_of, replace_leaves
 from flowkit.graph.graph import Graph, Node, NodeKind, Wire
 from flowkit.records import ELEMENTS, RETURN, Location, StepSpecification
 
+_PACKAGE = str(Path(__file__).parent.parent)
 # A log's file name holds it, with an index and an attempt, and no file system takes more than 255 bytes.
 LONGEST_NAME = 200
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -187,3 +190,11 @@ def building(builder: GraphBuilder | None) -> Iterator[None]:
         yield
     finally:
         _BUILDER.reset(token)
+
+
+def calling_location() -> Location:
+    """Return the place in the caller's own source that called into flowkit."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return Location(frame.f_code.co_filename, frame.f_lineno)

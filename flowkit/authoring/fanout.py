@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
-from flowkit.authoring.builder import current_builder
+from flowkit.authoring.builder import calling_location, current_builder
 from flowkit.authoring.handles import (
     Each,
     Handle,
@@ -18,7 +18,6 @@ from flowkit.authoring.handles import (
     leaf_of,
     unpacking_of,
 )
-from flowkit.authoring.place import calling_location
 from flowkit.authoring.unpacking import element_of
 from flowkit.errors import ArgumentError, PipelineDefinitionError
 from flowkit.graph.arguments import Gather, Ref, replace_leaves

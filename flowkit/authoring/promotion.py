@@ -6,10 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import TypeVar, cast
 
-from flowkit.authoring.builder import GraphBuilder, current_builder
+from flowkit.authoring.builder import GraphBuilder, calling_location, current_builder
 from flowkit.authoring.gates import Gate
 from flowkit.authoring.handles import Handle
-from flowkit.authoring.place import calling_location
 from flowkit.authoring.types import Metrics
 from flowkit.errors import ArgumentError, PipelineDefinitionError
 from flowkit.graph.arguments import Ref

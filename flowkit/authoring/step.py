@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
-from flowkit.authoring.builder import GraphBuilder, current_builder
+from flowkit.authoring.builder import GraphBuilder, calling_location, current_builder
 from flowkit.authoring.fanout import at_element, find_dimension, join_elements
 from flowkit.authoring.handles import Handle, items_of, unpacking_of
-from flowkit.authoring.place import calling_location
 from flowkit.authoring.quantities import parse_duration, parse_size
 from flowkit.authoring.signature import (
     bind_arguments,

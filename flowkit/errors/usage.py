@@ -49,6 +49,15 @@ class UsageError(FlowkitError):
         )
 
     @classmethod
+    def for_given_element(cls, node: str, call: str) -> Self:
+        """A test that gives what is mapped over a list that is known only when the pipeline runs."""
+        return cls(
+            f"The result of {node!r} cannot be given: {call!r} is mapped over a list that the run only then knows.",
+            [],
+            "give what makes the list instead, or what takes the elements.",
+        )
+
+    @classmethod
     def for_project_name(cls, name: str) -> Self:
         """A name that no project may have."""
         return cls(

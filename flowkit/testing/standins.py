@@ -25,13 +25,16 @@ def with_given(graph: Graph, given: Mapping[str, object]) -> Graph:
 
     Raises:
         NotRecordedError: There is no such node.
-        UsageError: A promotion cannot be given.
+        UsageError: A promotion cannot be given, nor what is mapped over a list that is known only at run time.
     """
     for name in given:
-        if name not in graph:
-            raise NotRecordedError.for_node(graph.pipeline, name, list(graph.nodes))
-        if graph[name].kind is NodeKind.PROMOTE:
+        declared = graph.declared(name)
+        if declared is None:
+            raise NotRecordedError.for_node(graph.pipeline, name, [node.name for node in graph.visible])
+        if declared.kind is NodeKind.PROMOTE:
             raise UsageError.for_given_promotion(name)
+        if declared.dimension is not None:
+            raise UsageError.for_given_element(name, declared.call)
     if not given:
         return graph
     ends = frozenset(name for name, consumers in graph.consumers.items() if not consumers) | frozenset(given)

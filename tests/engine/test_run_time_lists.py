@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import flowkit as fk
 from flowkit.records import Outcome, RunStatus
+from flowkit.testing.standins import with_given
 
 
 class Narrow(pa.DataFrameModel):
@@ -478,3 +479,23 @@ def test_random_maps_give_what_plain_python_gives(
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fk.Session]:
     with fk.Session(store=tmp_path_factory.mktemp("shared") / "store", inline=True) as session:
         yield session
+
+
+def test_a_reopened_run_has_its_elements(session: fk.Session) -> None:
+    """From the record alone: elements in order with their values, and nothing of what took the list apart."""
+    run = session.run(sums, count=3)
+
+    again = session.last(sums)
+
+    assert set(again.nodes) == set(run.nodes)
+    assert again["add"].value() == run["add"].value() == [10, 11, 12]
+
+
+def test_a_test_may_give_a_list_and_not_its_elements(session: fk.Session) -> None:
+    """A given list is taken apart like any; what is mapped over one that nobody knows yet cannot be given."""
+    run = session.run_changed(lambda graph: with_given(graph, {"numbers": [5, 6]}), sums, count=9)
+
+    assert run["add"].value() == [15, 16]
+    for name in ("add[*]", "add[0]"):
+        with pytest.raises(fk.FlowkitError, match="cannot be given"):
+            session.run_changed(lambda graph, name=name: with_given(graph, {name: 1}), sums)

@@ -104,6 +104,8 @@ def shop() -> None:
     _body("each-of-text", "load(fk.each('abc'))"),
     _body("each-of-dict", "load(fk.each({'a': 1}))"),
     _body("each-of-number", "load(fk.each(3))"),
+    _body("each-of-result", "load(fk.each(load()))"),
+    _body("each-in-each", "load(fk.each(load(fk.each([1, 2]))))"),
     _body("each-wrong-element", "load(fk.each([1, 'two']))"),
     _body("collect-of-unmapped", "total(fk.collect(load()))"),
     _body("collect-of-value", "total(fk.collect([1, 2]))"),
