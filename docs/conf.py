@@ -30,7 +30,7 @@ html_title = f"flowkit {flowkit.__version__}"
 html_show_sourcelink = False
 html_show_copyright = False
 
-_MARKUP = re.compile(r"(?<!^)([*|`]|_(?!\w)|\\)")
+_MARKUP = re.compile(r"(`|(?<!^)(?:[*|]|_(?!\w)|\\))")
 
 
 def setup(app: Any) -> None:
