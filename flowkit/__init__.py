@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from flowkit.authoring.types import Metrics as Metrics
     from flowkit.authoring.types import Skip as Skip
     from flowkit.authoring.types import Untracked as Untracked
+    from flowkit.authoring.types import checkpoints as checkpoints
     from flowkit.authoring.types import scratch as scratch
     from flowkit.codecs.custom import codec as codec
     from flowkit.errors import FlowkitError as FlowkitError
@@ -49,6 +50,7 @@ _MODULES = {
     "at_least": "flowkit.authoring.gates",
     "at_most": "flowkit.authoring.gates",
     "champion": "flowkit.authoring.promotion",
+    "checkpoints": "flowkit.authoring.types",
     "codec": "flowkit.codecs.custom",
     "collect": "flowkit.authoring.fanout",
     "each": "flowkit.authoring.fanout",

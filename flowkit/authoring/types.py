@@ -1,9 +1,9 @@
-"""The types a step's author meets: metrics, untracked parameters, skipping, and a place to write files."""
+"""The types a step's author meets: metrics, untracked parameters, skipping, and places to write files."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -124,11 +124,26 @@ def scratch() -> Path:
     return folder if folder is not None else Path(tempfile.mkdtemp(prefix="flowkit-scratch-"))
 
 
+_CHECKPOINTS: ContextVar[Callable[[], Path] | None] = ContextVar("flowkit_checkpoints", default=None)
+
+
+def checkpoints() -> Path:
+    """Return the folder in which this node keeps its progress until it succeeds.
+
+    It belongs to the node's cache key: a later attempt, also one of a later run, finds what an earlier one left there;
+    an edit of the code or another argument gives another folder. Once the node has succeeded it is removed. Call it
+    in the step's own thread. Outside of a run, as in a plain test, it is a new temporary folder.
+    """
+    open_folder = _CHECKPOINTS.get()
+    return open_folder() if open_folder is not None else Path(tempfile.mkdtemp(prefix="flowkit-checkpoints-"))
+
+
 @contextmanager
-def scratch_in(folder: Path) -> Iterator[None]:
-    """Let `scratch()` give `folder` while a step runs."""
-    token = _SCRATCH.set(folder)
+def places_in(scratch: Path, open_checkpoints: Callable[[], Path]) -> Iterator[None]:
+    """Let `scratch()` and `checkpoints()` give the folders of one attempt while a step runs."""
+    tokens = _SCRATCH.set(scratch), _CHECKPOINTS.set(open_checkpoints)
     try:
         yield
     finally:
-        _SCRATCH.reset(token)
+        _SCRATCH.reset(tokens[0])
+        _CHECKPOINTS.reset(tokens[1])

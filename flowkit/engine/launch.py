@@ -34,6 +34,7 @@ from flowkit.graph.graph import Graph
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.liveness import identify_driver
 from flowkit.records import FailureKind, Outcome, RunRecord, RunStatus, StepOptions
+from flowkit.store.checkpoints import remove_checkpoints
 
 MOST_LIVE_KEYS = 4096
 """How many keys of a step travel with a packet, the newest first; an older result is found by the driver alone."""
@@ -153,6 +154,7 @@ def _assemble(
         lambda: executor.start(host_settings(workspace, graph, keys)),
         workspace.project.root,
         interrupted.is_set,
+        lambda key: remove_checkpoints(workspace.folder, key),
     )
 
 

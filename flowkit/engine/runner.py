@@ -38,7 +38,7 @@ from flowkit.execution.failure import Circumstances, describe_failure
 from flowkit.graph.arguments import Ref
 from flowkit.graph.expansion import Expansion
 from flowkit.graph.graph import Graph, Node, NodeKind
-from flowkit.records import Failure, FailureKind, Outcome, Output, Reason, StepResult
+from flowkit.records import Digest, Failure, FailureKind, Outcome, Output, Reason, StepResult
 
 _REASONS = {FailureKind.INPUT: Reason.INPUT, FailureKind.LOST: Reason.LOST}
 """Why a node would have run that could not even be launched; what else can be wrong with it is a parameter."""
@@ -55,6 +55,7 @@ class Runner:
         root: The project's root, from which places in code are told.
         start_executor: Makes the executor start its workers; called once, when the first node must run.
         interrupted: Whether the user asked the run to stop.
+        remove_checkpoints: Removes what a node kept that has succeeded, by its key.
     """
 
     graph: Graph
@@ -69,6 +70,7 @@ class Runner:
     start_executor: Callable[[], None]
     root: Path
     interrupted: Callable[[], bool] = lambda: False
+    remove_checkpoints: Callable[[Digest], None] = lambda key: None
     _lookups: dict[str, Lookup] = field(default_factory=dict)
     _started: bool = False
     _lists: Lists = field(default_factory=Lists)
@@ -316,6 +318,10 @@ class Runner:
             return self._take_list(result)
         self.dispatcher.pace.note(self.graph[name].step_name, result.seconds)
         self.ledger.end(self._ending(result, Outcome.EXECUTED))
+        if result.checkpoints:
+            # Not before the result is durable: until then a killed driver's successor needs them.
+            self.ledger.flush()
+            self.remove_checkpoints(result.key)
         return self.state.succeeded(name, result.token)
 
     def _take_skip(self, result: StepResult) -> list[Command]:

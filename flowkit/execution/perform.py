@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from flowkit.authoring.types import scratch_in
+from flowkit.authoring.types import places_in
 from flowkit.cache.arguments import ArgumentCode, describe_argument
 from flowkit.cache.key import compute_cache_key
 from flowkit.codecs.registry import CodecRegistry
@@ -46,6 +46,8 @@ from flowkit.records import (
     StepSpecification,
 )
 from flowkit.store.base import Store
+from flowkit.store.checkpoints import Checkpoints
+from flowkit.store.folder import StoreFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,11 @@ class _Account:
     warnings: tuple[str, ...] = ()
     observed: tuple[ObservedInput, ...] = ()
     uncached: str | None = None
+    checkpoints: Checkpoints | None = None
+
+    def open_checkpoints(self) -> Path:
+        assert self.checkpoints is not None, "they are there before the step is called"
+        return self.checkpoints.open()
 
     @property
     def outcome(self) -> Outcome:
@@ -146,8 +153,13 @@ def perform(
     context.capture.begin()
     try:
         with isolated(context.root), _computing(order.token, context.desk):
+            account.checkpoints = Checkpoints(
+                StoreFolder(context.folder), key, lambda: context.work.path.parent / "checkpoints"
+            )
             _attempt(order, specification, resolve, context, account, reaches)
     finally:
+        if account.checkpoints is not None:
+            account.checkpoints.release()
         printed = context.capture.end(f"{context.folder}/{order.log}")
         context.work.reset()
     result = StepResult(
@@ -169,6 +181,7 @@ def perform(
         warnings=account.warnings,
         lost=account.lost,
         uncached=account.uncached,
+        checkpoints=account.checkpoints is not None and account.checkpoints.used,
     )
     return mask_result(result)
 
@@ -214,6 +227,12 @@ def _attempt(
         return
     account.outputs, account.metrics = outputs, metrics
     _note_changed_files(order, specification, account)
+    if account.checkpoints is not None and account.checkpoints.refused:
+        account.warnings = (
+            *account.warnings,
+            f"Step '{specification.name}': another attempt of the same node holds its checkpoints, so this one began "
+            "afresh and kept none.",
+        )
 
 
 def _call(
@@ -232,7 +251,9 @@ def _call(
         context.boundaries, declared=declared, variables=order.step.options.env, reaches=reaches
     ) as observation:
         # In an empty context, as in a new process: decimal's precision and other context variables end with the step.
-        returned = contextvars.Context().run(_call_in_one_process, specification.function, values, context.work.path)
+        returned = contextvars.Context().run(
+            _call_in_one_process, specification.function, values, context.work.path, account.open_checkpoints
+        )
     _judge(observation, specification.name, context.undeclared, account)
     options = order.step.options
     if observation.connected and options.cache and not options.network and options.max_age is None:
@@ -260,12 +281,14 @@ def _judge(
     account.warnings += (warn_of_undeclared(step, named),)
 
 
-def _call_in_one_process(function: Callable[..., Any], values: Mapping[str, Any], scratch: Path) -> Any:
+def _call_in_one_process(
+    function: Callable[..., Any], values: Mapping[str, Any], scratch: Path, open_checkpoints: Callable[[], Path]
+) -> Any:
     """Call a step; a copy of this process that it forked and let come back ends here, before it reports as well."""
     owner = os.getpid()
     code = 1
     try:
-        with scratch_in(scratch):
+        with places_in(scratch, open_checkpoints):
             returned = function(**values)
         code = 0
         return returned

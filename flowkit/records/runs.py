@@ -62,6 +62,7 @@ class StepResult:
         log: Path of the captured output below the store, None where nothing was printed.
         lost: Inputs that were found gone or corrupt; their makers must run again.
         uncached: Why this result must not be reused later, such as an input that changed meanwhile; None where it may.
+        checkpoints: Whether it kept checkpoints, which go once this result is recorded.
     """
 
     node: str
@@ -82,6 +83,7 @@ class StepResult:
     warnings: tuple[str, ...] = ()
     lost: tuple[Digest, ...] = ()
     uncached: str | None = None
+    checkpoints: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@
   quarantine/      damaged blobs, kept for a person to look at
   runs/<run id>/<node>.<attempt>.log
   tmp/             files on their way into blobs/, probes
+  checkpoints/     what unfinished nodes keep, by cache key; made by the first that asks
 ```
 
 The .gitignore is written last: a folder that has it is complete. Opening a folder for reading changes nothing in it.
@@ -36,6 +37,7 @@ from flowkit.store.files import (
 from flowkit.store.names import LIVE_SUFFIX, check_blob_name, check_run_name, log_name
 
 _FOLDERS = ("blobs", "quarantine", "runs", "tmp")
+_LATER = ("checkpoints",)
 _DATABASE = "lineage.db"
 _MARK = ".gitignore"
 _LEFTOVER_AGE = 24 * 3600
@@ -105,6 +107,11 @@ class StoreFolder:
     def temporary(self) -> Path:
         """Where files are written before they are renamed into place; the same file system as `blobs`."""
         return self.path / "tmp"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where nodes that have not succeeded yet keep their progress."""
+        return self.path / "checkpoints"
 
     @property
     def database(self) -> Path:
@@ -207,7 +214,7 @@ class StoreFolder:
             self._require_writable(folder)
 
     def _refuse_foreign_content(self) -> None:
-        ours = {*_FOLDERS, _MARK}
+        ours = {*_FOLDERS, *_LATER, _MARK}
         foreign = sorted(name for name in os.listdir(self.path) if name not in ours and not name.startswith(_DATABASE))
         if foreign and not self.blobs.is_dir():
             raise StoreError.for_foreign_folder(self.path, ", ".join(foreign[:5]))
