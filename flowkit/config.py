@@ -21,7 +21,6 @@ DEFAULT_ENVIRONMENT = "default"
 DEFAULT_ORIGIN = "default"
 STORE_FOLDER = ".flowkit"
 MOST_WORKERS = 64 * (os.cpu_count() or 1)
-_UNAVAILABLE = ("resources",)
 _FILE = "pyproject.toml"
 
 
@@ -37,6 +36,7 @@ class Settings:
         scheduler: Address of a Dask scheduler; None for workers of this machine's own.
         workers: How many steps run at once; None for the number of cores.
         undeclared: What becomes of a step that reads something undeclared: it counts, is told of too, or fails.
+        resources: What this machine has for steps that ask for it, such as `{"gpu": 1}`.
         pickle: `allow` or `deny` values that only pickle can store.
         code: Module names or folders whose code counts as the project's own.
         promotions: `allow`, or `dry-run` to judge gates and move nothing.
@@ -51,6 +51,7 @@ class Settings:
     scheduler: str | None = None
     workers: int | None = None
     undeclared: Literal["track", "warn", "error"] = "track"
+    resources: Mapping[str, float] = field(default_factory=dict)
     pickle: Literal["allow", "deny"] = "allow"
     code: tuple[str, ...] = ()
     promotions: Literal["allow", "dry-run"] = "allow"
@@ -173,7 +174,7 @@ def _section(path: Path, table: Mapping[str, Any], keys: tuple[str, ...]) -> Map
 def _read_variables(root: Path, environ: Mapping[str, str]) -> list[_Source]:
     return [
         _Source(name, {key: _from_text(key, environ[name], name)}, root)
-        for key in (*_CHECKS, *_UNAVAILABLE)
+        for key in _CHECKS
         if (name := f"FLOWKIT_{key.upper()}") in environ
     ]
 
@@ -184,7 +185,7 @@ def _from_text(key: str, text: str, place: str) -> Any:
         return int(text)
     if key == "code":
         return [part.strip() for part in text.split(",") if part.strip()]
-    if key == "params":
+    if key in ("params", "resources"):
         try:
             return json.loads(text)
         except ValueError:
@@ -195,8 +196,6 @@ def _from_text(key: str, text: str, place: str) -> Any:
 
 
 def _check(key: str, value: Any, source: _Source) -> Any:
-    if key in _UNAVAILABLE:
-        raise SettingError.for_unavailable(key, source.name)
     if key not in _CHECKS:
         raise SettingError.for_unknown_key(key, source.name, (*_CHECKS, "env"))
     wanted, read = _CHECKS[key]
@@ -241,6 +240,13 @@ def _table(value: Any, _: Path) -> dict[str, Any] | None:
     return dict(value) if isinstance(value, dict) else None
 
 
+def _amounts(value: Any, _: Path) -> dict[str, float] | None:
+    if not isinstance(value, dict):
+        return None
+    fit = all(isinstance(item, (int, float)) and not isinstance(item, bool) and item >= 0 for item in value.values())
+    return dict(value) if fit else None
+
+
 def _one_of(*words: str) -> Callable[[Any, Path], str | None]:
     return lambda value, _: value if isinstance(value, str) and value in words else None
 
@@ -252,6 +258,7 @@ _CHECKS: Mapping[str, tuple[str, Callable[[Any, Path], Any]]] = {
     "scheduler": ("an address such as 'tcp://10.0.0.1:8786'", _address),
     "workers": (f"a whole number from 1 to {MOST_WORKERS}, 64 for each core", _count),
     "undeclared": ("'track', 'warn' or 'error'", _one_of("track", "warn", "error")),
+    "resources": ("a table of amounts, such as { gpu = 1 }", _amounts),
     "pickle": ("'allow' or 'deny'", _one_of("allow", "deny")),
     "code": ("a list of module names or folders", _names),
     "promotions": ("'allow' or 'dry-run'", _one_of("allow", "dry-run")),

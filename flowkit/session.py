@@ -310,7 +310,11 @@ class Session:
         if self._executor is None:
             if self._inline and settings.scheduler:
                 raise UsageError.for_inline_cluster(settings.scheduler)
-            self._executor = InlineExecutor() if self._inline else DaskExecutor(settings.workers, settings.scheduler)
+            self._executor = (
+                InlineExecutor()
+                if self._inline
+                else DaskExecutor(settings.workers, settings.scheduler, settings.resources)
+            )
         return self._executor
 
     def _run_graph(

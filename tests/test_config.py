@@ -109,7 +109,7 @@ REFUSED: list[tuple[str, str, list[str]]] = [
     ("[tool.flowkit]\npromotions = 'off'", "'promotions' must be 'allow' or 'dry-run'", []),
     ("[tool.flowkit]\ncode = 'x'", "'code' must be a list of module names", []),
     ("[tool.flowkit]\nparams = 1", "'params' must be a table", []),
-    ("[tool.flowkit]\nresources = {gpu = 1}", "'resources' is not available in this version", ["pyproject.toml"]),
+    ("[tool.flowkit]\nresources = {gpu = -1}", "'resources' must be a table of amounts", ["pyproject.toml"]),
     ("[tool.flowkit]\nundeclared = 'loud'", "'undeclared' must be", []),
     ("[tool]\nflowkit = 1", "'tool.flowkit' must be a table", []),
     ("[tool.flowkit]\nenv = 'prod'", "'env' must be a table", []),
@@ -134,7 +134,7 @@ def test_what_is_not_known_is_refused_with_its_place(tmp_path: Path, text: str, 
     [
         ({"FLOWKIT_WORKERS": "many"}, "'workers' must be"),
         ({"FLOWKIT_PARAMS": "{"}, "'params' must be a JSON object"),
-        ({"FLOWKIT_RESOURCES": "x"}, "'resources' is not available"),
+        ({"FLOWKIT_RESOURCES": "x"}, "'resources' must be a JSON object"),
     ],
 )
 def test_a_variable_that_does_not_fit_is_named(tmp_path: Path, environ: dict[str, Any], message: str) -> None:

@@ -15,7 +15,18 @@ from flowkit.config import Settings, load_settings
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.project import Project
 
-_KEYS = ("store", "remote", "trust_remote", "scheduler", "workers", "undeclared", "pickle", "code", "promotions")
+_KEYS = (
+    "store",
+    "remote",
+    "trust_remote",
+    "scheduler",
+    "workers",
+    "resources",
+    "undeclared",
+    "pickle",
+    "code",
+    "promotions",
+)
 
 
 @click.group(cls=SuggestingGroup, epilog=options.example("flowkit config show --env prod"))

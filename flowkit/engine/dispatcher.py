@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import GenericAlias
 
@@ -12,14 +13,16 @@ from flowkit.engine.ledger import Ledger
 from flowkit.engine.lookup import Lookup
 from flowkit.engine.orders import OrderWriter
 from flowkit.engine.packets import BUDGET, Pace, is_rider, plan_packets
+from flowkit.engine.placement import Demand, Placement
 from flowkit.engine.run_state import RunState
-from flowkit.execution.base import Executor, NodeOrder, Packet
+from flowkit.errors import WorkerError
+from flowkit.execution.base import Executor, NodeOrder, Packet, Slots
 from flowkit.graph.arguments import Gather, Ref
 from flowkit.graph.graph import Graph
 from flowkit.records import ELEMENTS, Digest, StepSpecification
 
-PACKETS_PER_SLOT = 2
-"""One that runs and one that waits behind it, so that a slot never idles for a round trip."""
+NEED_SECONDS = 50.0
+"""How long a cluster may take to get a worker with what a node needs; with the time to connect, less than a minute."""
 
 LiveKeys = Callable[[Sequence[str]], Mapping[str, Collection[Digest]]]
 
@@ -53,7 +56,8 @@ class Dispatcher:
         self._live_keys = live_keys
         self._forced = forced
         self._ready: dict[str, tuple[Launch, Lookup]] = {}
-        self._workers: dict[str, str] = {}
+        self._out: dict[str, tuple[str, Demand]] = {}
+        self._unmet_since: float | None = None
         self._waiting: set[str] = set()
         self._count = 0
         self._live: dict[str, Collection[Digest]] = {}
@@ -66,7 +70,7 @@ class Dispatcher:
     @property
     def idle(self) -> bool:
         """Whether nothing is queued and nothing is out."""
-        return not self._ready and not self._workers
+        return not self._ready and not self._out
 
     def add(self, launch: Launch, lookup: Lookup) -> None:
         """Queue a launched node."""
@@ -80,44 +84,84 @@ class Dispatcher:
 
     def ended(self, packet: str) -> None:
         """Take note that a packet's place is free again."""
-        self._workers.pop(packet, None)
+        self._out.pop(packet, None)
         self._waiting.discard(packet)
 
     def waits(self, packet: str, *, waiting: bool) -> None:
         """Take note that a packet's node waits for tasks elsewhere, and so leaves its place to others, or goes on."""
-        if waiting and packet in self._workers:
+        if waiting and packet in self._out:
             self._waiting.add(packet)
         else:
             self._waiting.discard(packet)
 
     def send(self) -> None:
-        """Fill the free places on the workers."""
+        """Fill the free places on the workers.
+
+        Raises:
+            WorkerError: No worker has had what a node needs for too long.
+        """
         if not self._ready:
             return
-        slots = self._executor.slots().workers
-        loads = dict.fromkeys(slots, 0)
-        for packet, worker in self._workers.items():
-            loads[worker] = loads.get(worker, 0) + (packet not in self._waiting)
-        places = sum(max(0, PACKETS_PER_SLOT * count - loads[worker]) for worker, count in slots.items())
+        slots = self._executor.slots()
+        placement = Placement(slots, self._taken())
+        demands = {name: self._demand_of(name) for name in self._ready}
+        demanding = [name for name, demand in demands.items() if not demand.ordinary]
+        self._send_demanding(demanding, demands, placement, slots)
         packets = plan_packets(
-            list(self._ready),
-            places,
+            [name for name in self._ready if name in demands and demands[name].ordinary],
+            placement.places,
             graph=self._graph,
             state=self._state,
             pace=self.pace,
             may_ride=lambda name: is_rider(self._graph, name, self._forced),
         )
         for names in list(packets):
-            worker = min(slots, key=lambda name: loads[name] / slots[name])
-            loads[worker] += 1
-            self._submit(names, worker)
+            worker = placement.place(Demand())
+            if worker is not None:
+                self._submit(names, worker, Demand())
 
-    def _submit(self, names: Sequence[str], worker: str) -> None:
+    def _taken(self) -> dict[str, tuple[str, Demand]]:
+        """Return what is out on the workers; a node that waits for tasks elsewhere holds its resources, but no slot."""
+        taken = dict(self._out)
+        for packet in self._waiting:
+            worker, demand = taken.pop(packet)
+            if demand.resources:
+                taken[packet] = (worker, Demand(0, demand.resources))
+        return taken
+
+    def _send_demanding(
+        self, names: Sequence[str], demands: Mapping[str, Demand], placement: Placement, slots: Slots
+    ) -> None:
+        unmet = [name for name in names if slots.workers and slots.limited and not placement.fits_any(demands[name])]
+        self._wait_for_need(unmet, demands, slots)
+        for name in names:
+            worker = placement.place(demands[name])
+            if worker is not None:
+                self._submit([name], worker, demands[name])
+
+    def _wait_for_need(self, unmet: Sequence[str], demands: Mapping[str, Demand], slots: Slots) -> None:
+        """Give the cluster time to get a worker that has what a node needs, but not for ever."""
+        if not unmet:
+            self._unmet_since = None
+            return
+        now = time.monotonic()
+        self._unmet_since = now if self._unmet_since is None else self._unmet_since
+        if now - self._unmet_since > NEED_SECONDS:
+            demand = demands[unmet[0]]
+            raise WorkerError.for_unmet_need(
+                self._graph[unmet[0]].step_name, demand.cpus, demand.resources, len(slots.workers), NEED_SECONDS
+            )
+
+    def _demand_of(self, name: str) -> Demand:
+        step = self._graph[name].step
+        return Demand() if step is None else Demand.of(step.options)
+
+    def _submit(self, names: Sequence[str], worker: str, demand: Demand) -> None:
         self._count += 1
         packet = f"{self._ledger.run}/{self._count}"
         members = set(names)
         orders = tuple(self._order(name, members) for name in names)
-        self._workers[packet] = worker
+        self._out[packet] = (worker, demand)
         self._executor.submit(Packet(packet, orders, BUDGET), worker)
 
     def _order(self, name: str, members: Collection[str]) -> NodeOrder:

@@ -18,6 +18,7 @@ from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.keys import KeyMaker
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.orders import OrderWriter, is_importable
+from flowkit.engine.placement import Demand, Placement
 from flowkit.engine.planner import Planner
 from flowkit.engine.progress import Listener
 from flowkit.engine.provenance import GitQuery, GitState, current_host, current_user, new_run_id
@@ -26,14 +27,14 @@ from flowkit.engine.run_state import RunState
 from flowkit.engine.runner import Runner
 from flowkit.engine.sharing import Sharing
 from flowkit.engine.workspace import Workspace
-from flowkit.errors import StoreError
+from flowkit.errors import CapacityError, StoreError
 from flowkit.execution.base import Executor, HostSettings
 from flowkit.execution.bundle import build_bundle, store_bundle
 from flowkit.execution.proof import summarise_code
 from flowkit.graph.graph import Graph
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.liveness import identify_driver
-from flowkit.records import FailureKind, Outcome, RunRecord, RunStatus, StepOptions
+from flowkit.records import FailureKind, Forecast, Outcome, RunRecord, RunStatus, StepOptions
 from flowkit.store.checkpoints import remove_checkpoints
 
 MOST_LIVE_KEYS = 4096
@@ -73,6 +74,7 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
     Raises:
         FlowkitError: The store or the workers as a whole failed; what had ended until then is recorded.
     """
+    refuse_excess(workspace, executor, request)
     started = time.time()
     git = GitQuery(workspace.project.root)
     run = new_run_id(started)
@@ -91,6 +93,30 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
             _end_broken_run(workspace, run, error)
             raise
     return _finish(workspace, request, runner.graph, ledger, runner.state.status, started, state, listener)
+
+
+def refuse_excess(workspace: Workspace, executor: Executor, request: RunRequest) -> None:
+    """Refuse a run in which a node that may have to run asks for more than this machine has.
+
+    Raises:
+        CapacityError: There is one; nothing ran.
+    """
+    capacity = executor.capacity
+    if capacity is None or not capacity.limited:
+        return
+    room = Placement(capacity, {})
+    over = [node for node in request.graph if node.step and not room.fits_any(Demand.of(node.step.options))]
+    if not over:
+        return
+    # What is reused needs nothing, so only now is it worth knowing what would run.
+    planned = plan_graph(workspace, request.graph, request.forced, request.spared).reports
+    for node in over:
+        if node.step is not None and planned[node.name].outcome is not Forecast.REUSE:
+            worker, slots = next(iter(capacity.workers.items()))
+            options = node.step.options
+            raise CapacityError.for_step(
+                node.step.name, options.cpus, options.resources, slots, capacity.resources.get(worker, {})
+            )
 
 
 def plan_graph(

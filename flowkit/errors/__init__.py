@@ -15,6 +15,7 @@ FlowkitError
 │   ├── ParameterError
 │   ├── SelectionError
 │   ├── SettingError
+│   ├── CapacityError
 │   ├── NotRecordedError
 │   └── RegistryError
 ├── EncodingError            exit 2
@@ -60,6 +61,7 @@ from flowkit.errors.definition import (
 )
 from flowkit.errors.encoding import EncodingError
 from flowkit.errors.execution import (
+    CapacityError,
     CodeMismatchError,
     StepDeathError,
     StepExitError,
@@ -93,6 +95,7 @@ from flowkit.errors.usage import (
 
 __all__ = [
     "ArgumentError",
+    "CapacityError",
     "CheckError",
     "CodeMismatchError",
     "CodecError",

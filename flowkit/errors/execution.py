@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 from flowkit.errors.base import cut
 from flowkit.errors.step import InputError, StepError, ValueTypeError
 from flowkit.errors.store import StoreError
+from flowkit.errors.usage import UsageError
 
 _LIKELY = {
     "SIGSEGV": "invalid memory access in compiled code",
@@ -339,6 +340,18 @@ class WorkerError(StoreError):
         )
 
     @classmethod
+    def for_unmet_need(cls, step: str, cpus: int, resources: Mapping[str, float], workers: int, seconds: float) -> Self:
+        """Report a cluster none of whose workers has what a step asks for."""
+        need = describe_need(cpus, resources)
+        listed = " ".join(f"{name}={amount:g}" for name, amount in resources.items())
+        extra = f' --resources "{listed}"' if listed else ""
+        return cls(
+            f"No worker that step '{step}' can run on was there within {seconds:g} s.",
+            (("step", step), ("needs", need), ("workers", f"{workers}, none with that")),
+            f"start one: dask worker SCHEDULER --nthreads {cpus}{extra}",
+        )
+
+    @classmethod
     def for_unreachable(cls, scheduler: str, reason: str) -> Self:
         """Report a scheduler that cannot be connected to."""
         return cls(
@@ -382,6 +395,32 @@ class WorkerError(StoreError):
             (("worker", worker), ("reason", reason)),
             "look at that worker's own log",
         )
+
+
+class CapacityError(UsageError):
+    """A step that asks for more than this machine gives to its steps."""
+
+    @classmethod
+    def for_step(
+        cls, step: str, cpus: int, resources: Mapping[str, float], slots: int, there: Mapping[str, float]
+    ) -> Self:
+        """Report what it asks for and what there is."""
+        if cpus > slots:
+            remedy = f"run with --workers {cpus} or more, or lower cpus= of '{step}'"
+        else:
+            listed = ", ".join(f"{name} = {amount:g}" for name, amount in {**there, **resources}.items())
+            remedy = f"say in [tool.flowkit] what this machine has: resources = {{{listed}}}"
+        return cls(
+            f"Step '{step}' asks for more than there is on this machine.",
+            (("step", step), ("needs", describe_need(cpus, resources)), ("there is", describe_need(slots, there))),
+            remedy,
+        )
+
+
+def describe_need(cpus: int, resources: Mapping[str, float]) -> str:
+    """Return processors and resources in words, such as `2 cpus, 1 gpu`."""
+    parts = [f"{cpus} cpu{'' if cpus == 1 else 's'}", *(f"{amount:g} {name}" for name, amount in resources.items())]
+    return ", ".join(parts)
 
 
 def signal_name(number: int) -> str:

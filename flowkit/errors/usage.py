@@ -341,15 +341,6 @@ class SettingError(UsageError):
         )
 
     @classmethod
-    def for_unavailable(cls, key: str, place: str) -> Self:
-        """A setting whose feature this version does not have."""
-        return cls(
-            f"The setting {key!r} is not available in this version of flowkit.",
-            [("in", place)],
-            f"remove {key!r} there.",
-        )
-
-    @classmethod
     def for_value(cls, key: str, place: str, wanted: str, given: object) -> Self:
         """A value that the setting cannot have."""
         return cls(

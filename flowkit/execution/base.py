@@ -173,9 +173,16 @@ ExecutorEvent = NodeStarted | NodeEnded | NodeReturned | NodeWaiting | PacketEnd
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """How many packets each worker can work on at once, by worker name."""
+    """How many packets each worker can work on at once, by worker name.
+
+    Attributes:
+        resources: What else each worker has, such as `{"gpu": 1.0}`.
+        limited: Whether what a step asks for binds; it does not where one node runs at a time in the driver.
+    """
 
     workers: Mapping[str, int]
+    resources: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    limited: bool = True
 
     @property
     def total(self) -> int:
@@ -188,6 +195,11 @@ class Executor(Protocol):
 
     def start(self, settings: HostSettings) -> None:
         """Begin to make workers ready without waiting for them; called again when the code bundle changes."""
+        ...
+
+    @property
+    def capacity(self) -> Slots | None:
+        """What the workers will have, known before they are started; None where only the cluster knows."""
         ...
 
     def slots(self) -> Slots:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
@@ -27,7 +27,7 @@ from flowkit.execution.base import (
 )
 from flowkit.execution.dask_base import Cluster
 from flowkit.execution.dask_external import ExternalCluster
-from flowkit.execution.dask_local import LocalCluster
+from flowkit.execution.dask_local import LOCAL_WORKER, LocalCluster
 from flowkit.execution.envelope import Envelope, NodeSlip, close_envelope
 from flowkit.execution.failure import record_failure
 from flowkit.execution.packets import NO_KEY, WITHDRAWN
@@ -53,9 +53,22 @@ class DaskExecutor:
         workers: How many steps may run at once on this machine; all its processors if None. Of no effect with a
             scheduler.
         scheduler: Address of a running Dask scheduler; None for this machine alone.
+        resources: What this machine has for steps that ask for it, such as `{"gpu": 1}`. Of no effect with a scheduler.
+
+    Attributes:
+        capacity: What this machine has; None with a scheduler.
     """
 
-    def __init__(self, workers: int | None = None, scheduler: str | None = None) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        scheduler: str | None = None,
+        resources: Mapping[str, float] | None = None,
+    ) -> None:
+        self.capacity: Slots | None = None
+        if scheduler is None:
+            workers = workers or usable_processors()
+            self.capacity = Slots({LOCAL_WORKER: workers}, {LOCAL_WORKER: dict(resources or {})})
         self._tower = _Tower()
         self._settings: HostSettings | None = None
         self._cluster: Cluster = (
@@ -79,7 +92,9 @@ class DaskExecutor:
         Raises:
             WorkerError: There is none in time, or one has not proven it.
         """
-        return Slots(self._cluster.slots())
+        slots = self._cluster.slots()
+        resources = self._cluster.resources() if self.capacity is None else self.capacity.resources
+        return Slots(slots, resources)
 
     def submit(self, packet: Packet, worker: str) -> None:
         """Send a packet to a worker as a task of its own."""

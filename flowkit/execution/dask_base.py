@@ -54,6 +54,10 @@ class Cluster(Protocol):
         """Return the workers with their slots, waiting for the first."""
         ...
 
+    def resources(self) -> Mapping[str, Mapping[str, float]]:
+        """Return what else each worker has, as Dask was told of it."""
+        ...
+
     def submit(self, settings: HostSettings, envelope: Envelope, worker: str) -> None:
         """Send a packet to a worker."""
         ...

@@ -51,6 +51,7 @@ class ExternalCluster:
         self._topic = f"flowkit-{uuid4().hex}"
         self._workers: dict[str, int] = {}
         self._instances: dict[str, str] = {}
+        self._resources: dict[str, Mapping[str, float]] = {}
         self._refused: set[str] = set()
         self._closing = threading.Event()
         self._monitor: threading.Thread | None = None
@@ -77,6 +78,10 @@ class ExternalCluster:
         assert self._connecting is not None, "start() comes first"
         # Not longer: the driver looks in between whether it was interrupted.
         return dict(self._workers) if self._connecting.wait(_PATIENCE) else {}
+
+    def resources(self) -> Mapping[str, Mapping[str, float]]:
+        """Return what the workers were started with as `--resources`."""
+        return dict(self._resources)
 
     def submit(self, settings: HostSettings, envelope: Envelope, worker: str) -> None:
         """Send a packet as a task that no other worker may take."""
@@ -145,6 +150,7 @@ class ExternalCluster:
         # Not by `scheduler_info`, whose answer the client's own periodic look, without workers, may replace meanwhile:
         # a worker that is there would be taken for lost.
         workers = self._client.sync(self._client.scheduler.identity, n_workers=-1)["workers"]
+        self._resources = {address: dict(facts.get("resources") or {}) for address, facts in workers.items()}
         return {address: facts["nthreads"] for address, facts in workers.items()}
 
     def _admit(self, workers: Mapping[str, int]) -> None:

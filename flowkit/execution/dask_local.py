@@ -56,6 +56,10 @@ class LocalCluster:
         self._wait()
         return {LOCAL_WORKER: self._slots}
 
+    def resources(self) -> Mapping[str, Mapping[str, float]]:
+        """Return nothing: what this machine has stands in the configuration."""
+        return {}
+
     def submit(self, settings: HostSettings, envelope: Envelope, worker: str) -> None:
         """Send a packet as a task; it stays in this process, so only its name travels."""
         import dask

@@ -32,17 +32,19 @@ class NodeSlip:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A packet, closed; `payload` is the pickled `Packet`."""
+    """A packet, closed; `payload` is the pickled `Packet`, `cpus` what its only node asks for, else 1."""
 
     packet: str
     budget: float
     slips: tuple[NodeSlip, ...]
     payload: bytes
+    cpus: int = 1
 
 
 def close_envelope(packet: Packet) -> Envelope:
     """Return a packet as it travels."""
-    return Envelope(packet.id, packet.budget, tuple(_slip_of(order) for order in packet.nodes), _pickle(packet))
+    cpus = max((order.step.options.cpus for order in packet.nodes), default=1)
+    return Envelope(packet.id, packet.budget, tuple(_slip_of(order) for order in packet.nodes), _pickle(packet), cpus)
 
 
 def _slip_of(order: NodeOrder) -> NodeSlip:

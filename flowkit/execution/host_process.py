@@ -35,6 +35,9 @@ THREAD_VARIABLES = (
 )
 """Set for each step host to its share of the processors, unless the user has set them."""
 
+POOL_VARIABLES = ("LOKY_MAX_CPU_COUNT", "POLARS_MAX_THREADS")
+"""Set as well where a step asks for several processors; without that, what takes them all by itself goes on to."""
+
 _BOOT = (
     "import json, sys; given = json.loads(sys.argv[1]); sys.path[:] = given['path'];"
     "from flowkit.execution.host import main; main(given)"
@@ -254,16 +257,18 @@ class HostProcess:
         remove_work_base(self._work)
 
 
-def host_environment(slots: int, imposed: Mapping[str, str]) -> dict[str, str]:
+def host_environment(slots: int, imposed: Mapping[str, str], cpus: int = 1) -> dict[str, str]:
     """Return this process's environment variables with each host's share of the processors.
 
     Args:
         slots: How many hosts share them.
         imposed: Variables that somebody other than the user has set for this process, and that are not for steps.
+        cpus: How many of the slots its steps take.
     """
-    share = str(max(1, (os.cpu_count() or 1) // slots))
+    share = str(max(1, (os.cpu_count() or 1) // slots) * cpus)
+    names = THREAD_VARIABLES if cpus == 1 else (*THREAD_VARIABLES, *POOL_VARIABLES)
     own = {name: value for name, value in os.environ.items() if imposed.get(name) != value}
-    return {**dict.fromkeys(THREAD_VARIABLES, share), **own}
+    return {**dict.fromkeys(names, share), **own}
 
 
 def _open_process(pid: int) -> int | None:

@@ -80,9 +80,14 @@ class InlineExecutor:
             code=code,
         )
 
+    @property
+    def capacity(self) -> Slots:
+        """One slot that takes every node."""
+        return Slots({WORKER: 1}, limited=False)
+
     def slots(self) -> Slots:
         """Return the one worker with its one slot."""
-        return Slots({WORKER: 1})
+        return self.capacity
 
     def submit(self, packet: Packet, worker: str) -> None:
         """Put a packet behind the others."""

@@ -97,12 +97,12 @@ class Supervisor:
         Raises:
             WorkerError: No process can be started.
         """
-        slot = self._acquire(settings)
+        slot = self._acquire(settings, envelope.cpus)
         if slot is None:
             _return_all(envelope, report)
             return
         try:
-            host = self._host_of(slot, settings)
+            host = self._host_of(slot, settings, envelope.cpus)
             find = self._find_compute
             compute = None if find is None else lambda: find(settings)
             lending = _Lending(self._lend, slot, report, step_aside)
@@ -162,7 +162,7 @@ class Supervisor:
                 self._cancelled.difference_update(slip.token for slip in envelope.slips)
             watch.close()
 
-    def _acquire(self, settings: HostSettings) -> _Slot | None:
+    def _acquire(self, settings: HostSettings, cpus: int) -> _Slot | None:
         """Wait for a free slot: one whose host fits, else an empty one, else the longest unused; None once closed."""
         with self._lock:
             self._lock.wait_for(lambda: self._closed or self._active() < self._most)
@@ -172,7 +172,9 @@ class Supervisor:
                 # The others wait for Dask tasks of theirs, each with its process.
                 self._slots.append(_Slot())
             free = [slot for slot in self._slots if not slot.busy]
-            slot = min(free, key=lambda slot: (not self._fits(slot.host, settings), slot.host is not None, slot.used))
+            slot = min(
+                free, key=lambda slot: (not self._fits(slot.host, settings, cpus), slot.host is not None, slot.used)
+            )
             slot.busy = True
             self._count += 1
             slot.used = self._count
@@ -197,26 +199,26 @@ class Supervisor:
         if surplus is not None:
             surplus.close()
 
-    def _host_of(self, slot: _Slot, settings: HostSettings) -> HostProcess:
+    def _host_of(self, slot: _Slot, settings: HostSettings, cpus: int = 1) -> HostProcess:
         host = slot.host
-        if host is not None and not self._fits(host, settings):
+        if host is not None and not self._fits(host, settings, cpus):
             slot.host = None
             host.close()
             if host.settings == settings:
                 # So that runs of two pipelines in turn do not replace each other's hosts for ever.
                 settings = replace(settings, proofs={**host.settings.proofs, **settings.proofs})
         if slot.host is None:
-            environment = host_environment(self._most, self._imposed)
+            environment = host_environment(self._most, self._imposed, cpus)
             slot.host = HostProcess(settings, self.worker, self._spawner, environment)
         return slot.host
 
-    def _fits(self, host: HostProcess | None, settings: HostSettings) -> bool:
+    def _fits(self, host: HostProcess | None, settings: HostSettings, cpus: int = 1) -> bool:
         if host is None or host.settings != settings or host.is_dead():
             return False
         if not settings.proofs.items() <= host.settings.proofs.items():
             # What has run there may have changed what the other steps reach: only a new process can prove them.
             return False
-        return host.environment == host_environment(self._most, self._imposed)
+        return host.environment == host_environment(self._most, self._imposed, cpus)
 
 
 @dataclass

@@ -6,11 +6,12 @@ import copy
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from flowkit.authoring.step import Step
-from flowkit.authoring.types import scratch_in
+from flowkit.authoring.types import places_in
 from flowkit.codecs.custom import find_custom
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.execution.outputs import OutputWriter
@@ -40,9 +41,11 @@ def assert_deterministic(step: Step[P, Any], *args: P.args, **kwargs: P.kwargs) 
         digests = []
         for attempt in ("first", "second"):
             place = folder / attempt
-            place.mkdir()
+            kept = folder / f"{attempt}-checkpoints"
+            for path in (place, kept):
+                path.mkdir()
             given, named = copy.deepcopy((args, kwargs))
-            with scratch_in(place):
+            with places_in(place, partial(Path, kept)):
                 outputs, _ = writer.write(specification.function(*given, **named), specification)
             digests.append({output.name: output.artifact.digest for output in outputs})
     differing = [name for name, digest in digests[0].items() if digests[1][name] != digest]
