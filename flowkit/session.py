@@ -63,6 +63,7 @@ class Session:
         force: A selection of nodes that run whatever there is, such as `"train+"`.
         project: The project; by default the one around the first pipeline that is run.
         settings: Settings that were loaded already; they override `store`, `env`, `workers` and `scheduler`.
+        durable: Whether records are to survive a power cut. Only a store that is thrown away can do without.
 
     Example:
         >>> import flowkit as fk
@@ -89,6 +90,7 @@ class Session:
         *,
         project: Project | None = None,
         settings: Settings | None = None,
+        durable: bool = True,
     ) -> None:
         self._flags = {"store": store, "workers": workers, "scheduler": scheduler}
         self._env = env
@@ -96,6 +98,7 @@ class Session:
         self._force = Selection.parse(force) if force else None
         self._project = project
         self._settings = settings
+        self._durable = durable
         self._workspace: Workspace | None = None
         self._executor: Executor | None = None
         self._process = os.getpid()
@@ -293,6 +296,7 @@ class Session:
             remote=settings.remote,
             trust_remote=settings.trust_remote,
             undeclared=settings.undeclared,
+            durable=self._durable,
         )
 
     def _project_of(self, pipeline: Pipeline[..., Any]) -> Project:

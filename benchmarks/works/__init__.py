@@ -6,5 +6,6 @@ from benchmarks.works.memory import MEMORY
 from benchmarks.works.reused import REUSED
 from benchmarks.works.shapes import SHAPES
 from benchmarks.works.start import HELP
+from benchmarks.works.testing import TESTING
 
-WORKS: dict[str, Work] = {work.name: work for work in (HELP, *SHAPES, REUSED, MEMORY, FINGERPRINT)}
+WORKS: dict[str, Work] = {work.name: work for work in (HELP, *SHAPES, REUSED, MEMORY, FINGERPRINT, TESTING)}

@@ -177,17 +177,17 @@ def _assemble(
         executor,
         workspace.make_promotions(),
         listener,
-        lambda: executor.start(host_settings(workspace, graph, keys)),
+        lambda: executor.start(host_settings(workspace, graph, keys, bundled=executor.ships_code)),
         workspace.project.root,
         interrupted.is_set,
         lambda key: remove_checkpoints(workspace.folder, key),
     )
 
 
-def host_settings(workspace: Workspace, graph: Graph, keys: KeyMaker) -> HostSettings:
-    """Return what step hosts are started with: the store, the project, and the code as it is loaded now."""
+def host_settings(workspace: Workspace, graph: Graph, keys: KeyMaker, *, bundled: bool) -> HostSettings:
+    """Return what step hosts are started with: the store, the project, and, bundled, the code as it is loaded now."""
     steps = dict.fromkeys(node.step for node in graph.visible if node.step is not None)
-    bundle = store_bundle(workspace.folder, build_bundle(workspace.project))
+    bundle = store_bundle(workspace.folder, build_bundle(workspace.project)) if bundled else None
     # A host must know the codecs that the driver knows: they take part in choosing how a value is stored.
     modules = dict.fromkeys(codec.codec_class.__module__ for codec in custom_codecs())
     modules.update(dict.fromkeys(step.module for step in steps))

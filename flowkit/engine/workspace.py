@@ -74,6 +74,7 @@ class Workspace:
         remote: str | None = None,
         trust_remote: bool = False,
         undeclared: Undeclared = "track",
+        durable: bool = True,
     ) -> Workspace:
         """Open the store at `path`, making it where there is none. Runs whose driver died become `crashed`.
 
@@ -85,6 +86,7 @@ class Workspace:
             remote: The fsspec URL of a folder through which machines share results.
             trust_remote: Whether pickle and registered codecs are read from there.
             undeclared: What becomes of a step that reads something undeclared: `track`, `warn` or `error`.
+            durable: Whether records are to survive a power cut.
 
         Raises:
             StoreError: It cannot be written, is newer, locked or damaged.
@@ -94,7 +96,11 @@ class Workspace:
         store = LocalStore(folder, RECENT_BYTES)
         notices = Notices()
         writer = LineageWriter(
-            folder.database, present=store.holds, refused=notices.refused, disagreed=notices.disagreed
+            folder.database,
+            present=store.holds,
+            refused=notices.refused,
+            disagreed=notices.disagreed,
+            durable=durable,
         )
         try:
             writer.mark_crashed_runs()

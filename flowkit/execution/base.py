@@ -93,7 +93,7 @@ class HostSettings:
         store: Absolute path of the store's folder.
         root: The project's root: the working directory of steps.
         code: Further project code, from the configuration.
-        bundle: Digest of the code bundle, which the store holds.
+        bundle: Digest of the code bundle, which the store holds; None where steps run in the driver's process.
         pickle: The project's policy for opaque values: `allow` or `deny`.
         undeclared: What becomes of a step that reads something undeclared: it counts, is warned about too, or fails.
         memory_bytes: How much of recent values a host may keep.
@@ -192,6 +192,11 @@ class Slots:
 
 class Executor(Protocol):
     """Runs packets somewhere and reports. Not thread-safe: one engine drives it."""
+
+    @property
+    def ships_code(self) -> bool:
+        """Whether other processes run the steps, which need the project's code as a bundle in the store."""
+        ...
 
     def start(self, settings: HostSettings) -> None:
         """Begin to make workers ready without waiting for them; called again when the code bundle changes."""

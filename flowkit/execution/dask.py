@@ -59,6 +59,8 @@ class DaskExecutor:
         capacity: What this machine has; None with a scheduler.
     """
 
+    ships_code = True
+
     def __init__(
         self,
         workers: int | None = None,

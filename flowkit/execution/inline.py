@@ -43,6 +43,8 @@ class InlineExecutor:
             where a debugger needs it.
     """
 
+    ships_code = False
+
     def __init__(self, capture: bool | None = None) -> None:
         self._capture_wanted = not sys.stdin.isatty() if capture is None and sys.stdin is not None else bool(capture)
         self._capture: Capture = NoCapture()

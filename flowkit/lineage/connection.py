@@ -21,12 +21,13 @@ _ATTEMPT = 1.0
 _PRIVATE = 0o600
 
 
-def connect_for_writing(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Connection:
+def connect_for_writing(path: Path, timeout: float = LOCK_TIMEOUT, *, durable: bool = True) -> sqlite3.Connection:
     """Open the database for its one writer, making it or upgrading its schema where needed.
 
     Args:
         path: The file; made with mode 0600 where there is none, its folder must exist.
         timeout: Seconds to wait for another process's lock.
+        durable: Whether a commit waits until the disk has it.
 
     Raises:
         LineageError: It is newer, of something else, damaged, locked, or cannot be written.
@@ -36,7 +37,7 @@ def connect_for_writing(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Co
             _check_unopened(path)
         connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, check_same_thread=False)
         try:
-            _configure_writer(connection, path, timeout)
+            _configure_writer(connection, path, timeout, durable)
             if read_version(connection, path) != SCHEMA_VERSION:
                 begin(connection, path, timeout)
                 with rolling_back(connection):
@@ -152,11 +153,11 @@ def _check_unopened(path: Path) -> int | None:
         raise
 
 
-def _configure_writer(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
-    mode = choose_journal_mode(sqlite3.sqlite_version_info, find_file_system(path))
+def _configure_writer(connection: sqlite3.Connection, path: Path, timeout: float, durable: bool) -> None:
+    mode = choose_journal_mode(sqlite3.sqlite_version_info, find_file_system(path)) if durable else "memory"
     _wait_at_most(connection, min(timeout, _ATTEMPT))
     _retry(connection, f"PRAGMA journal_mode = {mode}", path, timeout)
-    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
     connection.execute("PRAGMA foreign_keys = ON")
     # A cache that overflows in a transaction would want the exclusive lock early, while readers are at work.
     connection.execute("PRAGMA cache_spill = OFF")

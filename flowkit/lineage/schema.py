@@ -1,13 +1,15 @@
 """Makes and upgrades the schema; refuses what a newer flowkit wrote, before a byte of it changes.
 
 `PRAGMA user_version` counts the migrations that a file has seen, so that a file that is up to date is recognised
-without sqlite-utils, which is imported only where a migration must run.
+without sqlite-utils. It upgrades what an older flowkit made; an empty file gets the same migrations from here, recorded
+as sqlite-utils records them, because that library takes a third of a second to import where pandas is installed.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +21,48 @@ APPLICATION_ID = 0x666C6B74
 """The `PRAGMA application_id` of a lineage database: the letters `flkt`."""
 
 
-def create_tables(database: Any) -> None:
+def create_tables(connection: sqlite3.Connection) -> None:
     """Migration 1: all tables, and the words with fixed ids."""
-    connection: sqlite3.Connection = database.conn
     for statement in _statements(TABLES):
         connection.execute(statement)
     connection.executemany("INSERT INTO word (id, text) VALUES (?, ?)", list(enumerate(WORDS, 1)))
 
 
-def create_views(database: Any) -> None:
+def create_views(connection: sqlite3.Connection) -> None:
     """Migration 2: the public views."""
+    replace_views(connection)
+
+
+def replace_views(connection: sqlite3.Connection) -> None:
+    """Make the public views as they are described now, in place of those there are; for migrations."""
     for name, query in VIEWS.items():
-        database.create_view(name, query)
+        connection.execute(f'DROP VIEW IF EXISTS "{name}"')
+        connection.execute(f'CREATE VIEW "{name}" AS {query}')
 
 
-def hide_unpacking(database: Any) -> None:
+def hide_unpacking(connection: sqlite3.Connection) -> None:
     """Migration 3: the views leave out what takes a list apart."""
-    for name, query in VIEWS.items():
-        database.create_view(name, query, replace=True)
+    replace_views(connection)
 
 
-MIGRATIONS = (create_tables, create_views, hide_unpacking)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (create_tables, create_views, hide_unpacking)
 """In the order in which they were released; only ever appended to."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
+
+MIGRATION_SET = "flowkit"
+"""The name under which sqlite-utils knows the migrations."""
+
+_APPLIED = (
+    """CREATE TABLE "_sqlite_migrations" (
+   "id" INTEGER PRIMARY KEY,
+   "migration_set" TEXT,
+   "name" TEXT,
+   "applied_at" TEXT
+)""",
+    """CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
+    ON "_sqlite_migrations" ("migration_set", "name")""",
+)
 
 
 def read_version(connection: sqlite3.Connection, path: Path) -> int:
@@ -68,16 +88,41 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         LineageError: A newer flowkit wrote it, or it is a database of something else.
     """
-    if read_version(connection, path) == SCHEMA_VERSION:
+    version = read_version(connection, path)
+    if version == SCHEMA_VERSION:
         return
-    from sqlite_utils import Database, Migrations
-
-    migrations = Migrations("flowkit")
-    for migration in MIGRATIONS:
-        migrations()(migration)
-    migrations.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+    if version == 0:
+        create_anew(connection)
+    else:
+        upgrade(connection)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def create_anew(connection: sqlite3.Connection) -> None:
+    """Apply all migrations to an empty database, leaving exactly what `upgrade` would leave."""
+    for statement in _APPLIED:
+        connection.execute(statement)
+    for migration in MIGRATIONS:
+        migration(connection)
+        connection.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES (?, ?, ?)",
+            (MIGRATION_SET, migration.__name__, str(dt.datetime.now(dt.UTC))),
+        )
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Apply the migrations that a database has not seen."""
+    from sqlite_utils import Database, Migrations
+
+    migrations = Migrations(MIGRATION_SET)
+    for migration in MIGRATIONS:
+        migrations(name=migration.__name__)(_of_database(migration))
+    migrations.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
+
+
+def _of_database(migration: Callable[[sqlite3.Connection], None]) -> Callable[[Any], None]:
+    return lambda database: migration(database.conn)
 
 
 def _statements(script: str) -> Iterator[str]:

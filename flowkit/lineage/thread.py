@@ -61,13 +61,14 @@ class WriterThread:
     Args:
         path: The database.
         timeout: Seconds to wait for other processes' locks.
+        durable: Whether a commit waits until the disk has it.
         forget: Called when ids that were looked up may no longer hold: after a rollback, or another process's commit.
 
     Raises:
         LineageError: The database cannot be opened for writing.
     """
 
-    def __init__(self, path: Path, timeout: float, forget: Callable[[], None]) -> None:
+    def __init__(self, path: Path, timeout: float, durable: bool, forget: Callable[[], None]) -> None:
         self._path = path
         self._timeout = timeout
         self._forget = forget
@@ -78,7 +79,7 @@ class WriterThread:
         self._told = False
         self._notices: list[Change] = []
         self._data_version: int | None = None
-        self.connection: sqlite3.Connection = connect_for_writing(path, timeout)
+        self.connection: sqlite3.Connection = connect_for_writing(path, timeout, durable=durable)
         self._thread = threading.Thread(target=self._serve, name="flowkit-lineage", daemon=True)
         self._thread.start()
 

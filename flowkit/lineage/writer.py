@@ -35,6 +35,7 @@ class LineageWriter:
         disagreed: Told, in the writer's thread, of an execution whose outputs differ from those that stand under the
             same entry key, with the names of those outputs.
         timeout: Seconds to wait for other processes' locks.
+        durable: Whether records are to survive a power cut; otherwise a killed process may damage the file.
 
     Raises:
         LineageError: The database cannot be opened for writing.
@@ -48,13 +49,14 @@ class LineageWriter:
         refused: Refused = lambda record: None,
         disagreed: Disagreed = lambda record, outputs: None,
         timeout: float = LOCK_TIMEOUT,
+        durable: bool = True,
     ) -> None:
         self.path = path
         self._present = present
         self._refused = refused
         self._disagreed = disagreed
         self._locks: dict[str, DriverLock] = {}
-        self._thread = WriterThread(path, timeout, lambda: self._recorder.identities.forget())
+        self._thread = WriterThread(path, timeout, durable, lambda: self._recorder.identities.forget())
         self._recorder = Recorder(self._thread.connection)
 
     def __enter__(self) -> Self:

@@ -126,5 +126,5 @@ class PipelineRunner:
             # One database has one writer in a process.
             self.close()
             settings = replace(load_settings(project, flags={"store": self._store}), remote=None, scheduler=None)
-            self._sessions[project.root] = Session(project=project, settings=settings, inline=True)
+            self._sessions[project.root] = Session(project=project, settings=settings, inline=True, durable=False)
         return self._sessions[project.root]

@@ -5,6 +5,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from flowkit.errors import LineageError
 from flowkit.lineage.journal import choose_journal_mode, find_in_mounts
 from flowkit.lineage.reader import Reader
-from flowkit.lineage.schema import SCHEMA_VERSION
+from flowkit.lineage.schema import SCHEMA_VERSION, create_anew, upgrade
 from tests.lineage.samples import make_run, open_writer
 
 DOCUMENTED = {
@@ -80,6 +82,41 @@ def test_migrations_are_recorded_as_sqlite_utils_does(database: Path) -> None:
         rows = connection.execute("SELECT migration_set, name FROM _sqlite_migrations ORDER BY id").fetchall()
     assert rows == [("flowkit", name) for name in ("create_tables", "create_views", "hide_unpacking")]
     assert len(rows) == SCHEMA_VERSION
+
+
+def test_a_new_database_is_what_sqlite_utils_would_make() -> None:
+    """A new database gets its migrations without sqlite-utils, and is the same as one that it upgraded from nothing."""
+
+    def made(by: Callable[[sqlite3.Connection], None]) -> list[list[tuple[object, ...]]]:
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            by(connection)
+            assert connection.in_transaction
+            queries = (
+                """SELECT type, name, tbl_name, replace(replace(sql, '[', '"'), ']', '"')
+                FROM sqlite_master ORDER BY rowid""",
+                """SELECT id, migration_set, name, applied_at LIKE '____-__-__ __:__:__%+00:00'
+                FROM _sqlite_migrations ORDER BY rowid""",
+                "SELECT * FROM word ORDER BY id",
+                "SELECT * FROM pragma_table_xinfo('_sqlite_migrations')",
+                "SELECT * FROM pragma_index_list('_sqlite_migrations')",
+            )
+            return [connection.execute(query).fetchall() for query in queries]
+
+    assert made(create_anew) == made(upgrade)
+
+
+def test_a_new_database_is_made_without_sqlite_utils(database: Path) -> None:
+    """A first run does not wait for sqlite-utils, which imports pandas."""
+    script = (
+        "import sys; from pathlib import Path; from flowkit.lineage.writer import LineageWriter\n"
+        "LineageWriter(Path(sys.argv[1]), present=lambda file: True).close()\n"
+        "print(sorted({'sqlite_utils', 'pandas'} & set(sys.modules)))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script, str(database)], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_migration_that_was_cut_off_leaves_nothing(database: Path) -> None:

@@ -61,7 +61,7 @@ TESTS = """
 import pandas as pd
 import pytest
 import flowkit as fk
-from flowkit.testing import assert_deterministic, assert_round_trip
+from flowkit.testing import PipelineRunner, assert_deterministic, assert_round_trip
 from pipelines import small as module
 from pipelines.small import small
 
@@ -73,6 +73,13 @@ def test_everything_runs_once(flowkit_run):
     assert first["promote"].value().accepted
     again = flowkit_run(small)
     assert again.executed == [] and "fit" in again.reused
+
+
+def test_a_store_of_a_test_is_a_store_like_any_other(tmp_path):
+    with PipelineRunner(tmp_path / "store") as runner:
+        assert "fetch" in runner(small).executed
+    with fk.Session(store=tmp_path / "store", inline=True) as session:
+        assert session.run(small)["fit"].outcome == "reused"
 
 
 def test_stores_are_not_shared(flowkit_run):
@@ -169,7 +176,7 @@ def test_the_fixture_runs_gives_and_refuses_as_documented(project: Path) -> None
     """Each rule of `flowkit_run` holds in a project's own tests; the project's store and remote stay untouched."""
     done = pytest_in(project)
     assert done.returncode == 0, done.stdout
-    assert "11 passed" in done.stdout
+    assert "12 passed" in done.stdout
     assert not (project / ".flowkit").exists()
 
 
