@@ -7,17 +7,17 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from flowkit.cli.main import run_command
-from tests.docs.blocks import blocks_of
-from tests.docs.test_documents import README, RUN
+from tests.typing.programs import HERE, gather_programs
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 MISTAKES = HERE / "mistakes.py"
+DELIBERATE = "cases/mistakes.py"
 
 TABLE: dict[str, tuple[str | None, str | None, str | None]] = {
     "constant": ("arg-type", "reportArgumentType", "The step 'number' cannot take this value for 'n'"),
@@ -49,15 +49,65 @@ TABLE: dict[str, tuple[str | None, str | None, str | None]] = {
 """By pipeline: mypy's code, pyright's rule, and what flowkit says."""
 
 
-def start(*command: str, folder: Path = ROOT) -> str:
-    """Run a type checker and return what it printed."""
-    done = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=300, check=False)
-    return done.stdout + done.stderr
+@dataclass(frozen=True)
+class Found:
+    """One finding of a type checker: the file below the folder of all programs, its line, and the rule."""
+
+    file: str
+    line: int
+    rule: str
+    message: str
 
 
-def strictly(*files: str, folder: Path = ROOT) -> str:
-    """Return what mypy says under the settings of a new project."""
-    return start(sys.executable, "-m", "mypy", "--config-file", str(HERE / "mypy.ini"), *files, folder=folder)
+@dataclass(frozen=True)
+class Findings:
+    """What each type checker says of all programs."""
+
+    mypy: tuple[Found, ...]
+    pyright: tuple[Found, ...]
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+    """Run both type checkers over all programs, one process of each, at the same time."""
+    folder = tmp_path_factory.mktemp("programs")
+    gather_programs(folder)
+    with ThreadPoolExecutor() as threads:
+        pyright = threads.submit(ask_pyright, folder)
+        return Findings(ask_mypy(folder, tmp_path_factory.mktemp("cache")), pyright.result())
+
+
+def start(*command: str, folder: Path) -> str:
+    """Run a type checker and return what it printed; it ends with 0 or with 1, for findings."""
+    done = subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=280, check=False)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    return done.stdout
+
+
+def ask_mypy(folder: Path, cache: Path) -> tuple[Found, ...]:
+    """Return what mypy finds under the settings of a new project."""
+    settings = ("--config-file", str(HERE / "mypy.ini"), "--explicit-package-bases", "--cache-dir", str(cache))
+    told = start(sys.executable, "-m", "mypy", *settings, "--hide-error-context", "--no-pretty", ".", folder=folder)
+    assert re.search(r"checked \d\d+ source files", told), told
+    found = re.findall(r"^(.+?):(\d+): error: (.*?)\s+\[([\w-]+)\]$", told, re.MULTILINE)
+    assert len(found) == told.count(": error: "), told
+    return tuple(Found(file, int(line), rule, message) for file, line, message, rule in found)
+
+
+def ask_pyright(folder: Path) -> tuple[Found, ...]:
+    """Return what pyright finds."""
+    told = json.loads(start("pyright", "--pythonpath", sys.executable, "--outputjson", ".", folder=folder))
+    assert told["summary"]["filesAnalyzed"] > 10, told["summary"]
+    return tuple(
+        Found(
+            str(Path(item["file"]).resolve().relative_to(folder.resolve())),
+            item["range"]["start"]["line"] + 1,
+            item.get("rule", ""),
+            item["message"],
+        )
+        for item in told["generalDiagnostics"]
+        if item["severity"] == "error"
+    )
 
 
 def by_pipeline(found: list[tuple[int, str]]) -> dict[str, set[str]]:
@@ -89,49 +139,24 @@ def test_check_finds_the_mistake(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_mypy_finds_what_can_be_seen() -> None:
+def test_mypy_finds_what_can_be_seen(findings: Findings) -> None:
     """mypy --strict reports each mistake by its code, in its line, and nothing else."""
-    lines = re.findall(r"mistakes\.py:(\d+): error: .*\[([\w-]+)\]", strictly(str(MISTAKES)))
-    found = by_pipeline([(int(line), code) for line, code in lines])
+    found = by_pipeline([(item.line, item.rule) for item in findings.mypy if item.file == DELIBERATE])
     assert found == {name: {row[0]} for name, row in TABLE.items() if row[0] is not None}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_pyright_finds_what_can_be_seen() -> None:
+def test_pyright_finds_what_can_be_seen(findings: Findings) -> None:
     """Pyright reports each mistake by its rule, in its line, and nothing else."""
-    told = json.loads(start("pyright", "--pythonpath", sys.executable, "--outputjson", str(MISTAKES)))
-    found = [(item["range"]["start"]["line"] + 1, item["rule"]) for item in told["generalDiagnostics"]]
-    assert by_pipeline(found) == {name: {row[1]} for name, row in TABLE.items() if row[1] is not None}
+    found = by_pipeline([(item.line, item.rule) for item in findings.pyright if item.file == DELIBERATE])
+    assert found == {name: {row[1]} for name, row in TABLE.items() if row[1] is not None}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_what_is_right_passes() -> None:
-    """Right programs, and the pipelines of this repository, pass mypy --strict; and the former pyright as well."""
-    assert strictly(str(HERE / "correct.py")).startswith("Success")
-    assert strictly("-p", "pipelines").startswith("Success")
-    assert "0 errors" in start("pyright", "--pythonpath", sys.executable, str(HERE / "correct.py"))
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("document", RUN, ids=lambda path: path.stem)
-def test_the_files_of_the_documents_pass(document: Path, tmp_path: Path, mypy_cache: str) -> None:
-    """What a reader copies from README and the guides passes mypy --strict, and README's pipeline pyright."""
-    files = {block.path: block.text for block in blocks_of(document) if block.path and block.path.endswith(".py")}
-    for path, text in files.items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
-    if files:
-        found = strictly("--explicit-package-bases", "--cache-dir", mypy_cache, ".", folder=tmp_path)
-        assert found.startswith("Success"), found
-    if document == README:
-        told = start("pyright", "--pythonpath", sys.executable, ".", folder=tmp_path)
-        assert "0 errors" in told, told
-
-
-@pytest.fixture(scope="module")
-def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Let each run of mypy know what the one before found of the libraries."""
-    return str(tmp_path_factory.mktemp("mypy"))
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_what_is_right_passes(checker: str, findings: Findings) -> None:
+    """Right programs, this repository's pipelines and every file of the documents pass mypy --strict and pyright."""
+    found: tuple[Found, ...] = getattr(findings, checker)
+    assert [item for item in found if item.file != DELIBERATE] == []
