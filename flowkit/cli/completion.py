@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from click.shell_completion import FishComplete, ZshComplete
+from click.shell_completion import ZshComplete
 
 from flowkit.cli import options
 
-_BASH = Path(__file__).parents[1] / "templates" / "completion.bash"
+_TEMPLATES = Path(__file__).parents[1] / "templates"
 _VARIABLE = "_FLOWKIT_COMPLETE"
 
 
@@ -21,9 +21,8 @@ def completion(shell: str) -> None:
     It completes commands, options, targets, nodes, runs and models. The first line below goes into ~/.bashrc or
     ~/.zshrc; for fish, the second one into ~/.config/fish/config.fish.
     """
-    if shell == "bash":
-        click.echo(_BASH.read_text(encoding="utf-8"), nl=False)
+    if shell == "zsh":
+        root = click.get_current_context().find_root().command
+        click.echo(ZshComplete(root, {}, "flowkit", _VARIABLE).source())
         return
-    chosen = {"zsh": ZshComplete, "fish": FishComplete}[shell]
-    root = click.get_current_context().find_root().command
-    click.echo(chosen(root, {}, "flowkit", _VARIABLE).source())
+    click.echo((_TEMPLATES / f"completion.{shell}").read_text(encoding="utf-8"), nl=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -185,7 +186,7 @@ def test_a_broken_project_completes_nothing(tmp_path: Path) -> None:
 def test_the_script_is_printed(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each script asks by the variable that click answers."""
     assert run_command(["completion", shell]) == 0
-    assert f"_FLOWKIT_COMPLETE={shell}_complete" in capsys.readouterr().out
+    assert re.search(rf"_FLOWKIT_COMPLETE[= ]{shell}_complete", capsys.readouterr().out)
 
 
 def test_another_shell_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
