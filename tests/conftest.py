@@ -8,6 +8,8 @@ from types import ModuleType
 
 import pytest
 
+from flowkit import source_imports
+
 
 @pytest.fixture(autouse=True)
 def _imported_pipelines() -> Iterator[None]:
@@ -17,11 +19,34 @@ def _imported_pipelines() -> Iterator[None]:
     """
     path, before = list(sys.path), _pipelines()
     yield
-    for name in _pipelines():
-        del sys.modules[name]
+    _forget_pipelines()
     sys.modules.update(before)
     sys.path[:] = path
 
 
+@pytest.fixture
+def no_pipelines(_imported_pipelines: None) -> None:
+    """Begin as if nothing had been imported from a folder called `pipelines`."""
+    _forget_pipelines()
+
+
+@pytest.fixture(autouse=True)
+def _import_machinery() -> Iterator[None]:
+    """Take back that modules are imported from their text, which every command and run in this process sets up.
+
+    What a fixture of a wider scope set up before the test goes too: no test may depend on which ran before it.
+    """
+    yield
+    hooks = [hook for hook in sys.path_hooks if getattr(hook, "__module__", None) != source_imports.__name__]
+    if hooks != sys.path_hooks:
+        sys.path_hooks[:] = hooks
+        sys.path_importer_cache.clear()
+
+
 def _pipelines() -> dict[str, ModuleType]:
     return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "pipelines"}
+
+
+def _forget_pipelines() -> None:
+    for name in _pipelines():
+        del sys.modules[name]

@@ -6,10 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -182,17 +181,9 @@ def ask(recorded_project: Recorded, monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 @pytest.fixture
-def tell(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Tell]:
-    """Call any command in this process, in a new project; what it imported of that project is forgotten afterwards."""
+def tell(
+    no_pipelines: None, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Tell:
+    """Call any command in this process, in a new project."""
     monkeypatch.chdir(project)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    others = _take_pipelines()
-    yield _caller(capsys)
-    _take_pipelines()
-    sys.modules.update(others)
-
-
-def _take_pipelines() -> dict[str, ModuleType]:
-    """Take what was imported from a folder called `pipelines` out of the process, and return it."""
-    names = [name for name in sys.modules if name.partition(".")[0] == "pipelines"]
-    return {name: sys.modules.pop(name) for name in names}
+    return _caller(capsys)

@@ -33,8 +33,9 @@ class Other:
 
 @pytest.fixture(autouse=True)
 def no_codecs_left() -> Iterator[None]:
-    """Take back what a test declared."""
+    """Begin without a codec, whatever other files of tests declare, and take back what a test declared."""
     before = dict(custom._REGISTERED)
+    custom._REGISTERED.clear()
     yield
     custom._REGISTERED.clear()
     custom._REGISTERED.update(before)
