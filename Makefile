@@ -13,7 +13,7 @@ test: $(VENV)/.dev  ## Run the everyday tests
 	$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not slow"
 
 test-all: $(VENV)/.dev  ## Run every test
-	$(BIN)/pytest -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 golden: $(VENV)/.dev  ## Write the texts of the error tests anew, to be read in the diff
 	FLOWKIT_GOLDEN=write $(BIN)/pytest tests/errors

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from flowkit import source_imports
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files whose tests are allowed the most time, lest the last worker is left alone with one."""
+    allowed: dict[Path, float] = {}
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        allowed[item.path] = max(allowed.get(item.path, 0), marker.args[0] if marker else 0)
+    items.sort(key=lambda item: -allowed[item.path])
 
 
 @pytest.fixture(autouse=True)

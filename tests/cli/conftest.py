@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from flowkit.cli.main import run_command
-
-ROOT = Path(__file__).parents[2]
-MAIN = "import sys; from flowkit.cli.main import main; sys.argv[0] = 'flowkit'; main()"
+from tests.commands import Tell, caller, spawn
 
 SOURCE = """
 from pathlib import Path
@@ -92,25 +84,6 @@ def make_project(folder: Path) -> Path:
     return folder
 
 
-def spawn(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run `flowkit` in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-c", MAIN, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-
-
-def edit(path: Path, before: str, after: str) -> None:
-    """Replace a piece of a file's text that must be there."""
-    text = path.read_text()
-    assert before in text
-    path.write_text(text.replace(before, after))
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project in which nothing has run."""
@@ -146,38 +119,11 @@ def recorded_project(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     return Recorded(root, good, refused, failed, tables)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        """Return stdout, which must be exactly one JSON object."""
-        assert self.out.count("\n") == 1
-        return json.loads(self.out)
-
-
-Tell = Callable[..., Answer]
-
-
-def _caller(capsys: pytest.CaptureFixture[str]) -> Tell:
-    def call(*arguments: str) -> Answer:
-        capsys.readouterr()
-        code = run_command(list(arguments))
-        captured = capsys.readouterr()
-        return Answer(code, captured.out, captured.err)
-
-    return call
-
-
 @pytest.fixture
 def ask(recorded_project: Recorded, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tell:
     """Call a command that looks back, in this process, in the recorded project."""
     monkeypatch.chdir(recorded_project.root)
-    return _caller(capsys)
+    return caller(capsys)
 
 
 @pytest.fixture
@@ -186,4 +132,4 @@ def tell(
 ) -> Tell:
     """Call any command in this process, in a new project."""
     monkeypatch.chdir(project)
-    return _caller(capsys)
+    return caller(capsys)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Recorded, Tell, edit, spawn
+from tests.cli.conftest import Recorded
+from tests.commands import Tell, edit, spawn
 
 INLINE = "--inline"
 

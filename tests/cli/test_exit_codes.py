@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Recorded, Tell
+from tests.cli.conftest import Recorded
+from tests.commands import Tell
 
 CASES = [
     (0, ["check", "small"]),

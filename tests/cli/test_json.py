@@ -14,7 +14,8 @@ import jsonschema
 import pytest
 
 from flowkit.cli.main import SECTIONS, cli
-from tests.cli.conftest import ROOT, Recorded, Tell, spawn
+from tests.cli.conftest import Recorded
+from tests.commands import ROOT, Tell, spawn
 
 FOLDER = ROOT / "docs" / "reference" / "json"
 PAGE = ROOT / "docs" / "reference" / "json.md"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import MAIN, ROOT, Recorded, Tell, spawn
+from tests.cli.conftest import Recorded
+from tests.commands import MAIN, ROOT, Tell, spawn
 
 SOURCE = """
 import time

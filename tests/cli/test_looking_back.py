@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.cli.conftest import Answer, Recorded, spawn
+from tests.cli.conftest import Recorded
+from tests.commands import Answer, spawn
 
 Ask = Callable[..., Answer]
 

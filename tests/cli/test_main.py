@@ -16,7 +16,7 @@ from flowkit.cli.failures import report_bug
 from flowkit.cli.lazy import SuggestingGroup
 from flowkit.cli.main import SECTIONS, cli, refuse_unsupported, run_command
 from flowkit.errors import UsageError
-from tests.cli.conftest import ROOT, spawn
+from tests.commands import ROOT, spawn
 
 ENTRIES = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import MAIN, ROOT, Recorded, Tell, edit
+from tests.cli.conftest import Recorded
+from tests.commands import MAIN, ROOT, Tell, edit
 
 
 def test_a_model_card_holds_what_is_recorded(ask: Tell, recorded_project: Recorded, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import MAIN, ROOT, Recorded, Tell, edit, spawn
+from tests.cli.conftest import Recorded
+from tests.commands import MAIN, ROOT, Tell, edit, spawn
 from tests.ids import PACKAGE
 
 INLINE = "--inline"
@@ -153,16 +154,14 @@ def test_a_run_outlives_its_reader(project: Path) -> None:
     assert json.loads(spawn(project, "runs", "--json").stdout)["runs"][0]["status"] == "failed"
 
 
-def test_quiet_and_verbose(recorded_project: Recorded, tmp_path: Path) -> None:
+def test_quiet_and_verbose(tell: Tell) -> None:
     """-q leaves the outcome; -v tells every node with its log."""
-    root = recorded_project.root
-    store = str(tmp_path / "store")
-    loud = spawn(root, "run", "small", INLINE, "-v", "--store", store)
-    assert "load  started" in loud.stdout
-    assert "  log runs/" in loud.stdout
-    calm = spawn(root, "run", "small", "-q", "--store", store)
-    assert [line.split(" ")[0] for line in calm.stdout.splitlines()][-1] == "succeeded"
-    assert "load" not in calm.stdout
+    loud = tell("run", "small", INLINE, "-v").out
+    assert "load  started" in loud
+    assert "  log runs/" in loud
+    calm = tell("run", "small", "-q").out
+    assert [line.split(" ")[0] for line in calm.splitlines()][-1] == "succeeded"
+    assert "load" not in calm
 
 
 def test_show(tell: Tell) -> None:

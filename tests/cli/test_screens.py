@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import MAIN, ROOT, Recorded
+from tests.cli.conftest import Recorded
+from tests.commands import MAIN, ROOT
 
 NAME = "compute_the_weekly_aggregated_customer_lifetime_value_features"
 SOURCE = f"""

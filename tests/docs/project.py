@@ -12,15 +12,16 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.commands import MAIN
+
 from .blocks import ROOT, Block, Command
 from .shown import missing_lines
 
 NOT_RUN = frozenset({".", "make", "pip", "venv", "dask", "datasette"})
 """Programs that set up an environment, go on for ever, or are not there: their commands are not run."""
 
-_MAIN = "import sys; from flowkit.cli.main import main; sys.argv[0] = 'flowkit'; main()"
 _PYTHON = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n'
-_FLOWKIT = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(_MAIN)} "$@"\n'
+_FLOWKIT = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(MAIN)} "$@"\n'
 _PYTEST = (
     f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m pytest -p flowkit.testing.plugin -p no:cacheprovider "$@"\n'
 )

@@ -39,12 +39,14 @@ def test_the_readme_comes_out_as_shown(tmp_path: Path) -> None:
     assert not problems, "\n\n".join(problems)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_tutorial_comes_out_as_shown(walk: Walk) -> None:
     """Every command of the tutorial gives the exit code and the lines that it shows."""
     assert not walk[1], "\n\n".join(walk[1])
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_queries_are_answered_by_the_store_of_the_tutorial(walk: Walk) -> None:
     """Every query of docs/reference/lineage.md gives the rows that it shows, on the store of the tutorial."""
@@ -54,6 +56,7 @@ def test_the_queries_are_answered_by_the_store_of_the_tutorial(walk: Walk) -> No
     assert not problems, "\n\n".join(problems)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_reference_of_the_language_comes_out_as_shown(tmp_path: Path) -> None:
     """Every file, snippet and command of docs/reference/language.md works as it says."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from flowkit.cli.main import run_command
 from flowkit.errors import cut
+from tests.commands import caller
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "errors"
 FILE = "pipelines/shop.py"
@@ -54,10 +54,8 @@ class Case:
 
 def call(case: Case, root: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     """Run the case's command in this process and return its exit code and all that it printed, normalised."""
-    capsys.readouterr()
-    code = run_command(case.command.split())
-    printed = capsys.readouterr()
-    return code, normalise(printed.out + printed.err, root)
+    answer = caller(capsys)(*case.command.split())
+    return answer.code, normalise(answer.out + answer.err, root)
 
 
 def normalise(text: str, root: Path) -> str:
@@ -81,6 +79,5 @@ def compare(case: Case, code: int, text: str) -> None:
 
 def ask(capsys: pytest.CaptureFixture[str], command: str) -> tuple[int, str]:
     """Run a command in this process and return its exit code and what it printed on stdout."""
-    capsys.readouterr()
-    code = run_command(command.split())
-    return code, capsys.readouterr().out
+    answer = caller(capsys)(*command.split())
+    return answer.code, answer.out

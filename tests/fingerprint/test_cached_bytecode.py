@@ -78,7 +78,9 @@ def python_imports(monkeypatch):
     monkeypatch.setattr(sys, "path_importer_cache", {})
 
 
-@pytest.mark.parametrize("options", [("--inline",), ()], ids=["inline", "workers"])
+@pytest.mark.parametrize(
+    "options", [("--inline",), pytest.param((), marks=pytest.mark.slow)], ids=["inline", "workers"]
+)
 def test_an_edit_that_keeps_size_and_times_runs_again(options, tmp_path):
     """The new text runs, and nothing is reused or refused because of the old one's bytecode."""
     write_project(tmp_path, {"main.py": PIPELINE, "helpers.py": HELPERS})

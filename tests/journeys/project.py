@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.commands import edit, spawn
 
 PYPROJECT = '[project]\nname = "orders"\nversion = "0"\n'
 
@@ -100,21 +99,10 @@ class OrdersProject:
         return cls(root)
 
     def edit(self, file: str, old: str, new: str) -> None:
-        path = self.root / file
-        text = path.read_text()
-        assert old in text, f"{old!r} is not in {file}"
-        path.write_text(text.replace(old, new))
+        edit(self.root / file, old, new)
 
     def flowkit(self, *arguments: str, cwd: Path | None = None, **environment: str) -> Outcome:
-        done = subprocess.run(
-            [sys.executable, "-m", "flowkit", *arguments],
-            cwd=cwd or self.root,
-            env={**os.environ, "NO_COLOR": "1", **environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = spawn(cwd or self.root, *arguments, **{"NO_COLOR": "1", **environment})
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     def run(self, *arguments: str) -> Outcome:

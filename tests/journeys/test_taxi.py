@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import Tell, caller
 from tests.journeys.project import OrdersProject, Outcome
 
 TAXI = """
@@ -147,6 +148,7 @@ def test_the_comparing_gate_refuses_a_model_worse_than_the_champion(taxi: Taxi) 
     assert promotion["version"] in [row["version"] for row in aliases if row["state"] == "refused"]
 
 
+@pytest.mark.slow
 def test_docstrings_rerun_nothing(taxi: Taxi) -> None:
     """The docstring of a step and of a contract that it reaches count as little as a comment."""
     taxi.edit(
@@ -185,17 +187,24 @@ COMMANDS = [
 ]
 
 
+@pytest.fixture
+def tell(taxi: Taxi, no_pipelines: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tell:
+    """Call a command in this process, which has the libraries of the pipeline at hand already."""
+    monkeypatch.chdir(taxi.root)
+    return caller(capsys)
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_has_help_and_json(taxi: Taxi, command: tuple[str, ...]) -> None:
+def test_every_command_has_help_and_json(tell: Tell, command: tuple[str, ...]) -> None:
     """`--help` says what it does with an example; `--json` prints one object that tells its format and nothing else."""
     words = command[:2] if command[0] in ("artifact", "models", "audit", "config") else command[:1]
-    helped = taxi.flowkit(*words, "--help")
-    done = taxi.flowkit(*command, "--json")
+    helped = tell(*words, "--help")
+    done = tell(*command, "--json")
 
     assert helped.code == 0
     assert "Example" in helped.out
     assert done.code == 0, done.err
-    assert done.json["format"] == 1
+    assert done.json()["format"] == 1
 
 
 def test_a_rollback_moves_the_alias_back(taxi: Taxi) -> None:

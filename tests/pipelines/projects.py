@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +11,9 @@ import flowkit as fk
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.engine.report import RunReport
 from flowkit.records import Outcome
+from tests.commands import ROOT, spawn
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 CANONICAL = ("json", "path", "table")
-COMMAND = "import sys; from flowkit.cli.main import main; sys.argv[0] = 'flowkit'; main()"
 
 
 def run_inline(pipeline: Pipeline[Any, Any], store: Path, **parameters: Any) -> fk.Run:
@@ -48,9 +44,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 def run_command(root: Path, target: str, store: Path, *options: str, hash_seed: int = 0) -> dict[str, Any]:
     """Run a target with the `flowkit` command in a project and return what `--json` prints."""
-    arguments = [sys.executable, "-c", COMMAND, "run", target, "--store", str(store), "--json", *options]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(hash_seed)}
-    done = subprocess.run(arguments, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    done = spawn(root, "run", target, "--store", str(store), "--json", *options, PYTHONHASHSEED=str(hash_seed))
     assert done.returncode == 0, done.stdout + done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result

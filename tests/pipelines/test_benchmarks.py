@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.measure import Limit, Measured, ProgramError, Variant, Work, measure, python
-from tests.pipelines.projects import ROOT
+from tests.commands import ROOT
 
 ONE = Variant("one", lambda folder: python("-c", 'print(\'{"figures": {"size": 4}}\')'))
 OTHER = Variant("other", lambda folder: python("-c", "print('words')"))
