@@ -73,6 +73,32 @@ def frames(rows: int = 3) -> None:
     both(rows)
 """
 
+TINY = """
+import flowkit as fk
+
+
+@fk.step(tags=("heavy",))
+def load(count: int) -> int:
+    return count
+
+
+@fk.step
+def fit(n: int) -> dict[str, int]:
+    return {"n": n}
+
+
+@fk.step
+def score(model: dict[str, int]) -> fk.Metrics:
+    return fk.Metrics(accuracy=1)
+
+
+@fk.pipeline
+def small(count: int = 5) -> None:
+    model = fit(load(count))
+    fk.promote(model, to="small@champion", metrics=score(model), gates=[fk.at_least("accuracy", 0.5)])
+"""
+"""The smallest pipeline that promotes."""
+
 
 def make_project(folder: Path) -> Path:
     """Write the project into `folder`."""

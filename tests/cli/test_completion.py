@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from flowkit.cli.main import SECTIONS, run_command
-
-from .conftest import MAIN, ROOT
+from tests.cli.conftest import TINY
+from tests.commands import MAIN, ROOT
 
 PIPELINE = """
 import flowkit as fk
@@ -34,30 +34,6 @@ def train(n: int) -> int:
 def taxi(count: int = 1, csv: str = "x") -> None:
     train(load(count))
 """
-RUNNABLE = """
-import flowkit as fk
-
-
-@fk.step
-def load(n: int) -> int:
-    return n
-
-
-@fk.step
-def fit(n: int) -> dict[str, int]:
-    return {"n": n}
-
-
-@fk.step
-def score(model: dict[str, int]) -> fk.Metrics:
-    return fk.Metrics(accuracy=1)
-
-
-@fk.pipeline
-def small(n: int = 5) -> None:
-    model = fit(load(n))
-    fk.promote(model, to="small@champion", metrics=score(model), gates=[fk.at_least("accuracy", 0.5)])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +44,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "pipelines").mkdir()
     (root / "pipelines" / "taxi.py").write_text(PIPELINE)
     (root / "pipelines" / "broken.py").write_text("import flowkit as fk\n@fk.pipeline\ndef (")
-    (root / "pipelines" / "small.py").write_text(RUNNABLE)
+    (root / "pipelines" / "small.py").write_text(TINY)
     (root / "bin").mkdir()
     program = root / "bin" / "flowkit"
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(MAIN)} "$@"\n')

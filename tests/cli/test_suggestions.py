@@ -9,31 +9,7 @@ import pytest
 
 import flowkit as fk
 from flowkit.cli.main import run_command
-
-PIPELINE = """
-import flowkit as fk
-
-
-@fk.step(tags=("heavy",))
-def load(count: int) -> int:
-    return count
-
-
-@fk.step
-def fit(n: int) -> dict[str, int]:
-    return {"n": n}
-
-
-@fk.step
-def score(model: dict[str, int]) -> fk.Metrics:
-    return fk.Metrics(accuracy=1)
-
-
-@fk.pipeline
-def small(count: int = 5) -> None:
-    model = fit(load(count))
-    fk.promote(model, to="small@champion", metrics=score(model), gates=[fk.at_least("accuracy", 0.5)])
-"""
+from tests.cli.conftest import TINY
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +18,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("misspelt")
     (folder / "pyproject.toml").write_text("[tool.flowkit.env.prod]\npickle = 'allow'\n")
     (folder / "pipelines").mkdir()
-    (folder / "pipelines" / "small.py").write_text(PIPELINE)
+    (folder / "pipelines" / "small.py").write_text(TINY)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert run_command(["run", "small", "--inline", "-q"]) == 0

@@ -10,7 +10,7 @@ from typing import Any
 import flowkit as fk
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.engine.report import RunReport
-from flowkit.records import Outcome
+from flowkit.records import Outcome, RunStatus
 from tests.commands import ROOT, spawn
 
 CANONICAL = ("json", "path", "table")
@@ -20,6 +20,21 @@ def run_inline(pipeline: Pipeline[Any, Any], store: Path, **parameters: Any) -> 
     """Run a pipeline in this process; values of the returned run are out of reach, its report is not."""
     with fk.Session(inline=True, store=store) as session:
         return session.run(pipeline, **parameters)
+
+
+def make_refused(pipeline: Pipeline[Any, Any], place: Path, **parameters: Any) -> Path:
+    """Return a store in which everything has run and the promotion was refused for these parameters."""
+    report = run_inline(pipeline, place / "store", **parameters).report
+    assert report.status is RunStatus.SUCCEEDED
+    assert not report.promotions[0].accepted
+    return place / "store"
+
+
+def make_promoted(pipeline: Pipeline[Any, Any], refused: Path, place: Path) -> Path:
+    """Return a copy of a store in which everything has run, where the model was promoted after all."""
+    store = copy_store(refused, place)
+    assert run_inline(pipeline, store).report.promotions[0].accepted
+    return store
 
 
 def copy_store(store: Path, place: Path) -> Path:

@@ -19,6 +19,8 @@ from tests.pipelines.projects import (
     edit,
     executed,
     failed_gates,
+    make_promoted,
+    make_refused,
     nodes_that,
     run_command,
     run_inline,
@@ -92,19 +94,13 @@ def spoilt(lost: bool = False) -> None:
 @pytest.fixture(scope="module")
 def refused(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a store in which everything has run and the promotion was refused."""
-    store = tmp_path_factory.mktemp("refused") / "store"
-    report = run_inline(digits, store, min_accuracy=OUT_OF_REACH).report
-    assert report.status is RunStatus.SUCCEEDED
-    assert not report.promotions[0].accepted
-    return store
+    return make_refused(digits, tmp_path_factory.mktemp("refused"), min_accuracy=OUT_OF_REACH)
 
 
 @pytest.fixture(scope="module")
 def promoted(refused: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a store in which everything has run and the model was promoted."""
-    store = copy_store(refused, tmp_path_factory.mktemp("promoted"))
-    assert run_inline(digits, store).report.promotions[0].accepted
-    return store
+    return make_promoted(digits, refused, tmp_path_factory.mktemp("promoted"))
 
 
 class TestModel:
