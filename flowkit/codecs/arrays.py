@@ -70,6 +70,8 @@ class ArrayCodec:
         payload = stored.payload
         descr, shape, start = _read_header(payload)
         dtype = np.lib.format.descr_to_dtype(descr)
+        if not _is_plain(dtype):
+            raise CodecError.for_array_content(f"elements of dtype {dtype}, which is never written")
         count = int(np.prod(shape, dtype=np.int64))
         end = start + count * dtype.itemsize
         mark = bytes(payload[end:])

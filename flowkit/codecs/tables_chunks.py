@@ -116,6 +116,7 @@ class TableReader:
         self._stored = stored
         self._writable = writable
         self._policy = policy
+        self._declared = bool(manifest.get("pickled"))
         self._segment: Segment | None = manifest.get("segment")
         self._places = _segment_places(manifest) if self._segment else {}
         self._joined: memoryview | None = None
@@ -150,8 +151,10 @@ class TableReader:
         """Load a pickled value.
 
         Raises:
-            CodecError: Pickle is denied.
+            CodecError: Pickle is denied, or the manifest does not own up to it: a table is trusted by what that says.
         """
+        if not self._declared:
+            raise CodecError.for_undeclared_pickle(self._stored.artifact.digest)
         if self._policy == "deny":
             raise CodecError.for_pickled_table(self._stored.artifact.digest)
         return pickle.loads(content)

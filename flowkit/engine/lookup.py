@@ -198,7 +198,7 @@ class Lookups:
         again: list[_Decided] = []
         for node, (decision, found) in zip(nodes, decided, strict=True):
             entry = shared.get(node.key) if decision.entry is None else None
-            if entry is not None:
+            if entry is not None and _gives_what_it_should(entry, node):
                 new = decide_reuse(Found(entry), _options(node), forced=False, uncacheable=False, now=self._now())
                 decision = new if new.entry is not None else decision
             again.append((decision, found))
@@ -217,6 +217,15 @@ class Lookups:
         if all(new.artifact is old.artifact for new, old in zip(outputs, entry.outputs, strict=True)):
             return entry
         return replace(entry, outputs=tuple(outputs))
+
+
+def _gives_what_it_should(entry: Entry, node: KeyedNode) -> bool:
+    """Whether the outputs that another machine's record names are those of the step."""
+    step = node.bound.prepared.step
+    names = tuple(output.name for output in entry.outputs)
+    if step.unpacks:
+        return names == tuple(str(index) for index in range(len(names)))
+    return names == tuple(output.name for output in step.outputs)
 
 
 def describe_origin(entry: Entry) -> str | None:

@@ -16,6 +16,7 @@ from flowkit.codecs.tables import contains_pickle
 from flowkit.engine.provenance import current_host
 from flowkit.engine.shared_records import read_shared_record, write_shared_record
 from flowkit.errors import LostArtifactError, RemoteError, StoreError
+from flowkit.errors.remote import hide_password
 from flowkit.records import Artifact, Digest, Entry, NodeRecord, Outcome, Output
 from flowkit.store.blobs import Blob
 from flowkit.store.local import LocalStore
@@ -44,6 +45,7 @@ class Sharing:
     fetch: bool
     warn: Callable[[str], None]
     _failed: RemoteError | None = None
+    _damaged: set[Digest] = field(default_factory=set)
     _queue: queue.SimpleQueue[NodeRecord | None] = field(default_factory=queue.SimpleQueue)
     _senders: list[threading.Thread] = field(default_factory=list)
 
@@ -100,7 +102,11 @@ class Sharing:
             try:
                 entries.append(read_shared_record(content, key))
             except (ValueError, StoreError) as error:
-                finding.warnings.append(f"A record in the remote {self.remote.url!r} is not used: {error}.")
+                self._damaged.add(key)
+                reason = error.message if isinstance(error, StoreError) else f"{error}."
+                finding.warnings.append(
+                    f"A record in the remote {hide_password(self.remote.url)} is not used: {reason}"
+                )
         return sorted(entries, key=lambda entry: entry.created, reverse=True)
 
     def _admit(self, entry: Entry, finding: _Finding) -> Entry | None:
@@ -113,6 +119,7 @@ class Sharing:
         try:
             outputs = tuple(Output(output.name, self._fetch(output.artifact)) for output in entry.outputs)
         except LostArtifactError as error:
+            self._damaged.add(entry.cache_key)
             finding.warnings.append(
                 f"The remote's result for {entry.node!r} is not used: {error.message} It is made here instead."
             )
@@ -161,10 +168,12 @@ class Sharing:
         execution = record.execution
         assert execution is not None
         names = {file.name: None for output in execution.outputs for file in output.artifact.files}
+        # Where something was found damaged more may be, also what nobody asked for: all that this run makes is sent anew.
+        mends = bool(self._damaged)
         for name in names:
-            self.remote.send_blob(self.store.folder, name)
+            self.remote.send_blob(self.store.folder, name, replace=mends)
         content = write_shared_record(record, current_host())
-        replaces = execution.supersedes is not None
+        replaces = mends or execution.supersedes is not None
         self.remote.write_record(execution.cache_key, execution.entry_key, content, replace=replaces)
 
     def _tell_failure(self) -> None:

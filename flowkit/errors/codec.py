@@ -40,6 +40,15 @@ class CodecError(StepError):
         )
 
     @classmethod
+    def for_undeclared_pickle(cls, digest: str) -> Self:
+        """A stored table that holds pickle and hides it: none that flowkit wrote does."""
+        return cls(
+            "A stored table holds pickled values that its manifest does not name: it was not written by flowkit.",
+            [("artifact", digest)],
+            "find out who writes to this store or its remote; run the step again with --force.",
+        )
+
+    @classmethod
     def for_pickled_export(cls, digest: str, held: str) -> Self:
         """A stored table that holds pickle, to be written as another format."""
         return cls(

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
 from flowkit.errors.store import StoreError
+
+_PASSWORD = re.compile(r"(?<=://)[^/@]*@")
+
+
+def hide_password(url: str) -> str:
+    """Return an address without who it logs in as."""
+    return _PASSWORD.sub("***@", url)
 
 
 class RemoteError(StoreError):
@@ -14,8 +22,8 @@ class RemoteError(StoreError):
     def for_failure(cls, url: str, action: str, reason: str) -> Self:
         """Return the error for what the file system behind `url` said; `action` is such as `read a blob`."""
         return cls(
-            f"The remote cannot {action}: {reason}",
-            (("remote", url),),
+            f"The remote cannot {action}: {reason.replace(url, hide_password(url))}",
+            (("remote", hide_password(url)),),
             "check its address, your credentials and the network; without it results are not shared.",
         )
 
@@ -23,7 +31,7 @@ class RemoteError(StoreError):
     def for_protocol(cls, url: str, reason: str) -> Self:
         """Return the error for an address whose kind of file system is not installed."""
         return cls(
-            f"The remote '{url}' cannot be used: {reason}",
-            (("remote", url),),
+            f"The remote '{hide_password(url)}' cannot be used: {reason.replace(url, hide_password(url))}",
+            (("remote", hide_password(url)),),
             "install the fsspec package for it, such as s3fs for s3:// or gcsfs for gs://, or mend 'remote'.",
         )

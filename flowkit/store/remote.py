@@ -65,15 +65,15 @@ class Remote:
         with self._reporting("keep a result"):
             self._write(f"entries/{check_digest(cache_key)}/{check_digest(entry_key)}.json", content, replace)
 
-    def send_blob(self, folder: StoreFolder, name: str) -> None:
-        """Copy a blob of this machine's store to the remote, unless it is there.
+    def send_blob(self, folder: StoreFolder, name: str, *, replace: bool = False) -> None:
+        """Copy a blob of this machine's store to the remote; one that is there is kept unless `replace`.
 
         Raises:
             RemoteError: It cannot be written.
         """
         path = folder.blob_path(name)
         with self._reporting("keep a blob"), path.open("rb") as file:
-            self._write(f"blobs/{name}", file, replace=False)
+            self._write(f"blobs/{name}", file, replace)
 
     def fetch_blob(self, folder: StoreFolder, name: str) -> bool:
         """Copy a blob into this machine's store, unless it is there; say whether there is such a blob.

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from flowkit.codecs.base import Chunk, Encoded, digest_payload
+from flowkit.codecs.tables import TableCodec
+from flowkit.codecs.tables_chunks import TableWriter
+from flowkit.store.names import blob_name
+from flowkit.store.packs import plan_file
 from tests.journeys.project import OrdersProject, Outcome
 
 PIPELINE = """
@@ -252,3 +261,112 @@ def test_config_show_names_the_remote(tmp_path: Path, remote: str) -> None:
     refused = machine.flowkit("config", "show", FLOWKIT_TRUST_REMOTE="maybe")
     assert refused.code == 2
     assert "true or false" in refused.err
+
+
+def forge(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Change every record in a remote."""
+    for path in folder.glob("entries/*/*.json"):
+        found = json.loads(path.read_bytes())
+        change(found)
+        path.write_text(json.dumps(found))
+
+
+FORGERIES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "no outputs": lambda record: record.update(outputs=[]),
+    "an output too many": lambda record: record["outputs"].append(dict(record["outputs"][0], name="other")),
+    "one output twice": lambda record: record["outputs"].append(record["outputs"][0]),
+    "another output's name": lambda record: record["outputs"][0].update(name="../x"),
+    "a size without end": lambda record: record["outputs"][0].update(bytes=10**400),
+    "a negative size": lambda record: record["outputs"][0].update(bytes=-1),
+    "no time": lambda record: record.update(created=float("nan")),
+    "a time without end": lambda record: record.update(created=1e300),
+    "a name with control characters": lambda record: record.update(host="\x1b]0;title\x07"),
+    "a lone surrogate": lambda record: record.update(host="\ud800"),
+    "another entry's key": lambda record: record.update(entry_key="1" * 64),
+    "a deep value": lambda record: record.update(metrics=json.loads("[" * 500 + "]" * 500)),
+    "other metrics": lambda record: record.update(metrics=[["total", "0x1p+0"]]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", FORGERIES.values(), ids=FORGERIES)
+def test_a_forged_record_stops_nothing_and_changes_nothing(
+    tmp_path: Path, remote: str, change: Callable[[dict[str, Any]], Any]
+) -> None:
+    """Whatever a record says, the run ends well with the right values and metrics."""
+    first = Machine.make(tmp_path / "one", remote).run()
+    forge(tmp_path / "remote", change)
+
+    second = Machine.make(tmp_path / "two", remote).run()
+
+    assert second.code == 0, second.err
+    assert [n["outputs"] for n in second.json["nodes"]] == [n["outputs"] for n in first.json["nodes"]]
+    with sqlite3.connect(tmp_path / "two" / ".flowkit" / "lineage.db") as database:
+        assert database.execute("SELECT name, value FROM metrics").fetchall() == [("total", 8997000.0)]
+    assert "\x1b" not in second.out
+
+
+@pytest.mark.slow
+def test_a_damaged_blob_in_the_remote_is_mended_by_who_finds_it(tmp_path: Path, remote: str) -> None:
+    """The machine that makes the result again sends it again: the next one takes it."""
+    Machine.make(tmp_path / "one", remote).run()
+    damage_blob(tmp_path / "remote")
+    assert Machine.make(tmp_path / "two", remote).run().json["warnings"]
+
+    third = Machine.make(tmp_path / "three", remote).run()
+
+    assert third.named("executed") == []
+    assert third.json["warnings"] == []
+
+
+@pytest.mark.slow
+def test_pickle_that_a_table_hides_is_not_loaded(tmp_path: Path, remote: str) -> None:
+    """A manifest that does not own up to its pickled cells gets nothing run, where the remote is not trusted."""
+    Machine.make(tmp_path / "one", remote).run()
+    sign = tmp_path / "the bomb went off"
+    payload, chunks = hidden_pickle(str(sign))
+    forge(tmp_path / "remote", lambda record: plant(tmp_path / "remote", record, payload, chunks))
+
+    second = Machine.make(tmp_path / "two", remote).run()
+
+    assert not sign.exists()
+    assert "double" in second.named("reused") + second.named("failed") + second.named("executed")
+
+
+def hidden_pickle(path: str) -> tuple[bytes, tuple[Chunk, ...]]:
+    """Return a table with a pickled cell whose manifest says that there is none, as an attacker would write it."""
+
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (Path(path),)
+
+    def pickle_silently(writer: TableWriter, value: Any) -> bytes:
+        return pickle.dumps(value)
+
+    honest, TableWriter.pickle = TableWriter.pickle, pickle_silently  # type: ignore[method-assign]
+    try:
+        encoded = TableCodec().encode(pd.DataFrame({"amount": [Bomb(), 1]}, dtype=object), pd.DataFrame)
+    finally:
+        TableWriter.pickle = honest  # type: ignore[method-assign]
+    return bytes(encoded.payload), encoded.chunks
+
+
+def plant(remote: Path, record: dict[str, Any], payload: bytes, chunks: tuple[Chunk, ...]) -> None:
+    """Let every record of a table name the forged one, with its blob in place."""
+    encoded = Encoded("table", digest_payload("table", payload), payload, ".table", chunks)
+    name = blob_name(encoded.digest, ".table")
+    target = remote / "blobs" / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(b"".join(bytes(part) for part in plan_file(name, encoded, {}).parts()))
+    for output in record["outputs"]:
+        if output["format"] == "table":
+            output.update(digest=encoded.digest, blob=name, bytes=encoded.bytes, inline=None)
+
+
+def test_a_password_in_the_address_is_not_shown(tmp_path: Path) -> None:
+    """What a remote logs in with stands in no warning."""
+    run = Machine.make(tmp_path / "one", 'remote = "nosuch://me:canary@host/x"').run()
+
+    assert run.code == 0
+    assert "***@host" in run.json["warnings"][0]
+    assert "canary" not in run.out + run.err
