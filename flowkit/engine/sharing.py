@@ -168,7 +168,7 @@ class Sharing:
         execution = record.execution
         assert execution is not None
         names = {file.name: None for output in execution.outputs for file in output.artifact.files}
-        # Where something was found damaged more may be, also what nobody asked for: all that this run makes is sent anew.
+        # Where something was found damaged more may be, also what nobody asked for: all of this run is sent anew.
         mends = bool(self._damaged)
         for name in names:
             self.remote.send_blob(self.store.folder, name, replace=mends)
