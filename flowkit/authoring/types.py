@@ -133,6 +133,19 @@ def checkpoints() -> Path:
     It belongs to the node's cache key: a later attempt, also one of a later run, finds what an earlier one left there;
     an edit of the code or another argument gives another folder. Once the node has succeeded it is removed. Call it
     in the step's own thread. Outside of a run, as in a plain test, it is a new temporary folder.
+
+    Example:
+        >>> import flowkit as fk
+        >>> @fk.step
+        ... def count(to: int) -> int:
+        ...     kept = fk.checkpoints() / "n"
+        ...     n = int(kept.read_text()) if kept.exists() else 0
+        ...     while n < to:
+        ...         n += 1
+        ...         _ = kept.write_text(str(n))
+        ...     return n
+        >>> count(3)
+        3
     """
     open_folder = _CHECKPOINTS.get()
     return open_folder() if open_folder is not None else Path(tempfile.mkdtemp(prefix="flowkit-checkpoints-"))
