@@ -32,7 +32,7 @@ def compute_cache_key(parts: KeyParts, key_format: int = KEY_FORMAT) -> Digest:
 def compute_entry_key(cache_key: Digest, observed: Iterable[ObservedInput] = ()) -> Digest:
     """Return the key of a result: the cache key with what the step read undeclared, sorted by kind and name."""
     message = [_field(b"k", cache_key)]
-    for item in sorted(observed, key=lambda item: (item.kind, item.name)):
+    for item in sorted(observed, key=lambda item: (item.kind, item.name, item.digest)):
         message += [_field(b"o", item.kind), _field(b"n", item.name), _field(b"d", item.digest)]
     return blake3(b"".join(message)).hexdigest()
 
