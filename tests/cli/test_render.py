@@ -18,7 +18,7 @@ from flowkit.cli.render.explanation import describe_why
 from flowkit.cli.render.formats import counted, format_bytes, format_seconds
 from flowkit.cli.render.output import print_json, print_table
 from flowkit.cli.render.run_lines import MOST_OTHERS, MOST_REUSED, PlainListener, describe_node
-from flowkit.cli.render.summary import MOST_ROWS, count_outcomes, format_failure, node_rows
+from flowkit.cli.render.summary import MOST_ROWS, count_outcomes, fill_lines, format_failure, node_rows
 from flowkit.engine.explain import WhyReport
 from flowkit.engine.report import NodeReport
 from flowkit.errors import FlowkitError
@@ -230,3 +230,12 @@ def test_an_explanation_shows_each_change() -> None:
     assert "parameter C changed\n  before  1.0\n  now     0.5" in text
     assert "environment package:pandas is new\n  now     3.1" in text
     assert "code m:g is gone" in text
+
+
+@pytest.mark.parametrize(
+    ("room", "lines"),
+    [(None, ["a 1  bb 2  ccc 3"]), (10, ["a 1  bb 2", "ccc 3"]), (3, ["a 1", "bb 2", "ccc 3"])],
+)
+def test_metrics_are_never_cut_at_a_lines_end(room: int | None, lines: list[str]) -> None:
+    """On a terminal metrics are spread over lines, whole; elsewhere they stand on one."""
+    assert fill_lines(["a 1", "bb 2", "ccc 3"], room) == lines

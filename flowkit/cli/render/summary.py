@@ -13,7 +13,7 @@ import click
 
 from flowkit.cli.opening import Opened
 from flowkit.cli.render.formats import counted, format_number, format_seconds
-from flowkit.cli.render.output import on_terminal, print_table
+from flowkit.cli.render.output import on_terminal, print_table, terminal_width
 from flowkit.cli.render.run_lines import describe_reason
 from flowkit.config import DEFAULT_ENVIRONMENT
 from flowkit.engine.report import NodeReport, PromotionReport, RunReport
@@ -93,10 +93,26 @@ def _print_metrics(nodes: Sequence[NodeReport]) -> None:
     measured = [node for node in nodes if node.metrics]
     width = max((len(node.node) for node in measured[:_MOST_METRICS]), default=0)
     for node in measured[:_MOST_METRICS]:
-        values = "  ".join(f"{name} {format_number(value)}" for name, value in node.metrics)
-        click.echo(f"{node.node:<{width}}  {values}")
+        values = [f"{name} {format_number(value)}" for name, value in node.metrics]
+        room = terminal_width() - width - 2 if on_terminal() else None
+        first, *rest = fill_lines(values, room)
+        click.echo(f"{node.node:<{width}}  {first}")
+        for line in rest:
+            click.echo(f"{'':<{width}}  {line}")
     if len(measured) > _MOST_METRICS:
         click.echo(f"… metrics of {counted(len(measured) - _MOST_METRICS, 'more node')}")
+
+
+def fill_lines(values: Sequence[str], room: int | None) -> list[str]:
+    """Join values to lines of at most `room` characters, a value never cut; to one line without a limit."""
+    lines = [""]
+    for value in values:
+        joined = f"{lines[-1]}  {value}" if lines[-1] else value
+        if room is not None and lines[-1] and len(joined) > room:
+            lines.append(value)
+        else:
+            lines[-1] = joined
+    return lines
 
 
 def _print_promotions(promotions: Sequence[PromotionReport]) -> None:
