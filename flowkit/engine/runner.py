@@ -28,6 +28,7 @@ from flowkit.execution.base import (
     Executor,
     ExecutorEvent,
     ExecutorFailed,
+    ExecutorWarned,
     NodeEnded,
     NodeReturned,
     NodeStarted,
@@ -287,6 +288,9 @@ class Runner:
             self.dispatcher.ended(event.packet)
             if event.error:
                 self.ledger.warn(event.error)
+            return []
+        if isinstance(event, ExecutorWarned):
+            self.ledger.warn(event.text)
             return []
         if isinstance(event, ExecutorFailed):
             raise event.error

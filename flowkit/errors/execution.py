@@ -331,11 +331,15 @@ class WorkerError(StoreError):
         )
 
     @classmethod
-    def for_no_worker(cls, scheduler: str, seconds: float) -> Self:
-        """Report a cluster in which no worker came up."""
+    def for_no_worker(cls, scheduler: str, seconds: float, silent: Mapping[str, str]) -> Self:
+        """Report a cluster in which no worker came up, with those that are listed and gave no answer."""
         return cls(
             f"No worker was there within {seconds:g} s.",
-            (("scheduler", scheduler), ("needed", "at least one worker with one thread")),
+            (
+                ("scheduler", scheduler),
+                ("needed", "at least one worker with one thread"),
+                *(("no answer", f"{worker}: {reason}") for worker, reason in silent.items()),
+            ),
             f"start one: dask worker {scheduler}",
         )
 
@@ -367,6 +371,15 @@ class WorkerError(StoreError):
             f"The scheduler {scheduler} is on the network without TLS, so anyone there could run code.",
             (("scheduler", scheduler),),
             "use a tls:// address, or set FLOWKIT_ALLOW_PLAIN_TCP=1 where the network itself is trusted",
+        )
+
+    @classmethod
+    def for_no_certificates(cls, scheduler: str, reason: str) -> Self:
+        """Report an encrypted scheduler without certificates to speak to it."""
+        return cls(
+            f"There are no certificates for the Dask scheduler at {scheduler}.",
+            (("scheduler", scheduler), ("reason", reason)),
+            "name them by DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__TLS__CLIENT__CERT and …__TLS__CLIENT__KEY",
         )
 
     @classmethod

@@ -162,13 +162,20 @@ class PacketEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutorWarned:
+    """Something about the workers that a person should know; the run goes on."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutorFailed:
     """The executor as a whole cannot go on; the run ends with this error."""
 
     error: BaseException
 
 
-ExecutorEvent = NodeStarted | NodeEnded | NodeReturned | NodeWaiting | PacketEnded | ExecutorFailed
+ExecutorEvent = NodeStarted | NodeEnded | NodeReturned | NodeWaiting | PacketEnded | ExecutorWarned | ExecutorFailed
 
 
 @dataclass(frozen=True, slots=True)

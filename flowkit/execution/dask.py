@@ -16,6 +16,7 @@ from flowkit.errors import FlowkitError, StepDeathError
 from flowkit.execution.base import (
     ExecutorEvent,
     ExecutorFailed,
+    ExecutorWarned,
     HostSettings,
     NodeEnded,
     NodeReturned,
@@ -189,6 +190,10 @@ class _Tower:
         with self._lock:
             for packet in [packet for packet, flight in self._flights.items() if flight.worker == worker]:
                 self.land(packet, (), reason)
+
+    def warn(self, text: str) -> None:
+        """Pass on a warning."""
+        self._events.put(ExecutorWarned(text))
 
     def fail(self, error: BaseException) -> None:
         """Tell, once, that nothing can go on."""

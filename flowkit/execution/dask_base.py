@@ -38,6 +38,10 @@ class Listener(Protocol):
         """Take the loss of a worker."""
         ...
 
+    def warn(self, text: str) -> None:
+        """Take something that a person should know and that ends nothing."""
+        ...
+
     def fail(self, error: BaseException) -> None:
         """Take the end of everything."""
         ...

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import ipaddress
-import logging
-import os
 import pickle
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from flowkit.errors import FlowkitError, WorkerError
 from flowkit.execution.base import HostSettings
+from flowkit.execution.dask_address import check_address, security_for
 from flowkit.execution.dask_base import QUIET, Background, Listener, hasten
-from flowkit.execution.dask_worker import (
-    cancel_attempts,
-    describe_worker,
-    own_digest,
-    retire_hosts,
-    run_envelope,
-    warm_worker,
-)
+from flowkit.execution.dask_probe import ask_workers, check_answer, describe_mismatches, is_silent
+from flowkit.execution.dask_quiet import Hush
+from flowkit.execution.dask_worker import cancel_attempts, retire_hosts, run_envelope, warm_worker
 from flowkit.execution.envelope import Envelope
 from flowkit.store.folder import StoreFolder
 from flowkit.store.probe import remove_probe, write_probe
 
-ALLOW_PLAIN_TCP = "FLOWKIT_ALLOW_PLAIN_TCP"
-
 _CONNECT_SECONDS = 10.0
 _WORKER_SECONDS = 60.0
+_ANSWER_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
 _PATIENCE = 0.2
 _LOST_SECONDS = 3.0
@@ -53,6 +43,8 @@ class ExternalCluster:
         self._instances: dict[str, str] = {}
         self._resources: dict[str, Mapping[str, float]] = {}
         self._refused: set[str] = set()
+        self._silent: dict[str, str] = {}
+        self._hush: Hush | None = None
         self._closing = threading.Event()
         self._monitor: threading.Thread | None = None
 
@@ -117,33 +109,45 @@ class ExternalCluster:
         if self._monitor is not None:
             self._monitor.join()
         client, self._client = self._client, None
-        if client is None:
-            return
-        if client.status == "running" and self._workers:
-            settings = pickle.dumps(self._settings, protocol=5)
-            client.run(retire_hosts, settings, workers=list(self._workers), on_error="ignore")
-        client.close(timeout=2)
+        if client is not None:
+            if client.status == "running" and self._workers:
+                settings = pickle.dumps(self._settings, protocol=5)
+                client.run(retire_hosts, settings, workers=list(self._workers), on_error="ignore")
+            client.close(timeout=2)
+        if self._hush is not None:
+            self._hush.lift()
 
     def _connect(self) -> None:
         import distributed
 
+        self._hush = Hush()
+        security = security_for(self._scheduler)
         try:
             self._client = distributed.Client(  # type: ignore[no-untyped-call]
-                self._scheduler, timeout=_CONNECT_SECONDS, set_as_default=False
+                self._scheduler, timeout=_CONNECT_SECONDS, set_as_default=False, security=security
             )
         except (OSError, TimeoutError, ValueError) as error:
             raise WorkerError.for_unreachable(self._scheduler, f"{type(error).__name__}: {error}") from error
         hasten(self._client)
         self._client.subscribe_topic(self._topic, self._receive)
+        self._tell_mismatches({"the scheduler": self._client.sync(self._client.scheduler.versions)["packages"]})
+        if self._find_workers():
+            self._monitor = threading.Thread(target=self._watch, name="flowkit-monitor", daemon=True)
+            self._monitor.start()
+
+    def _find_workers(self) -> bool:
+        """Wait for the first workers, and say whether there are any before this is closed.
+
+        Raises:
+            WorkerError: There is none in time, or one cannot be used.
+        """
         end = time.monotonic() + _WORKER_SECONDS
-        while not (found := self._look()):
+        while not self._admit(self._look()):
             if time.monotonic() > end:
-                raise WorkerError.for_no_worker(self._scheduler, _WORKER_SECONDS)
+                raise WorkerError.for_no_worker(self._scheduler, _WORKER_SECONDS, self._silent)
             if self._closing.wait(0.1):
-                return
-        self._admit(found)
-        self._monitor = threading.Thread(target=self._watch, name="flowkit-monitor", daemon=True)
-        self._monitor.start()
+                return False
+        return True
 
     def _look(self) -> dict[str, int]:
         """Return all workers that the scheduler has, with their threads."""
@@ -153,27 +157,46 @@ class ExternalCluster:
         self._resources = {address: dict(facts.get("resources") or {}) for address, facts in workers.items()}
         return {address: facts["nthreads"] for address, facts in workers.items()}
 
-    def _admit(self, workers: Mapping[str, int]) -> None:
-        """Let workers prove themselves, and take them in.
+    def _admit(self, workers: Mapping[str, int]) -> bool:
+        """Let workers prove themselves, take in those that do, and say whether there are any.
+
+        One that does not answer is passed over: it has just died, or will be asked again.
 
         Raises:
-            WorkerError: One of them cannot be used; it is named.
+            WorkerError: One of them answers and cannot be used; it is named.
         """
         assert self._settings is not None
-        folder = StoreFolder.open(Path(self._settings.store))
         nonce = uuid4().hex
+        answers = self._ask(list(workers), nonce) if workers else {}
+        self._silent = {address: str(answer) for address, answer in answers.items() if is_silent(answer)}
+        proven = {address: slots for address, slots in workers.items() if address not in self._silent}
+        packages = {}
+        for address in proven:
+            answer: Any = answers[address]
+            check_answer(address, answer, nonce, self._settings.store)
+            self._instances[address] = answer["instance"]
+            packages[address] = answer["packages"]
+        self._tell_mismatches(packages)
+        self._workers.update(proven)
+        self._warm(list(proven))
+        return bool(proven)
+
+    def _ask(self, workers: Sequence[str], nonce: str) -> Mapping[str, object]:
+        assert self._settings is not None
+        folder = StoreFolder.open(Path(self._settings.store))
         probe = write_probe(folder, nonce)
         try:
-            answers = self._client.run(
-                describe_worker, self._settings.store, probe, workers=list(workers), on_error="return"
+            answers: Mapping[str, object] = self._client.sync(
+                ask_workers, self._client, self._settings.store, probe, workers, _ANSWER_SECONDS
             )
         finally:
             remove_probe(folder, probe)
-        for address in workers:
-            check_answer(address, answers.get(address), nonce, self._settings.store)
-            self._instances[address] = answers[address]["instance"]
-        self._workers.update(workers)
-        self._warm(list(workers))
+        return answers
+
+    def _tell_mismatches(self, packages: Mapping[str, Mapping[str, str | None]]) -> None:
+        text = describe_mismatches(packages)
+        if text is not None:
+            self._listener.warn(text)
 
     def _warm(self, workers: Sequence[str]) -> None:
         settings = pickle.dumps(self._settings, protocol=5)
@@ -225,42 +248,4 @@ class ExternalCluster:
             except (FlowkitError, OSError) as error:
                 # A late-comer that is of no use is no reason to end a run that has others.
                 self._refused.add(address)
-                logging.getLogger("flowkit").warning("worker %s is left out: %s", address, error)
-
-
-def check_answer(worker: str, answer: object, nonce: str, store: str) -> None:
-    """Check what a worker said of itself.
-
-    Raises:
-        WorkerError: It did not answer, runs another Python or flowkit, or does not see the store.
-    """
-    if not isinstance(answer, dict):
-        raise WorkerError.for_unusable_worker(worker, f"{type(answer).__name__}: {answer}")
-    python = ".".join(map(str, sys.version_info[:2]))
-    if answer["python"] != python:
-        raise WorkerError.for_other_version(worker, "Python", python, answer["python"])
-    if answer["flowkit"] != own_digest():
-        raise WorkerError.for_other_version(worker, "flowkit", own_digest(), answer["flowkit"])
-    if answer["probe"] != nonce:
-        raise WorkerError.for_blind_worker(worker, store)
-
-
-def check_address(scheduler: str) -> None:
-    """Refuse a scheduler on the network without TLS: whoever reaches a plain Dask port can run code there.
-
-    Raises:
-        WorkerError: It is one, and `FLOWKIT_ALLOW_PLAIN_TCP` is not `1`.
-    """
-    parts = urlsplit(scheduler if "://" in scheduler else f"tcp://{scheduler}")
-    if parts.scheme in ("tls", "wss", "inproc") or os.environ.get(ALLOW_PLAIN_TCP) == "1":
-        return
-    host = parts.hostname or ""
-    if host == "localhost":
-        return
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        # A name: nothing is known of where it leads.
-        is_loopback = False
-    if not is_loopback:
-        raise WorkerError.for_plain_tcp(scheduler)
+                self._listener.warn(f"Worker {address} is left out: {error}")

@@ -13,12 +13,14 @@ import threading
 import time
 from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
 from flowkit.errors import FlowkitError, WorkerError
+from flowkit.execution.abandoned import AbandonWatch
 from flowkit.execution.base import ExecutorEvent, HostSettings
 from flowkit.execution.compute_place import ComputePlace, describe_security
 from flowkit.execution.envelope import Envelope
@@ -30,11 +32,15 @@ from flowkit.store.probe import read_probe
 INSTANCE = f"{os.getpid()}-{os.urandom(8).hex()}"
 """Tells this worker process from one that takes its address after it."""
 
+TRAVEL_PACKAGES = ("cloudpickle", "dask", "distributed")
+"""What carries functions and messages between processes; where it differs some may not arrive."""
+
 _SEND_SECONDS = 0.02
 _LOCK = threading.Lock()
 _SUPERVISORS: dict[str, Supervisor] = {}
 _PLACES: dict[str, ComputePlace] = {}
 """Where the steps of each worker compute: its own cluster."""
+_ABANDONED = AbandonWatch()
 
 
 def describe_worker(store: str, probe: str) -> dict[str, Any]:
@@ -49,9 +55,22 @@ def describe_worker(store: str, probe: str) -> dict[str, Any]:
         "probe": seen,
         "python": ".".join(map(str, sys.version_info[:2])),
         "flowkit": own_digest(),
+        "packages": package_versions(),
         "host": socket.gethostname(),
         "pid": os.getpid(),
     }
+
+
+def package_versions() -> dict[str, str]:
+    """Return the version of each of `TRAVEL_PACKAGES` here."""
+    found = {}
+    for package in TRAVEL_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            # Imported from a folder, without the record that an installation leaves.
+            found[package] = "unknown"
+    return found
 
 
 @cache
@@ -74,6 +93,9 @@ async def warm_worker(settings: bytes, address: str, slots: int) -> None:
 def run_envelope(settings: bytes, envelope: bytes, instance: str, topic: str) -> bytes:
     """Run a packet as a Dask task. Events are sent as they come, and all of them once more as the result.
 
+    A driver that is killed leaves the scheduler, which then cancels its tasks. Dask lets the thread of a cancelled task
+    go on; here its step host is killed, with the idle ones of that store.
+
     Args:
         settings: Pickled `HostSettings`.
         envelope: Pickled `Envelope`.
@@ -92,8 +114,19 @@ def run_envelope(settings: bytes, envelope: bytes, instance: str, topic: str) ->
     sender = _LiveSender(worker, topic)
     supervisor = supervisor_of(worker.address, worker.state.nthreads)
     _PLACES[worker.address] = ComputePlace(worker.scheduler.address, describe_security(worker.security), by_value=True)
-    supervisor.run_packet(pickle.loads(settings), opened, sender.report, secede)
+    tokens = [slip.token for slip in opened.slips]
+    key = worker.get_current_task()
+    with _ABANDONED.following(lambda: _is_wanted(worker, key), lambda: supervisor.cancel(tokens)):
+        supervisor.run_packet(pickle.loads(settings), opened, sender.report, secede)
+    if not _is_wanted(worker, key):
+        retire_hosts(settings)
     return sender.close()
+
+
+def _is_wanted(worker: Any, key: object) -> bool:
+    """Whether somebody still waits for a task of this worker that runs. Reads what the worker knows; asks nobody."""
+    task = worker.state.tasks.get(key)
+    return task is None or task.state != "cancelled"
 
 
 async def cancel_attempts(tokens: Iterable[str]) -> None:

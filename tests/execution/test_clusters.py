@@ -15,7 +15,8 @@ import pytest
 from flowkit.errors import WorkerError
 from flowkit.execution.base import HostSettings
 from flowkit.execution.dask import DaskExecutor
-from flowkit.execution.dask_external import check_address, check_answer
+from flowkit.execution.dask_address import check_address
+from flowkit.execution.dask_probe import check_answer
 from flowkit.execution.dask_worker import describe_worker, own_digest
 from flowkit.store.probe import write_probe
 from tests.execution.workshop import Workshop, wait_for_workers
