@@ -35,6 +35,9 @@ INSTANCE = f"{os.getpid()}-{os.urandom(8).hex()}"
 TRAVEL_PACKAGES = ("cloudpickle", "dask", "distributed")
 """What carries functions and messages between processes; where it differs some may not arrive."""
 
+_ENDING = frozenset({"closing", "closed", "failed"})
+"""States of a Dask worker that was told to end or has lost its scheduler: it can report nothing more."""
+
 _SEND_SECONDS = 0.02
 _LOCK = threading.Lock()
 _SUPERVISORS: dict[str, Supervisor] = {}
@@ -94,7 +97,7 @@ def run_envelope(settings: bytes, envelope: bytes, instance: str, topic: str) ->
     """Run a packet as a Dask task. Events are sent as they come, and all of them once more as the result.
 
     A driver that is killed leaves the scheduler, which then cancels its tasks. Dask lets the thread of a cancelled task
-    go on; here its step host is killed, with the idle ones of that store.
+    go on; here its step host is killed, with the idle ones of that store, and so it is where the worker itself ends.
 
     Args:
         settings: Pickled `HostSettings`.
@@ -125,6 +128,8 @@ def run_envelope(settings: bytes, envelope: bytes, instance: str, topic: str) ->
 
 def _is_wanted(worker: Any, key: object) -> bool:
     """Whether somebody still waits for a task of this worker that runs. Reads what the worker knows; asks nobody."""
+    if worker.status.name in _ENDING:
+        return False
     task = worker.state.tasks.get(key)
     return task is None or task.state != "cancelled"
 
