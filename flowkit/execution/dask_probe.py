@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowkit.errors import WorkerError
 from flowkit.execution.dask_worker import TRAVEL_PACKAGES, describe_worker, own_digest, package_versions
+
+if TYPE_CHECKING:
+    import asyncio
 
 _LOOK_SECONDS = 0.5
 
@@ -21,6 +23,8 @@ async def ask_workers(client: Any, store: str, probe: str, workers: Sequence[str
         By address what it said, or the exception that came instead: a `TimeoutError` for one that left the cluster
         meanwhile or took longer than `seconds`.
     """
+    import asyncio
+
     asked = {
         asyncio.ensure_future(client.run(describe_worker, store, probe, workers=[address], on_error="return")): address
         for address in workers

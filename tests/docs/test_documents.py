@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.journeys.dask_cluster import dask_cluster
+
 from . import postgres
 from .blocks import LANGUAGES, ROOT, Block, blocks_of, documents
 from .project import Project
@@ -70,8 +72,14 @@ def test_the_reference_of_the_language_comes_out_as_shown(tmp_path: Path) -> Non
 def test_a_guide_comes_out_as_shown(document: Path, tmp_path: Path) -> None:
     """Every file, snippet and command of a guide works as it says, with a real server where it asks one."""
     with ExitStack() as stack:
-        asks = "$SHOP_URL" in document.read_text(encoding="utf-8")
-        variables = {"SHOP_URL": stack.enter_context(postgres.server())} if asks else {}
+        text = document.read_text(encoding="utf-8")
+        variables = {}
+        if "$SHOP_URL" in text:
+            variables["SHOP_URL"] = stack.enter_context(postgres.server())
+        if "$SCHEDULER" in text:
+            cluster = stack.enter_context(dask_cluster(tmp_path.with_name("cluster")))
+            cluster.add_worker()
+            variables["SCHEDULER"] = cluster.address
         problems = Project(tmp_path, document.stem, variables).perform(blocks_of(document))
     assert not problems, "\n\n".join(problems)
 

@@ -16,8 +16,8 @@ from flowkit.errors import WorkerError
 from flowkit.execution.base import HostSettings
 from flowkit.execution.dask import DaskExecutor
 from flowkit.execution.dask_address import check_address
-from flowkit.execution.dask_probe import check_answer
-from flowkit.execution.dask_worker import describe_worker, own_digest
+from flowkit.execution.dask_probe import check_answer, describe_mismatches
+from flowkit.execution.dask_worker import describe_worker, own_digest, package_versions
 from flowkit.store.probe import write_probe
 from tests.execution.workshop import Workshop, wait_for_workers
 
@@ -75,6 +75,22 @@ def test_a_worker_proves_store_python_and_flowkit(open_workshop: Open, tmp_path:
         with pytest.raises(WorkerError, match=words) as refused:
             check_answer("tcp://w:1", answer, "nonce", store)
         assert "tcp://w:1" in refused.value.message
+
+
+def test_versions_that_differ_are_told_by_place() -> None:
+    """One sentence groups the places by package and version; where all agree there is none."""
+    here = package_versions()
+    other = here | {"dask": "0.1"}
+
+    told = describe_mismatches(
+        {"the scheduler": {**here, "distributed": None}, "w:2": other, "w:1": other, "w:3": here}
+    )
+
+    assert describe_mismatches({"w:1": here}) is None
+    assert told is not None
+    assert f"dask is {here['dask']} here and 0.1 on w:1, w:2; " in told
+    assert f"distributed is {here['distributed']} here and missing on the scheduler." in told
+    assert "cloudpickle" not in told
 
 
 def test_flowkits_own_digest_is_stable() -> None:

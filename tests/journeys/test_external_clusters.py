@@ -159,7 +159,7 @@ def test_a_killed_drivers_step_ends_and_its_worker_goes_on(tmp_path: Path, clust
 
 
 def test_a_worker_that_gives_no_answer_does_not_refuse_the_run(tmp_path: Path, cluster: DaskCluster) -> None:
-    """A worker that dies after it was listed and before it has answered is passed over; the run goes on with another."""
+    """A worker that dies after it was listed and before it has answered is passed over, and another one is taken."""
     dying = cluster.add_worker()
     project = OrdersProject.make(tmp_path / "orders")
     first = project.flowkit("run", "orders", "--json", "--scheduler", cluster.address)
