@@ -42,10 +42,10 @@ class DaskCluster:
         return self._start("worker", self.address, *own, *arguments, **variables)
 
     def close(self) -> None:
+        # Workers first: one that is ending looks for half a minute for a scheduler that has gone meanwhile.
         for process in reversed(self._processes):
             process.terminate()
-        for process in self._processes:
-            process.wait(30)
+            process.wait(40)
 
     def _start(self, command: str, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
         folder = self.folder / f"process{len(self._processes)}"

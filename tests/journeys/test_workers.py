@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.journeys.dask_cluster import free_port
 from tests.journeys.project import OrdersProject
 
 pytestmark = pytest.mark.cluster
@@ -92,12 +92,6 @@ def test_each_way_to_die_is_named_and_bystanders_are_unharmed(tmp_path: Path) ->
     assert "0.5" in said["endless"] or "500" in said["endless"]
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
     """A scheduler and two workers, started with Dask's own command line, each in a folder of its own."""
@@ -123,10 +117,10 @@ def cluster(tmp_path: Path) -> Iterator[str]:
     try:
         yield address
     finally:
+        # Workers first: one that is ending looks for half a minute for a scheduler that has gone meanwhile.
         for process in reversed(processes):
             process.terminate()
-        for process in processes:
-            process.wait(30)
+            process.wait(40)
 
 
 def test_an_external_cluster_runs_the_code_of_each_run(tmp_path: Path, cluster: str) -> None:
