@@ -42,7 +42,7 @@ class DaskCluster:
         return self._start("worker", self.address, *own, *arguments, **variables)
 
     def close(self) -> None:
-        # Workers first: one that is ending looks for half a minute for a scheduler that has gone meanwhile.
+        # Workers first: one that loses its scheduler while it is ending may hang for a minute.
         for process in reversed(self._processes):
             process.terminate()
             process.wait(40)

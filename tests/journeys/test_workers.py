@@ -117,7 +117,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
     try:
         yield address
     finally:
-        # Workers first: one that is ending looks for half a minute for a scheduler that has gone meanwhile.
+        # Workers first: one that loses its scheduler while it is ending may hang for a minute.
         for process in reversed(processes):
             process.terminate()
             process.wait(40)
