@@ -109,11 +109,14 @@ class StepLimitError(StepError):
         )
 
     @classmethod
-    def for_memory(cls, step: str, limit: int, used: int) -> Self:
-        """Report a step that was killed at its memory limit, in bytes."""
+    def for_memory(cls, step: str, limit: int, used: int, processes: int = 1) -> Self:
+        """Report a step that was killed at its memory limit, in bytes, which its `processes` held together."""
+        held = f"{used / 1e6:.0f} MB"
+        if processes > 1:
+            held += f" in {processes} processes, with what the step started; shared memory counts once"
         return cls(
             f"Step '{step}' exceeded {limit / 1e6:.0f} MB of memory and was killed.",
-            (("step", step), ("limit", f"{limit / 1e6:.0f} MB"), ("used", f"{used / 1e6:.0f} MB")),
+            (("step", step), ("limit", f"{limit / 1e6:.0f} MB"), ("used", held)),
             "give it more with @step(memory=…), or let it work on less at once",
         )
 

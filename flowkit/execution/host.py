@@ -34,7 +34,9 @@ from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.watches import install_watches
 from flowkit.execution.packets import PacketRun
 from flowkit.execution.perform import HostContext
+from flowkit.execution.process_tree import adopt_orphans
 from flowkit.execution.steps import StepFinder
+from flowkit.execution.survivors import Survivors
 from flowkit.execution.traces import format_trace
 from flowkit.fingerprint.code import CodeFingerprinter
 from flowkit.project import Project
@@ -53,6 +55,7 @@ def main(given: Mapping[str, Any]) -> None:
     """
     orders, reports, tickets = given["orders"], given["reports"], given["tickets"]
     die_with(given["supervisor"])
+    adopt_orphans()
     for descriptor in (orders, reports, tickets):
         os.set_inheritable(descriptor, False)
     faulthandler.enable()
@@ -107,6 +110,7 @@ def set_up(
         undeclared=settings.undeclared,
         code=code,
         disposable=True,
+        survivors=Survivors(),
         desk=desk,
     )
     for module in settings.warm:

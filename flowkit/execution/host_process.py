@@ -1,6 +1,6 @@
 """A step host as its supervisor sees it: a child process, its pipes, its output, its end.
 
-The child leads a process group of its own, so what a step starts ends with it.
+The child leads a process group of its own and adopts what its steps orphan, so all that a step starts ends with it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -24,6 +23,8 @@ from flowkit.execution.base import HostSettings
 from flowkit.execution.capture import Spool
 from flowkit.execution.channel import FrameReader, pack_frame
 from flowkit.execution.isolation import make_work_base, remove_work_base
+from flowkit.execution.memory_use import MemoryGauge, MemoryUse
+from flowkit.execution.process_tree import MARK, children_of, descendants_of, end_all, end_marked
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -42,7 +43,6 @@ _BOOT = (
     "import json, sys; given = json.loads(sys.argv[1]); sys.path[:] = given['path'];"
     "from flowkit.execution.host import main; main(given)"
 )
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Spawner:
@@ -114,15 +114,20 @@ class HostProcess:
         orders, self._to_host = os.pipe()
         self._from_host, reports = os.pipe()
         self._tickets, self._issue = os.pipe()
+        self._work = make_work_base()
+        self._may_have_orphans = True
         try:
             self._process = self._start(spawner, (orders, reports, self._tickets))
+        except WorkerError:
+            remove_work_base(self._work)
+            raise
         finally:
             os.close(orders)
             os.close(reports)
         for descriptor in (self._to_host, self._from_host, self._tickets, self._issue):
             os.set_blocking(descriptor, False)
         self._reader = FrameReader(self._from_host)
-        self._work = make_work_base()
+        self._memory = MemoryGauge(self.pid)
         self._unsent = bytearray(pack_frame({"settings": settings, "worker": worker, "work": str(self._work)}))
         self._descriptor = _open_process(self._process.pid)
         self.ready = False
@@ -144,7 +149,7 @@ class HostProcess:
             stderr=self.spool.descriptor,
             pass_fds=descriptors,
             start_new_session=True,
-            env=self.environment,
+            env={**self.environment, MARK: str(self._work)},
         )
 
     @property
@@ -223,25 +228,36 @@ class HostProcess:
                 return os.waitid(os.P_PID, self.pid, flags) is not None
         return self._process.poll() is not None
 
-    def memory(self) -> int:
-        """Return its resident memory in bytes, 0 where that cannot be read."""
-        try:
-            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE
-        except (OSError, IndexError, ValueError):
-            return 0
+    def memory(self, limit: int) -> MemoryUse:
+        """Return what it holds with all below it, exactly enough to be compared with a limit in bytes."""
+        return self._memory.read(limit)
 
     def kill(self) -> None:
-        """Kill the process and all of its group at once."""
+        """Kill the process and all that its steps started."""
+        if self._process.returncode is None and not self.is_dead():
+            self._end_descendants()
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
+    def _end_descendants(self) -> None:
+        """Kill what is below it while it still is the parent of all orphans there, and starts nothing new."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGSTOP)
+        self._may_have_orphans = bool(children_of(self.pid))
+        if self._may_have_orphans:
+            end_all(lambda: list(descendants_of(self.pid)))
+
     def reap(self) -> Death:
-        """Wait for the end of a process that is dead or killed, end the rest of its group, and say how it ended."""
+        """Wait for the end of a process that is dead or killed, end what it left, and say how it ended."""
         if hasattr(os, "waitid"):
             # Its id stays taken until it is reaped, so the group that is killed can only be its own.
             with suppress(ChildProcessError):
                 os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         self.kill()
+        if self._may_have_orphans:
+            # It died by itself, so its orphans have gone to a process that knows nothing of them.
+            end_marked(str(self._work))
+            self._may_have_orphans = False
         status = self._process.wait()
         return Death(None, -status) if status < 0 else Death(status, None)
 

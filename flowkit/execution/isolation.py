@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from flowkit.execution.process_tree import end_marked
+
 _PREFIX = "flowkit-work-"
 _OWNER = "owner"
 _SIGNALS = (signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD)
@@ -153,6 +155,8 @@ def _remove_if_stale(base: Path) -> None:
     try:
         # The kernel drops a lock with its owner's life, also across containers, where a process id says nothing.
         if _lock(descriptor):
+            # A step host bears its folder's name as its mark, and what its steps started may have outlived it.
+            end_marked(str(base))
             shutil.rmtree(base, ignore_errors=True)
     finally:
         os.close(descriptor)

@@ -22,6 +22,7 @@ REUSABLE = "a recorded result may be reused"
 WITHDRAWN = "taken back before it began"
 WAITS = "an input from the same packet is missing"
 SPOILED = "a step changed globals, so its step host is replaced"
+LEFT_PROCESSES = "a step left processes running, so its step host is replaced"
 
 
 class Report(Protocol):
@@ -74,8 +75,12 @@ class PacketRun:
 
     @property
     def spoiled(self) -> bool:
-        """Whether a step changed what its code reaches, so that this process must run nothing more."""
-        return self._changed and self._context.disposable
+        """Whether a step changed what its code reaches or left processes, so that this one must run nothing more."""
+        return (self._changed and self._context.disposable) or self._has_survivors
+
+    @property
+    def _has_survivors(self) -> bool:
+        return self._context.survivors is not None and self._context.survivors.found
 
     def run(self) -> None:
         """Run or hand back every node that this process may claim."""
@@ -92,7 +97,7 @@ class PacketRun:
 
     def _take(self, order: NodeOrder) -> None:
         if self.spoiled:
-            self._hand_back(order, SPOILED)
+            self._hand_back(order, LEFT_PROCESSES if self._has_survivors else SPOILED)
         elif self._begin is not None and time.monotonic() - self._begin > self._packet.budget:
             self._hand_back(order, BUDGET_SPENT)
         elif not self._has_inputs(order):

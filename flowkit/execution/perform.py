@@ -35,6 +35,7 @@ from flowkit.execution.observing.wording import (
     warn_of_undeclared,
 )
 from flowkit.execution.outputs import OutputWriter
+from flowkit.execution.survivors import Survivors, warn_of_survivors
 from flowkit.records import (
     Digest,
     Failure,
@@ -64,6 +65,7 @@ class HostContext:
         undeclared: What becomes of a step that reads something undeclared.
         desk: Connects a step's own Dask computations to the run's cluster; None where Dask's own default holds.
         disposable: Whether another process can take this one's place once a step has changed what others may reach.
+        survivors: Ends what steps leave running; None where the process has other children than theirs.
     """
 
     root: Path
@@ -79,6 +81,7 @@ class HostContext:
     interruptible: bool = False
     disposable: bool = False
     desk: ComputeDesk | None = None
+    survivors: Survivors | None = None
 
 
 @dataclass(slots=True)
@@ -149,6 +152,8 @@ def perform(
     started, clock = time.time(), time.perf_counter()
     account = _Account()
     printed = False
+    if context.survivors is not None:
+        context.survivors.begin(limited=order.step.options.memory is not None)
     reset_peak_memory()
     context.capture.begin()
     try:
@@ -157,6 +162,8 @@ def perform(
                 StoreFolder(context.folder), key, lambda: context.work.path.parent / "checkpoints"
             )
             _attempt(order, specification, resolve, context, account, reaches)
+        # While what they print is still this attempt's.
+        _end_survivors(order.step.name, context, account)
     finally:
         if account.checkpoints is not None:
             account.checkpoints.release()
@@ -184,6 +191,12 @@ def perform(
         checkpoints=account.checkpoints is not None and account.checkpoints.used,
     )
     return mask_result(result)
+
+
+def _end_survivors(step: str, context: HostContext, account: _Account) -> None:
+    named = context.survivors.end() if context.survivors is not None else ()
+    if named and account.failure is None:
+        account.warnings += (warn_of_survivors(step, named),)
 
 
 def _computing(token: str, desk: ComputeDesk | None) -> AbstractContextManager[None]:

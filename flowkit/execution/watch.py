@@ -232,9 +232,9 @@ class PacketWatch:
         learn_secrets(running.slip.secrets)
         running.told = self._host.spool.append(self._live_log(running.slip), running.told)
         self._host.spool.trim()
-        used = self._host.memory() if running.slip.memory else 0
-        if running.slip.memory and used > running.slip.memory:
-            limit = StepLimitError.for_memory(running.slip.step, running.slip.memory, used)
+        most = running.slip.memory
+        if most and (used := self._host.memory(most)).bytes > most:
+            limit = StepLimitError.for_memory(running.slip.step, most, used.bytes, used.processes)
             self._condemn(self._failed_with(record_failure(limit, FailureKind.MEMORY)))
 
     def _live_log(self, slip: NodeSlip) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.callers import Caller, find_caller
+from flowkit.execution.process_tree import MARK
 from flowkit.fingerprint.observed import ObservedDigests, ObservedKind, name_of
 from flowkit.fingerprint.stamps import stamp_path
 from flowkit.records import Digest, ObservedInput, Stamp
@@ -132,7 +133,7 @@ class Recorder:
     def read_variable(self, name: str) -> None:
         """Take note that an environment variable was asked for."""
         with self._attending() as account:
-            if account is None or name in account.variables or f"${name}" in account.written:
+            if account is None or name == MARK or name in account.variables or f"${name}" in account.written:
                 return
             caller = find_caller(sys._getframe(2))
             if caller is None or not caller.direct:
