@@ -32,7 +32,7 @@ pytestmark = pytest.mark.cluster
 Open = Callable[..., Workshop]
 
 STEPS = """
-import ctypes, signal, subprocess
+import ctypes, signal
 
 @fk.step
 def good() -> int:
@@ -118,10 +118,6 @@ def change() -> int:
 @fk.step
 def look() -> str:
     return f"{os.getcwd()} {os.environ.get('FLOWKIT_TESTS')} {os.environ['OMP_NUM_THREADS']}"
-
-@fk.step
-def fork_survivor() -> int:
-    return subprocess.Popen(["sleep", "600"]).pid
 
 @fk.step
 def flood(megabytes: int) -> int:
@@ -378,20 +374,6 @@ def test_a_spool_gives_its_middle_back_to_the_disk() -> None:
         assert os.pread(spool.descriptor, 3, after.st_size - 3) == b"end"
     finally:
         spool.close()
-
-
-def test_survivors_end_with_their_host(open_workshop: Open) -> None:
-    """Processes that a step left behind are gone when the supervisor is closed."""
-    shop = open_workshop(STEPS)
-    flow = shop.load()
-    supervisor = Supervisor(1, "tests")
-    ended = results(run(supervisor, shop, shop.order(flow.fork_survivor)))
-    survivor = shop.value(ended["fork_survivor"], int)
-    assert is_alive(survivor)
-
-    supervisor.close()
-
-    assert wait_until(lambda: not is_alive(survivor))
 
 
 def test_closing_while_a_step_runs_leaves_no_child(open_workshop: Open) -> None:
