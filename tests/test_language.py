@@ -287,8 +287,12 @@ def test_a_declared_variable_counts(session: fk.Session, monkeypatch: pytest.Mon
     run = session.run(surroundings)
 
     assert executed(run) == ["variable"]
-    assert [node.reason for node in run.report.nodes] == ["environment"]
+    assert [(node.reason, node.detail) for node in run.report.nodes] == [
+        ("environment", "variable LANGUAGE_TEST changed")
+    ]
     assert run["variable"].value() == "two"
+    monkeypatch.delenv("LANGUAGE_TEST")
+    assert [node.detail for node in session.run(surroundings).report.nodes] == ["variable LANGUAGE_TEST is gone"]
     monkeypatch.setenv("LANGUAGE_TEST", "one")
     assert executed(session.run(surroundings)) == []
 

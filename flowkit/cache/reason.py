@@ -17,6 +17,9 @@ from flowkit.records import (
     Reason,
 )
 
+_VARIABLE = "variable "
+"""Begins the name of a change of an environment variable."""
+
 
 @dataclass(frozen=True, slots=True)
 class Current:
@@ -101,6 +104,8 @@ def _describe(changes: list[Change]) -> str:
         return f"{first.name} changed{more}"
     if first.kind is Reason.OBSERVED:
         return f"{first.name}, which it read undeclared, {_happened(first)}{more}"
+    if first.name.startswith(_VARIABLE):
+        return f"{first.name} {_happened(first)}{more}"
     return f"{first.name}: {first.before or 'absent'} → {first.after or 'absent'}{more}"
 
 
@@ -173,10 +178,18 @@ def _compare_environment(before: EnvironmentFingerprint, after: EnvironmentFinge
         return []
     old, new = before.values, after.values
     return [
-        Change(Reason.ENVIRONMENT, name.replace("package:", ""), old.get(name), new.get(name))
+        _environment_change(name, old.get(name), new.get(name))
         for name in sorted({**new, **old})
         if old.get(name) != new.get(name)
     ]
+
+
+def _environment_change(name: str, before: str | None, after: str | None) -> Change:
+    if name.startswith("variable:"):
+        # Only digests are kept of a variable's values: nobody wants to read them whole.
+        shown = [(value or "absent")[:12] for value in (before, after)]
+        return Change(Reason.ENVIRONMENT, name.replace("variable:", _VARIABLE), *shown)
+    return Change(Reason.ENVIRONMENT, name.replace("package:", ""), before, after)
 
 
 def _compare_observed(before: Iterable[ObservedInput], after: Iterable[ObservedInput]) -> list[Change]:
