@@ -297,6 +297,7 @@ def test_a_declared_variable_counts(session: fk.Session, monkeypatch: pytest.Mon
     assert executed(session.run(surroundings)) == []
 
 
+@pytest.mark.slow
 def test_another_version_forgets_results(tmp_path: Path) -> None:
     """`version="2"` runs the step again, and without it the earlier result counts again."""
     project = OrdersProject.make(tmp_path / "orders")
