@@ -145,7 +145,7 @@ RULES = (
     rule(
         "a contract is written in pandera's way too",
         LANGUAGE,
-        "rows: DataFrame[Trip]",
+        "-> DataFrame[Trip]:",
         RUNS + "test_one_table_is_seen_through_each_library",
     ),
     rule(
