@@ -7,8 +7,11 @@ import functools
 import importlib
 import importlib.machinery
 import importlib.util
+import os
 import sys
 import types
+from collections.abc import Sequence
+from itertools import pairwise
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -18,6 +21,7 @@ from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.ownership import Owner, file_of
 from flowkit.fingerprint.tokens import Tokens, mark, text
 from flowkit.fingerprint.values import UnencodableError, ValueEncoder, join
+from flowkit.fingerprint.watched import behind_watch
 
 _DESCRIPTORS = (
     types.MethodDescriptorType,
@@ -42,10 +46,12 @@ _COMPUTED_IMPORTS = (
     importlib.machinery.SourcelessFileLoader,
 )
 _COMPUTED_IMPORTS_BY_NAME = frozenset({("runpy", "run_module"), ("runpy", "run_path"), ("pkgutil", "resolve_name")})
+_COMPUTING = frozenset({*(known.__name__ for known in _COMPUTED_IMPORTS), "run_module", "run_path", "resolve_name"})
 
 
 def encode_reference(encoder: ValueEncoder, value: Any) -> Tokens | None:
     """Return the tokens of a step, function, class, module or built-in function; None for anything else."""
+    value = behind_watch(value)
     if isinstance(value, (Step, Pipeline)):
         return _encode_function(encoder, value.function)
     if isinstance(value, FunctionType):
@@ -61,6 +67,9 @@ def encode_reference(encoder: ValueEncoder, value: Any) -> Tokens | None:
         return _encode_builtin(encoder, value)
     if type(value).__name__ in _CYTHON_FUNCTIONS:
         return _encode_compiled(encoder, value)
+    if value is os.environ or value is os.environb:
+        # By name, as where it is read from `os`: which variables count is observed while the step runs.
+        return [encoder.context.foreign("os", "environ" if value is os.environ else "environb")]
     if value is sys.modules:
         return [encoder.context.all_sources()]
     if type(value) is dict and (module := _module_of_namespace(value)) is not None:
@@ -75,9 +84,18 @@ def is_computed_import(value: object) -> bool:
     return isinstance(value, FunctionType) and (value.__module__, value.__qualname__) in _COMPUTED_IMPORTS_BY_NAME
 
 
+def is_computed_import_name(path: Sequence[str]) -> bool:
+    """Whether a dotted name of somebody else's leads to what `is_computed_import` finds, under whatever module.
+
+    Libraries hand these functions on, and a module that is not loaded cannot be asked.
+    """
+    return not _COMPUTING.isdisjoint(path) or any(pair == ("sys", "modules") for pair in pairwise(path))
+
+
 def is_project_code(context: Context, value: Any) -> bool:
     """Whether a function or class, or what a wrapper stands around, is the project's."""
     for _ in range(100):
+        value = behind_watch(value)
         if isinstance(value, (Step, Pipeline)):
             return True
         if isinstance(value, (staticmethod, classmethod, MethodType)):
@@ -182,7 +200,7 @@ def is_importable(value: Any) -> bool:
     found: Any = sys.modules.get(value.__module__) if isinstance(value.__module__, str) else None
     for name in value.__qualname__.split("."):
         found = getattr(found, "__dict__", {}).get(name)
-    return isinstance(found, (staticmethod, classmethod)) or found is value
+    return isinstance(found, (staticmethod, classmethod)) or behind_watch(found) is value
 
 
 def _encode_class(encoder: ValueEncoder, kind: type) -> Tokens:

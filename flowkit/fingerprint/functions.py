@@ -24,6 +24,7 @@ from flowkit.fingerprint.source import VerifiedSource, future_flags
 from flowkit.fingerprint.syntax import OwnDecorator, canonical_syntax
 from flowkit.fingerprint.tokens import Body, Tokens, mark, text
 from flowkit.fingerprint.values import ValueEncoder, join
+from flowkit.fingerprint.watched import behind_watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ def _attributes(encoder: ValueEncoder, function: FunctionType, name: str) -> Tok
 
 def annotation_tokens(encoder: ValueEncoder, value: Any, name: str) -> Tokens:
     """Return the tokens of a function's or class's own annotations as objects, or as written where that fails."""
+    value = behind_watch(value)
     raw: Any = inspect.get_annotations(value) if isinstance(value, type) else _annotations_of(value)
     if not raw:
         return []

@@ -13,7 +13,7 @@ from typing import Any
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.authoring.step import Step
-from flowkit.fingerprint.callables import is_compiled, is_computed_import, is_project_code
+from flowkit.fingerprint.callables import is_compiled, is_computed_import, is_computed_import_name, is_project_code
 from flowkit.fingerprint.ownership import Owner
 from flowkit.fingerprint.references import CodeReferences, Reference, Root
 from flowkit.fingerprint.tokens import Tokens, text
@@ -80,16 +80,16 @@ class _Resolver:
             value = self._cells.get(reference.name)
             # Other contents count with the function's cells.
             return self._follow(value, reference.chain, reference.name) if isinstance(value, ModuleType) else None
+        absolute = self._absolute(reference.level, reference.name)
         module = self.load(reference.level, reference.name)
-        if module is None:
-            absolute = self._absolute(reference.level, reference.name)
-            return [self._context.foreign(absolute, ".".join(reference.chain))]
-        return self._follow(module, reference.chain, module.__name__)
+        if isinstance(module, ModuleType) and self._context.ownership.of_module(module) is Owner.PROJECT:
+            return self._follow(module, reference.chain, module.__name__)
+        return self._foreign(absolute, reference.chain, module)
 
-    def load(self, level: int, name: str) -> ModuleType | None:
-        """Return an imported module; a project's is imported if it is not loaded yet, another's is not."""
+    def load(self, level: int, name: str) -> Any:
+        """Return an imported module, if it is loaded; a project's is imported if it is not."""
         absolute = self._absolute(level, name)
-        module = sys.modules.get(absolute)
+        module: Any = sys.modules.get(absolute)
         if module is None and self._is_project_source(absolute):
             module = self._import(absolute)
         return module
@@ -155,7 +155,7 @@ class _Resolver:
     def _follow(self, value: Any, chain: tuple[str, ...], place: str) -> Tokens:
         while chain and isinstance(value, ModuleType):
             if self._context.ownership.of_module(value) is not Owner.PROJECT:
-                return self._foreign(value, chain)
+                return self._foreign(value.__name__, chain, value)
             if is_compiled(value) or chain[0] in _NAMESPACES:
                 return [self._context.module(value)]
             self._context.modules.add(value.__name__)
@@ -188,23 +188,28 @@ class _Resolver:
             return [text(b"u", name)]
         return [text(b"n", name), *self._encoder.guarded(f"{module.__name__}:__getattr__", maker)]
 
-    def _foreign(self, module: ModuleType, chain: tuple[str, ...]) -> Tokens:
-        """Return the name of a third-party attribute, or the project's code where it was replaced by that."""
-        for index, name in enumerate(chain):
-            found = module.__dict__.get(name, _MISSING)
-            if not isinstance(found, ModuleType):
-                return self._foreign_attribute(module, name, found)
-            if self._context.ownership.of_module(found) is Owner.PROJECT:
-                return self._follow(found, chain[index + 1 :], f"{module.__name__}:{name}")
-            module = found
-        return [self._context.foreign(module.__name__, "")]
+    def _foreign(self, name: str, chain: tuple[str, ...], module: Any) -> Tokens:
+        """Return the dotted name of somebody else's attribute, with the project's code where it was replaced by that.
 
-    def _foreign_attribute(self, module: ModuleType, name: str, found: Any) -> Tokens:
-        token = self._context.foreign(module.__name__, name)
-        if found is _MISSING:
-            return [token]
-        if is_computed_import(found):
+        The name counts as it is written, never as it is defined: that could only be told where the module is loaded,
+        and which modules are loaded differs from process to process.
+        """
+        token = self._context.foreign(name, ".".join(chain))
+        if is_computed_import_name((*name.split("."), *chain)):
             return [token, self._context.all_sources()]
-        if is_project_code(self._context, found):
-            return global_tokens(self._encoder, f"{module.__name__}:{name}", found)
-        return [token]
+        return [token, *self._replaced(module, chain)]
+
+    def _replaced(self, module: Any, chain: tuple[str, ...]) -> Tokens:
+        """Return the tokens of the project's code that stands in a library's module, as far as that is loaded."""
+        for index, name in enumerate(chain):
+            if not isinstance(module, ModuleType):
+                break
+            found = module.__dict__.get(name, _MISSING)
+            place = f"{module.__name__}:{name}"
+            if isinstance(found, ModuleType):
+                if self._context.ownership.of_module(found) is Owner.PROJECT:
+                    return self._follow(found, chain[index + 1 :], place)
+            elif found is not _MISSING and is_project_code(self._context, found):
+                return global_tokens(self._encoder, place, found)
+            module = found
+        return []

@@ -13,6 +13,7 @@ from typing import Any
 
 from flowkit.execution.observing.recorder import RECORDER
 from flowkit.fingerprint.observed import ObservedKind
+from flowkit.fingerprint.watched import behind_watch, note_watch
 
 _ARROW_TABLES = ("read_table", "read_pandas", "read_metadata", "read_schema", "ParquetFile", "ParquetDataset")
 _POLARS_KINDS = ("csv", "parquet", "ipc", "ipc_stream", "ndjson", "json", "avro", "excel", "ods", "delta", "lines")
@@ -33,7 +34,6 @@ READERS: Mapping[str, tuple[str, ...]] = {
 """By module, its functions and classes whose first argument says what is read."""
 
 _SOURCES = ("source", "where", "path", "path_or_paths", "paths", "input_file", "file", "metadata_path")
-_WRAPPED = "_flowkit_watched"
 
 
 def install_readers() -> None:
@@ -48,28 +48,32 @@ def wrap_readers(module: ModuleType) -> None:
     """Replace the readers in a module by ones that tell what they are about to read."""
     for name in READERS[module.__name__]:
         reader = getattr(module, name, None)
-        if reader is None or hasattr(reader, _WRAPPED):
+        if reader is None or behind_watch(reader) is not reader:
             continue
         if isinstance(reader, type):
             _wrap_class(reader)
         else:
-            setattr(module, name, _wrap(reader))
+            setattr(module, name, _wrap(reader, module.__name__, name))
 
 
-def _wrap(reader: Callable[..., Any]) -> Callable[..., Any]:
+def _wrap(reader: Callable[..., Any], module: str, name: str) -> Callable[..., Any]:
     @functools.wraps(reader)
     def watched(*args: Any, **kwargs: Any) -> Any:
         if RECORDER.active:
             _tell(args, kwargs)
         return reader(*args, **kwargs)
 
-    setattr(watched, _WRAPPED, True)
+    # Where it stands, and not where the reader is defined: so it can be pickled, as the reader could.
+    watched.__module__, watched.__qualname__ = module, name
+    note_watch(watched, reader)
     return watched
 
 
 def _wrap_class(reader: Any) -> None:
     """Wrap the initialiser, so that the class stays itself for `isinstance` and for who holds it already."""
     original = reader.__init__
+    if behind_watch(original) is not original:
+        return
 
     @functools.wraps(original)
     def watched(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -77,8 +81,8 @@ def _wrap_class(reader: Any) -> None:
             _tell(args, kwargs)
         original(self, *args, **kwargs)
 
+    note_watch(watched, original)
     reader.__init__ = watched
-    setattr(reader, _WRAPPED, True)
 
 
 def _tell(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

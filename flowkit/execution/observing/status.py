@@ -9,6 +9,7 @@ from typing import Any
 
 from flowkit.execution.observing.recorder import RECORDER
 from flowkit.fingerprint.observed import ObservedKind
+from flowkit.fingerprint.watched import note_watch
 
 _NAMES = ("stat", "lstat", "access")
 _ABLE = ("supports_dir_fd", "supports_fd", "supports_follow_symlinks", "supports_effective_ids")
@@ -33,4 +34,7 @@ def _watch(original: Callable[..., Any]) -> Callable[..., Any]:
             RECORDER.read(ObservedKind.EXISTENCE, path, only_direct=True)
         return original(path, *args, **kwargs)
 
+    # Where it stands: so it can be pickled, as the function could.
+    watched.__module__ = "os"
+    note_watch(watched, original)
     return watched

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from flowkit.execution.observing.recorder import RECORDER
+from flowkit.fingerprint.watched import note_watch
 
 _Environment: Any = type(os.environ)
 
@@ -30,6 +31,9 @@ class _WatchedEnvironment(_Environment):  # type: ignore[misc]
 
 def install_variables() -> None:
     """Give the one object that stands for the environment another class: who holds it already is watched too."""
+    note_watch(_WatchedEnvironment, _Environment)
+    for name in ("__getitem__", "__setitem__", "__delitem__"):
+        note_watch(getattr(_WatchedEnvironment, name), getattr(_Environment, name))
     for environment in (os.environ, os.environb):
         environment.__class__ = _WatchedEnvironment
 
