@@ -16,6 +16,7 @@ from flowkit.cli.render.output import on_terminal, print_json
 from flowkit.cli.render.run_lines import PlainListener, SilentListener
 from flowkit.cli.render.run_live import LiveListener
 from flowkit.cli.render.summary import print_summary
+from flowkit.execution.observing.watches import install_watches
 from flowkit.graph.select import Selection
 from flowkit.lineage.history import run_summary
 from flowkit.project import Project
@@ -50,6 +51,7 @@ def run(
     A step is reused where its code, its inputs' content, its parameters and its environment are the same as in an
     earlier run. A failed step does not stop those that do not need it.
     """
+    _prepare(**how)
     opened = open_target(target, parameters, env, store=store, workers=workers, scheduler=scheduler)
     return _execute(opened, **how)
 
@@ -65,11 +67,21 @@ def rerun(run: str, env: str | None, store: Path | None, workers: int | None, sc
     RUN is a run's id, its beginning, or 'last' (the default). Its parameters and its environment are those of that
     run; what has not changed since is reused.
     """
+    _prepare(**how)
     with open_store(env, store) as view:
         record = run_summary(view.reader, run).record
     project = Project.containing(Path.cwd())
     opened = open_record(record, project, store=store, workers=workers, scheduler=scheduler)
     return _execute(opened, select=None, **how)
+
+
+def _prepare(*, inline: bool, **_: Any) -> None:
+    """Watch this process before the project's modules are imported, if steps will run in it.
+
+    What `from polars import read_csv` takes from the library is then the watched reader, as in a step host.
+    """
+    if inline:
+        install_watches()
 
 
 def _execute(

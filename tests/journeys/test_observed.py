@@ -176,6 +176,40 @@ def test_a_read_counts_however_it_is_done(tmp_path: Path, body: str) -> None:
     assert back.nodes["reads"]["from_run"] == first.json["run"]
 
 
+EARLY = {
+    "member": ("from polars import read_csv", 'str(read_csv("data/x.csv"))'),
+    "alias": ("rd = pl.read_csv", 'str(rd("data/x.csv"))'),
+    "table": ('READ = {"csv": pl.read_csv}', 'str(READ["csv"]("data/x.csv"))'),
+    "compiled": ("from pyarrow import memory_map", 'str(memory_map("data/x.txt").read())'),
+    "status": ("from os import stat", 'str(stat("data").st_size > 0) + str(Path("data/x.txt").read_text())'),
+    "environment": ("from os import environ", 'environ.get("HOME") + Path("data/x.txt").read_text()'),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [["--inline"], ["--workers", "1"]], ids=["inline", "worker"])
+def test_readers_taken_by_name_at_the_top_are_watched(tmp_path: Path, how: list[str]) -> None:
+    """In the driver as on a worker, which takes them for the library's own: nothing is refused, every read counts."""
+    project = Watched.make(tmp_path / "p")
+    steps = "".join(f"\n\n@fk.step\ndef {name}() -> str:\n    return {use}\n" for name, (_, use) in EARLY.items())
+    top = "\n".join(
+        ("from pathlib import Path", "import flowkit as fk", "import polars as pl", *(a for a, _ in EARLY.values()))
+    )
+    calls = "".join(f"    {name}()\n" for name in EARLY)
+    (project.root / "pipelines" / "early.py").write_text(
+        f"{top}\n{steps}\n\n@fk.pipeline\ndef early() -> None:\n{calls}"
+    )
+    write_all(project.root)
+
+    def run() -> list[str]:
+        return project.flowkit("run", "early", "--json", *how).named("executed")
+
+    assert run() == list(EARLY)
+    assert run() == []
+    write_all(project.root, value=7)
+    assert run() == list(EARLY)
+
+
 def test_an_edit_of_an_undeclared_file_runs_its_reader(tmp_path: Path) -> None:
     """The rule in everyday form, and `why` names the file."""
     project = Watched.make_reading(tmp_path / "p", READS["pathlib"])
