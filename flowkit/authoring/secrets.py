@@ -28,7 +28,6 @@ FOLDER_VARIABLE: Final = "FLOWKIT_SECRETS"
 DEFAULT_FOLDER: Final = "/run/secrets"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SHORTEST_LINE = 8
 _KNOWN: set[str] = set()
 
 
@@ -205,16 +204,21 @@ def _bytes_pattern(values: frozenset[str]) -> re.Pattern[bytes] | None:
 
 @lru_cache(maxsize=4)
 def _forms(values: frozenset[str]) -> tuple[str, ...]:
-    """Return the texts that give a value away, the longest first: as it is, quoted in some way, line by line."""
+    """Return the texts that give a value away, the longest first: it and its lines, as they are and quoted."""
     found: set[str] = set()
     for value in values:
-        found.update(_spellings(value))
-        found.update(line for line in value.splitlines() if len(line) >= _SHORTEST_LINE)
+        lines = [line for line in value.splitlines() if len(line.strip()) >= SHORTEST_MASKED]
+        for text in (value, value.strip(), *lines, *(line.strip() for line in lines)):
+            found.update(_spellings(text))
     return tuple(sorted((form for form in found if len(form) >= SHORTEST_MASKED), key=lambda form: (-len(form), form)))
 
 
-def _spellings(value: str) -> set[str]:
-    quoted = (repr(value), json.dumps(value), json.dumps(value, ensure_ascii=False))
-    spelt = {value, value.strip(), *(text[1:-1] for text in quoted)}
-    encoded = value.encode("utf-8", "surrogateescape")
-    return spelt | {quote(encoded), quote(encoded, safe=""), quote_plus(encoded)}
+def _spellings(text: str) -> set[str]:
+    """Return a text as it is, as Python and JSON quote it, as its bytes are shown, as in URLs, as part of a path."""
+    encoded = text.encode("utf-8", "surrogateescape")
+    found = {text, os.path.normpath(f"/{text}")[1:], quote(encoded), quote(encoded, safe=""), quote_plus(encoded)}
+    found.update(json.dumps(text, ensure_ascii=pure)[1:-1] for pure in (True, False))
+    found.update((repr(text)[1:-1], ascii(text)[1:-1], repr(encoded)[2:-1]))
+    # Python puts a backslash before an apostrophe where a quotation mark stands beside it, anywhere in the whole text.
+    both = (repr(f"{text}'\"")[1:-1], ascii(f"{text}'\"")[1:-1], repr(encoded + b"'\"")[2:-1])
+    return found | {shown.removesuffix("\\'\"") for shown in both}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from flowkit.fingerprint.observed import HIDDEN
 from flowkit.records import (
     ArgumentKind,
     ArgumentPart,
@@ -193,10 +194,10 @@ def _environment_change(name: str, before: str | None, after: str | None) -> Cha
 
 
 def _compare_observed(before: Iterable[ObservedInput], after: Iterable[ObservedInput]) -> list[Change]:
-    """Compare what was read then with the same names now; names that were not looked at now are left out."""
+    """Compare what was read then with the same names now; names that were not or cannot be looked at are left out."""
     now = {(item.kind, item.name): item.digest for item in after}
     return [
         Change(Reason.OBSERVED, f"{item.kind} {item.name}", item.digest[:12], now[item.kind, item.name][:12])
         for item in before
-        if now.get((item.kind, item.name), item.digest) != item.digest
+        if item.digest != HIDDEN and now.get((item.kind, item.name), item.digest) != item.digest
     ]

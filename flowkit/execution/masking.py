@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from flowkit.authoring.secrets import MASK, Secret, longest_masked, mask, masked_spans
 from flowkit.errors import SecretError
+from flowkit.fingerprint.observed import HIDDEN
 from flowkit.graph.arguments import replace_leaves
-from flowkit.records import Failure, StepResult
+from flowkit.records import Failure, ObservedInput, StepResult
 
 _PIECE = 1 << 20
 
@@ -62,6 +63,20 @@ def mask_result(result: StepResult) -> StepResult:
         warnings=tuple(map(mask, result.warnings)),
         uncached=mask(result.uncached) if result.uncached is not None else None,
     )
+
+
+def mask_observed(inputs: Iterable[ObservedInput]) -> tuple[tuple[ObservedInput, ...], tuple[ObservedInput, ...]]:
+    """Return what a step read undeclared as it may be kept, and those of it whose names held a secret."""
+    kept: dict[tuple[str, str], ObservedInput] = {}
+    hidden: dict[tuple[str, str], ObservedInput] = {}
+    for item in inputs:
+        name = mask(item.name)
+        if name == item.name:
+            kept[item.kind, name] = item
+        else:
+            # Not its digest either: a variable's is keyed by its name.
+            hidden[item.kind, name] = ObservedInput(item.kind, name, HIDDEN)
+    return tuple({**kept, **hidden}.values()), tuple(hidden.values())
 
 
 def _mask_failure(failure: Failure) -> Failure:

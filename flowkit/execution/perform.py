@@ -25,12 +25,14 @@ from flowkit.execution.capture import Capture, flush_streams
 from flowkit.execution.compute import ComputeDesk
 from flowkit.execution.failure import Circumstances, describe_failure, skip_reason
 from flowkit.execution.isolation import WorkFolder, isolated, read_peak_memory, reset_peak_memory
-from flowkit.execution.masking import mask_result, read_secrets
+from flowkit.execution.masking import mask_observed, mask_result, read_secrets
 from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.recorder import RECORDER, Observation
 from flowkit.execution.observing.wording import (
+    describe_hidden,
     describe_unstable,
     name_undeclared,
+    warn_of_hidden,
     warn_of_network,
     warn_of_undeclared,
 )
@@ -282,7 +284,10 @@ def _judge(
     Raises:
         StepInputError: There is something, and the project does not allow it.
     """
-    account.observed = observation.inputs
+    account.observed, hidden = mask_observed(observation.inputs)
+    if hidden:
+        account.uncached = describe_hidden(hidden)
+        account.warnings += (warn_of_hidden(step, hidden),)
     if observation.unstable:
         account.uncached = describe_unstable(observation.unstable)
         account.warnings += (f"Step '{step}': {account.uncached}; this result will not be reused.",)

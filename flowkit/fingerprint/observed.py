@@ -22,6 +22,8 @@ from flowkit.fingerprint.framing import frame_text
 from flowkit.records import ObservedInput
 
 UNREADABLE = "unreadable"
+HIDDEN = "hidden"
+"""Stands for the digest where the name held a secret, is kept masked, and so cannot be looked at again."""
 
 
 class ObservedKind(StrEnum):

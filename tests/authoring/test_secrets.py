@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import copy
+import json
+import os
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import flowkit as fk
 from flowkit.authoring.secrets import mask, masked_spans
@@ -172,6 +178,60 @@ def test_texts_lose_every_form_of_a_value(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("TEST_DB", "abc")
     _ = fk.Secret("TEST_DB").value
     assert mask("abcdef") == "abcdef"
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "itself": str,
+    "stripped": str.strip,
+    "repr": repr,
+    "repr beside both quotes": lambda value: repr(f"'{value}\""),
+    "ascii": ascii,
+    "ascii beside both quotes": lambda value: ascii(f"'{value}\""),
+    "in a list": lambda value: repr([value]),
+    "bytes": lambda value: repr(value.encode()),
+    "bytes beside both quotes": lambda value: repr(b"'\"" + value.encode()),
+    "JSON": json.dumps,
+    "JSON as it is": lambda value: json.dumps(value, ensure_ascii=False),
+    "URL": lambda value: quote(value, safe=""),
+    "form": quote_plus,
+    "path": lambda value: os.path.abspath(f"data/{value}.csv"),
+    "lines": lambda value: " ".join(value.splitlines()),
+    "lines stripped": lambda value: "|".join(map(str.strip, value.splitlines())),
+    "lines in a list": lambda value: repr(value.splitlines()),
+    "lines in an ascii list": lambda value: ascii(value.splitlines()),
+    "lines as bytes": lambda value: repr(value.encode().splitlines()),
+}
+LETTERS = "aZ9ßäЖ日🔑 '\"\\\t%/&+:=.-"
+LINES = st.text(LETTERS, min_size=1, max_size=8).map(lambda text: f"k{text}e7z")
+VALUES = st.lists(LINES, min_size=1, max_size=3).map("\n".join)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
+@given(value=VALUES)
+@settings(max_examples=40)
+def test_no_spelling_of_a_value_or_of_its_lines_is_left(spell: Callable[[str], str], value: str) -> None:
+    """Whatever Python, JSON, a URL or a path makes of a secret's value or of a line of it, none of it is kept."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flowkit.authoring.secrets._KNOWN", {value})
+        left = mask(spell(value))
+        assert "e7z" not in left
+        assert masked_spans(spell(value).encode()) != []
+
+
+@pytest.mark.parametrize(
+    ("value", "shown", "left"),
+    [
+        ("userxx\npw-77x\nzz", "L userxx L pw-77x L zz", "L *** L *** L zz"),
+        ("pässwörtß99", "b'p\\xc3\\xa4ssw\\xc3\\xb6rt\\xc3\\x9f99'", "b'***'"),
+        ("abc", "abcdef", "abcdef"),
+        ("one\nab\n  \n", "one ab    ", "one ab    "),
+    ],
+)
+def test_short_lines_and_bytes_are_masked_from_four_characters_on(value: str, shown: str, left: str) -> None:
+    """A line counts from four characters on, as a value does: shorter ones are in half of all words."""
+    fk.Secret.of(value)
+    assert mask(shown) == left
 
 
 @pytest.mark.slow

@@ -152,6 +152,72 @@ def test_a_changed_value_reuses_and_a_missing_one_is_named(tmp_path: Path) -> No
     assert project.flowkit(*command, "-p", "db=OTHER", OTHER="x" * 9).named("executed") == ["good"]
 
 
+NAMES = """
+import os
+from pathlib import Path
+
+import flowkit as fk
+
+
+@fk.step
+def path(db: fk.Secret[str]) -> str:
+    file = Path(f"data/{db.value}.csv")
+    return file.read_text() if file.exists() else "none"
+
+
+@fk.step
+def variable(db: fk.Secret[str]) -> str:
+    return os.environ.get("K_" + db.value, "none")
+
+
+@fk.step
+def folder(db: fk.Secret[str]) -> int:
+    found = list(Path("data", db.value).glob("*")) if Path("data").is_dir() else []
+    return len(found) + len(Path("data/orders.txt").read_text())
+
+
+@fk.step
+def plain(db: fk.Secret[str]) -> int:
+    return len(Path("data/orders.txt").read_text()) + len(db.value)
+
+
+@fk.pipeline
+def names(db: fk.Secret[str] = fk.Secret("VAULT_PASSWORD")) -> None:
+    path(db), variable(db), folder(db), plain(db)
+"""
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(["--inline"], id="inline"),
+        pytest.param(["--workers", "1"], id="worker", marks=[pytest.mark.slow, pytest.mark.cluster]),
+    ],
+)
+def test_a_name_that_holds_a_secret_is_masked_and_its_reader_not_reused(tmp_path: Path, how: list[str]) -> None:
+    """What was read under such a name cannot be looked at again: the step runs every time, and a warning says why."""
+    project = OrdersProject.make(tmp_path / "p")
+    (project.root / "pipelines" / "names.py").write_text(NAMES)
+    secret = "postgres://me:hunter22@db/churn"
+
+    def run() -> Outcome:
+        return project.flowkit("run", "names", "--json", *how, VAULT_PASSWORD=secret)
+
+    first = run()
+    assert first.code == 0, first.err
+    warned = [text for text in first.json["warnings"] if "not be reused" in text]
+    assert [text.partition(":")[0] for text in warned] == ["Step 'path'", "Step 'variable'", "Step 'folder'"]
+    assert "existence data/***.csv" in warned[0]
+    second = run()
+    assert second.named("executed") == ["path", "variable", "folder"]
+    assert second.named("reused") == ["plain"]
+    why = project.flowkit("why", "names", "path", VAULT_PASSWORD=secret)
+    files = [path for path in project.root.rglob("*") if path.is_file() and path.suffix != ".py"]
+    kept = b"".join(path.read_bytes() for path in files) + (first.out + second.out + why.out + why.err).encode()
+    assert b"***" in kept
+    assert b"hunter22" not in kept
+
+
 LIVE = """
 import time
 from pathlib import Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowkit.execution.observing.recorder import Observation
+from flowkit.records import ObservedInput
 
 _MOST = 8
 
@@ -41,6 +42,20 @@ def warn_of_network(step: str) -> str:
 def describe_unstable(names: Sequence[str]) -> str:
     """Return why a result is not to be reused, as the end of a sentence."""
     return f"{_list([repr(name) for name in names])} changed while the step ran"
+
+
+def describe_hidden(inputs: Sequence[ObservedInput]) -> str:
+    """Return why a result is not to be reused whose step read what a secret names, as the end of a sentence."""
+    return f"it reads what a secret's value names: {_list([f'{item.kind} {item.name}' for item in inputs])}"
+
+
+def warn_of_hidden(step: str, inputs: Sequence[ObservedInput]) -> str:
+    """Return the warning that a step reads what a secret names."""
+    return (
+        f"Step '{step}': {describe_hidden(inputs)}. Such a name is not kept, so nobody could tell later whether that "
+        "changed; this result will not be reused. Build the name from something that is no secret, or say "
+        "@fk.step(cache=False)."
+    )
 
 
 def _list(names: Sequence[str]) -> str:
