@@ -17,8 +17,10 @@ from flowkit.errors import IntervalError
 UTC_NAME: Final = "UTC"
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
+_WEEK = re.compile(r"(\d{4})-?W(\d{2})")
 _ZONED = re.compile(r"(?P<span>[^\[\]]*)(?:\[(?P<zone>[^\[\]]+)\])?")
 _DAY = dt.timedelta(days=1)
+_SEVEN_DAYS = dt.timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, order=True, repr=False)
@@ -78,8 +80,8 @@ class Interval:
         """Return the interval that an ISO 8601 text stands for.
 
         Args:
-            text: A day `2026-03-01`, a month `2026-03`, or `start/end` of two days or times, the end not included;
-                `[Europe/Berlin]` behind it names its time zone.
+            text: A day `2026-03-01`, an ISO week `2026-W10` (from Monday), a month `2026-03`, or `start/end` of two
+                days or times, the end not included; `[Europe/Berlin]` behind it names its time zone.
             timezone: The zone of days, and of times without one.
 
         Raises:
@@ -109,7 +111,7 @@ def _as_interval(value: object) -> Interval:
     if isinstance(value, Interval):
         return value
     if isinstance(value, dt.datetime) or not isinstance(value, (str, dt.date)):
-        raise ValueError("write a day, a month or start/end as ISO 8601 text")
+        raise ValueError("write a day, a week, a month or start/end as ISO 8601 text")
     try:
         return Interval.parse(value if isinstance(value, str) else value.isoformat())
     except IntervalError as error:
@@ -138,6 +140,10 @@ def _parse_span(text: str, zone: str) -> Interval:
     first, slash, second = text.partition("/")
     if slash:
         return Interval(_parse_bound(first, zone), _parse_bound(second, zone), zone)
+    week = _WEEK.fullmatch(text)
+    if week is not None:
+        monday = dt.date.fromisocalendar(int(week[1]), int(week[2]), 1)
+        return Interval(_midnight(monday, zone), _midnight(monday + _SEVEN_DAYS, zone), zone)
     month = _MONTH.fullmatch(text)
     if month is None:
         return Interval.of_day(dt.date.fromisoformat(text), zone)
@@ -147,6 +153,9 @@ def _parse_span(text: str, zone: str) -> Interval:
 
 
 def _parse_bound(text: str, zone: str) -> dt.datetime:
+    if _WEEK.fullmatch(text) is not None:
+        # Python takes a week for its Monday; as a bound it would not say whether the week is in or out.
+        raise ValueError(text)
     moment = dt.datetime.fromisoformat(text)
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone_of(zone))
 

@@ -358,7 +358,8 @@ class IntervalError(DefinitionError):
         return cls(
             f"{text!r} is not an interval.",
             [],
-            "write a day (2026-03-01), a month (2026-03), or start/end, without the end (2026-03-01/2026-03-08).",
+            "write a day (2026-03-01), a week (2026-W10), a month (2026-03), or start/end of two days or times, "
+            "without the end (2026-03-01/2026-03-08).",
         )
 
     @classmethod

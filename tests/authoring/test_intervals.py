@@ -47,6 +47,11 @@ def plain(interval: fk.Interval, since: dt.datetime | None = None, at: dt.date =
         ("2026-03-01", "Europe/Berlin", "2026-02-28T23:00", "2026-03-01T23:00"),
         ("2026-03-29", "Europe/Berlin", "2026-03-28T23:00", "2026-03-29T22:00"),
         ("2026-03", "UTC", "2026-03-01T00:00", "2026-04-01T00:00"),
+        ("2026-W10", "UTC", "2026-03-02T00:00", "2026-03-09T00:00"),
+        ("2026W10", "UTC", "2026-03-02T00:00", "2026-03-09T00:00"),
+        ("2026-W53", "UTC", "2026-12-28T00:00", "2027-01-04T00:00"),
+        ("2026-W13[Europe/Berlin]", "UTC", "2026-03-22T23:00", "2026-03-29T22:00"),
+        ("2026-W10-3", "UTC", "2026-03-04T00:00", "2026-03-05T00:00"),
         ("2026-12", "UTC", "2026-12-01T00:00", "2027-01-01T00:00"),
         ("2026-03-01/2026-03-08", "UTC", "2026-03-01T00:00", "2026-03-08T00:00"),
         ("2026-03-01T06:00/2026-03-01T07:00", "Europe/Berlin", "2026-03-01T05:00", "2026-03-01T06:00"),
@@ -55,7 +60,7 @@ def plain(interval: fk.Interval, since: dt.datetime | None = None, at: dt.date =
     ],
 )
 def test_texts_of_intervals(text: str, zone: str, start: str, end: str) -> None:
-    """A day, a month and two bounds are read in the zone, which is also named behind them."""
+    """A day, an ISO week, a month and two bounds are read in the zone, which is also named behind them."""
     interval = fk.Interval.parse(text, zone)
     assert (interval.start, interval.end) == (utc(start), utc(end))
     assert interval.start.tzinfo is dt.UTC
@@ -67,6 +72,11 @@ def test_texts_of_intervals(text: str, zone: str, start: str, end: str) -> None:
         "",
         "yesterday",
         "2026-13",
+        "2026-W54",
+        "2026-W00",
+        "2025-W53",
+        "2026-W10/2026-W12",
+        "2026-03/2026-05",
         "2026-02-30",
         "2026-03-02/2026-03-01",
         "2026-03-01/",
