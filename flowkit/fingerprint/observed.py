@@ -27,12 +27,13 @@ HIDDEN = "hidden"
 
 
 class ObservedKind(StrEnum):
-    """What of a name was read: a file's content, a folder's names, all below it, whether it is there, a variable."""
+    """What was read: a file's content, a folder's names, all below it, whether it is there, a link, a variable."""
 
     FILE = "file"
     LISTING = "listing"
     TREE = "tree"
     EXISTENCE = "existence"
+    LINK = "link"
     VARIABLE = "variable"
 
 
@@ -81,8 +82,17 @@ def _digest_file(path: Path, known: FileDigests | None) -> str:
 
 
 def _digest_listing(path: Path, _: FileDigests | None) -> str:
-    names = sorted(os.fsencode(name) for name in os.listdir(path))
-    return blake3(b"".join(frame_text(b"n", os.fsdecode(name)) for name in names)).hexdigest()
+    if not os.path.isdir(path):
+        return _kind_of(path)
+    with os.scandir(path) as entries:
+        names = sorted((os.fsencode(entry.name), _kind_of_entry(entry)) for entry in entries)
+    return blake3(b"".join(frame_text(kind, os.fsdecode(name)) for name, kind in names)).hexdigest()
+
+
+def _kind_of_entry(entry: os.DirEntry[str]) -> bytes:
+    """Return what an entry is, as what walks through folders tells them apart: a link in upper case."""
+    kind = b"d" if entry.is_dir() else b"f" if entry.is_file() else b"o"
+    return kind.upper() if entry.is_symlink() else kind
 
 
 def _digest_tree(path: Path, known: FileDigests | None) -> str:
@@ -91,6 +101,12 @@ def _digest_tree(path: Path, known: FileDigests | None) -> str:
 
 def _digest_existence(path: Path, _: FileDigests | None) -> str:
     return _kind_of(path)
+
+
+def _digest_link(path: Path, _: FileDigests | None) -> str:
+    if not os.path.islink(path):
+        return _kind_of(path)
+    return blake3(frame_text(b"l", os.readlink(path))).hexdigest()
 
 
 def _kind_of(path: Path) -> str:
@@ -103,4 +119,5 @@ _DIGESTS: Mapping[ObservedKind, Callable[[Path, FileDigests | None], str]] = {
     ObservedKind.LISTING: _digest_listing,
     ObservedKind.TREE: _digest_tree,
     ObservedKind.EXISTENCE: _digest_existence,
+    ObservedKind.LINK: _digest_link,
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from flowkit.execution.observing.account import Account
 from flowkit.execution.observing.recorder import RECORDER
 from flowkit.fingerprint.observed import ObservedKind
 
@@ -36,12 +37,11 @@ def _opened(path: object, mode: object, flags: int) -> None:
     if flags & os.O_ACCMODE != os.O_WRONLY and not flags & _EMPTIES:
         RECORDER.read(ObservedKind.FILE, path)
     if flags & _WRITES:
-        RECORDER.wrote(path)
+        RECORDER.write(lambda account, place: account.open_to_write(place, flags), path)
 
 
 def _listed(path: object) -> None:
-    if not isinstance(path, int):
-        RECORDER.read(ObservedKind.LISTING, "." if path is None else path)
+    RECORDER.read(ObservedKind.LISTING, "." if path is None else path)
 
 
 def _connected(database: object) -> None:
@@ -55,11 +55,15 @@ def _connected(database: object) -> None:
         RECORDER.read(ObservedKind.FILE, f"{text}-wal")
 
 
-def _started(executable: object, arguments: object, *_: object) -> None:
+def _started(executable: object, arguments: object, folder: object = None, *_: object) -> None:
     listed = [arguments] if isinstance(arguments, (str, bytes, os.PathLike)) else list(_iterable(arguments))
     program = executable or (listed[0] if listed else "")
     if isinstance(program, (str, bytes, os.PathLike)):
-        RECORDER.started_program(os.fsdecode(program), listed[1:])
+        RECORDER.started_program(os.fsdecode(program), listed[1:], folder)
+
+
+def _spawned(executable: object, arguments: object, *_: object) -> None:
+    _started(executable, arguments)
 
 
 def _contacted(socket: Any, *_: object) -> None:
@@ -72,12 +76,35 @@ def _iterable(value: Any) -> Any:
     return value if hasattr(value, "__iter__") else ()
 
 
-def _made(path: object, *_: object) -> None:
-    RECORDER.wrote(path)
+def _made(path: object, _: object, folder: object) -> None:
+    RECORDER.write(Account.make, path, folder=folder)
 
 
-def _renamed(_: object, target: object, *__: object) -> None:
-    RECORDER.wrote(target)
+def _removed(path: object, folder: object) -> None:
+    RECORDER.write(Account.remove, path, folder=folder)
+
+
+def _removed_folder(path: object, folder: object) -> None:
+    RECORDER.write(Account.remove_folder, path, folder=folder)
+
+
+def _truncated(path: object, *_: object) -> None:
+    RECORDER.write(Account.change, path)
+
+
+def _renamed(source: object, target: object, folder: object, target_folder: object) -> None:
+    RECORDER.write_from(Account.rename, (source, folder), (target, target_folder))
+
+
+def _linked(source: object, target: object, folder: object, target_folder: object) -> None:
+    RECORDER.write_from(Account.link, (source, folder), (target, target_folder))
+
+
+def _pointed(source: Any, target: Any, folder: object) -> None:
+    # What a symbolic link says is relative to the folder that it lies in.
+    if isinstance(target, (str, bytes, os.PathLike)):
+        inside = os.path.join(os.path.dirname(os.fsdecode(target)), os.fsdecode(source))
+        RECORDER.write_from(Account.link, (inside, folder), (target, folder))
 
 
 _HANDLERS: dict[str, Callable[..., None]] = {
@@ -86,15 +113,15 @@ _HANDLERS: dict[str, Callable[..., None]] = {
     "os.scandir": _listed,
     "sqlite3.connect": _connected,
     "subprocess.Popen": _started,
-    "os.posix_spawn": _started,
+    "os.posix_spawn": _spawned,
     "socket.connect": _contacted,
     "socket.sendto": _contacted,
     "os.mkdir": _made,
-    "os.remove": _made,
-    "os.rmdir": _made,
-    "os.truncate": _made,
+    "os.remove": _removed,
+    "os.rmdir": _removed_folder,
+    "os.truncate": _truncated,
     "os.rename": _renamed,
-    "os.link": _renamed,
-    "os.symlink": _renamed,
+    "os.link": _linked,
+    "os.symlink": _pointed,
 }
 """By the name of an audit event, what takes its arguments."""

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_ARCHIVE = f"python{sys.version_info.major}{sys.version_info.minor}.zip"
 _NEVER = ("/proc", "/sys", "/dev")
 _SYSTEM = ("/etc", "/usr/share", "/usr/lib", "/usr/local/share", "/lib", "/lib64", "/bin", "/sbin", "/var/lib", "/run")
 
@@ -38,7 +39,7 @@ class Boundaries:
             return False
         if _is_below(path, _INSTALLATION):
             return False
-        if _is_below(path, (tempfile.gettempdir(),)) and _is_younger(path, started_ns):
+        if _is_below(path, (tempfile.gettempdir(),)) and is_younger(path, started_ns):
             return False
         if direct or _is_below(path, (self.root,)):
             return True
@@ -48,6 +49,8 @@ class Boundaries:
 def _installation() -> tuple[str, ...]:
     paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib", "data")}
     paths |= {*site.getsitepackages(), site.getusersitepackages()}
+    # The standard library may come as an archive, which is looked for whether it is there or not.
+    paths |= {path for path in sys.path if os.path.basename(path) == _ARCHIVE}
     if sys.prefix != sys.base_prefix:
         paths.add(sys.prefix)
     # The root of a system's own installation holds everything else as well.
@@ -68,7 +71,8 @@ def _is_module(path: str) -> bool:
     return any(getattr(module, "__file__", None) == path for module in list(sys.modules.values()))
 
 
-def _is_younger(path: str, started_ns: int) -> bool:
+def is_younger(path: str, started_ns: int) -> bool:
+    """Whether a path was made or changed since a time."""
     try:
         return os.lstat(path).st_ctime_ns >= started_ns
     except OSError:

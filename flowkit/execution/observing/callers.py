@@ -6,15 +6,25 @@ import functools
 import os
 import sys
 import sysconfig
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 
 _FLOWKIT = str(Path(__file__).parents[2]) + os.sep
 _OBSERVING = str(Path(__file__).parent) + os.sep
 _IMPORT = ("<frozen importlib", "<frozen zipimport")
 _INSTALLED = ("site-packages", "dist-packages")
+_MACHINERY = frozenset(
+    {
+        *("encodings", "linecache", "locale", "mimetypes", "site", "ssl", "sysconfig", "zipimport", "zoneinfo"),
+        *("importlib_metadata", "pip", "pkg_resources", "setuptools"),
+    }
+)
+"""Modules that look through the installation for their own sake, as an import does."""
+_RESOURCES = ("importlib.resources", "importlib_resources", "pkgutil")
+"""Modules that give a package's files: what they open is an input, what else they look at is not."""
 
 
 class Owner(Enum):
@@ -35,12 +45,14 @@ class Caller:
     Attributes:
         own: Whether the project's own code is on the way at all; it is not in threads that a library has for itself.
         direct: Whether the project's own code did, at most through the standard library.
+        finding: Whether a module of the standard library, looking for a package's files, did.
         through: Names of the standard library's functions in between, innermost first.
         cached: `module:qualified name` of the project's functions on the way that keep their results by `lru_cache`.
     """
 
     own: bool
     direct: bool
+    finding: bool
     through: tuple[str, ...]
     cached: tuple[str, ...]
 
@@ -51,10 +63,12 @@ def find_caller(frame: FrameType | None) -> Caller | None:
     That is what an import reads, and what flowkit itself does.
     """
     direct: bool | None = None
-    own = False
+    own = finding = False
+    outermost: FrameType | None = None
     through: list[str] = []
     cached: list[str] = []
     while frame is not None:
+        outermost = frame
         owner = _owner_of(frame)
         if owner is Owner.FLOWKIT:
             if direct is None:
@@ -66,15 +80,16 @@ def find_caller(frame: FrameType | None) -> Caller | None:
         elif owner is Owner.STDLIB:
             if direct is None:
                 through.append(frame.f_code.co_name)
+                finding = finding or _module_of(frame).startswith(_RESOURCES)
         elif owner is Owner.PROJECT:
             direct, own = True if direct is None else direct, True
-            name = _cached_name(frame)
-            if name is not None:
-                cached.append(name)
+            cached += _cached_names(frame)
         elif owner is Owner.LIBRARY:
             direct = False if direct is None else direct
         frame = frame.f_back
-    return Caller(own, bool(direct), tuple(through), tuple(cached))
+    if direct is None and outermost is not None:
+        direct = _is_pool_thread(outermost, through)
+    return Caller(own, bool(direct), finding, tuple(through), tuple(cached))
 
 
 CALLING = "_call_in_one_process"
@@ -82,8 +97,11 @@ CALLING = "_call_in_one_process"
 
 
 def _owner_of(frame: FrameType) -> Owner:
-    if frame.f_globals.get("__name__") == "__main__":
+    module = _module_of(frame)
+    if module == "__main__":
         return Owner.PROJECT
+    if module.partition(".")[0] in _MACHINERY or module.startswith("importlib.metadata"):
+        return Owner.IMPORT
     return _owner_of_file(frame.f_code.co_filename)
 
 
@@ -108,13 +126,52 @@ def _stdlib_folders() -> tuple[str, ...]:
     return tuple(path + os.sep for path in paths if path)
 
 
-def _cached_name(frame: FrameType) -> str | None:
-    """Return the name of the function of `frame` where its module holds it behind a cache of `functools`."""
-    code = frame.f_code
-    found: object = sys.modules.get(str(frame.f_globals.get("__name__")))
+def _module_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__"))
+
+
+def _is_pool_thread(outermost: FrameType, through: Collection[str]) -> bool:
+    """Whether the standard library alone runs in a thread: then a pool runs a function that it was handed as it is.
+
+    The threads by which pools of processes manage themselves hand nothing over.
+    """
+    if _module_of(outermost) != "threading":
+        return False
+    return "_worker" in through or "worker" in through or _TARGET.issuperset(list(through)[-2:])
+
+
+_TARGET = frozenset({"_bootstrap", "_bootstrap_inner"})
+
+
+def is_projects(function: object) -> bool:
+    """Whether a function is the project's own."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return False
+    return getattr(function, "__module__", None) == "__main__" or _owner_of_file(code.co_filename) is Owner.PROJECT
+
+
+def _cached_names(frame: FrameType) -> Iterator[str]:
+    """Yield the names, of the function of `frame` and of caches of `functools` around it, if there are any.
+
+    Its own name may stand for the cache, as below a decorator; or its module, or that of its caller, holds the cache
+    under another one, as `rates = functools.cache(_rates)` does. Fingerprints name either.
+    """
+    code, module = frame.f_code, _module_of(frame)
+    found: object = sys.modules.get(module)
     for name in code.co_qualname.split("."):
         found = getattr(found, name, None)
-    wrapped = getattr(found, "__wrapped__", None)
-    if isinstance(found, functools._lru_cache_wrapper) and getattr(wrapped, "__code__", None) is code:
-        return f"{frame.f_globals.get('__name__')}:{code.co_qualname}"
-    return None
+    aliases = [
+        f"{_module_of(outer)}:{name}"
+        for outer in (frame, frame.f_back)
+        if outer is not None
+        for name, value in list(outer.f_globals.items())
+        if _is_cache_around(value, code)
+    ]
+    if aliases or _is_cache_around(found, code):
+        yield f"{module}:{code.co_qualname}"
+        yield from aliases
+
+
+def _is_cache_around(value: object, code: CodeType) -> bool:
+    return type(value) is functools._lru_cache_wrapper and getattr(value.__wrapped__, "__code__", None) is code

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from flowkit.execution.observing.recorder import RECORDER
 from flowkit.fingerprint.observed import ObservedKind
@@ -105,9 +106,9 @@ def _paths_in(source: Any) -> Iterator[str]:
     elif isinstance(source, (str, os.PathLike)):
         text = os.fspath(source)
         if isinstance(text, str) and text.startswith("file://"):
-            text = text.removeprefix("file://")
+            text = unquote(urlsplit(text).path)
         if isinstance(text, str) and "://" not in text and "\n" not in text:
-            yield text
+            yield text if os.path.lexists(text) else os.path.expanduser(text)
 
 
 def _before_pattern(path: str) -> str:

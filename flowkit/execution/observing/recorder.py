@@ -6,20 +6,20 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from flowkit.execution.observing.account import Account, Noted
 from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.callers import Caller, find_caller
+from flowkit.execution.observing.kept import KeptReads
+from flowkit.execution.observing.places import absolute_place
 from flowkit.execution.process_tree import MARK
 from flowkit.fingerprint.observed import ObservedDigests, ObservedKind, name_of
 from flowkit.fingerprint.stamps import stamp_path
-from flowkit.records import Digest, ObservedInput, Stamp
-
-Noted = tuple[ObservedKind, str]
-"""A kind and a name."""
+from flowkit.records import ObservedInput
 
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
 _USUAL = frozenset(
@@ -50,30 +50,14 @@ class Observation:
     connected: bool = False
 
 
-@dataclass(slots=True)
-class _Account:
-    """What is known of one step while it runs."""
-
-    boundaries: Boundaries
-    declared: tuple[str, ...]
-    variables: Collection[str]
-    reaches: Collection[str]
-    started_ns: int
-    values: dict[Noted, str] = field(default_factory=dict)
-    stamps: dict[Noted, Stamp | Digest | None] = field(default_factory=dict)
-    written: set[str] = field(default_factory=set)
-    programs: dict[str, None] = field(default_factory=dict)
-    connected: bool = False
-
-
 class Recorder:
     """The one place that the watches of this process report to."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._accounts: list[_Account] = []
+        self._accounts: list[Account] = []
         self._busy: set[int] = set()
-        self._cached: dict[str, dict[Noted, None]] = {}
+        self._kept = KeptReads()
 
     @property
     def active(self) -> bool:
@@ -99,50 +83,89 @@ class Recorder:
         """
         observation = Observation()
         places = tuple(os.path.abspath(path) for path in declared)
-        account = _Account(boundaries, places, variables, reaches, time.time_ns())
+        account = Account(boundaries, places, variables, reaches, time.time_ns())
+        digests = ObservedDigests(Path(boundaries.root))
         with self._lock:
+            self._kept.refresh(reaches, digests.digest)
             self._accounts.append(account)
             try:
                 yield observation
             finally:
                 self._accounts.remove(account)
+            self._kept.settle(digests.digest)
             self._conclude(account, observation)
 
     # -- what the watches tell ---------------------------------------------------------------------------------------
 
-    def read(self, kind: ObservedKind, path: object, *, only_direct: bool = False) -> None:
-        """Take note that a path is about to be read."""
+    def read(
+        self,
+        kind: ObservedKind,
+        path: object,
+        *,
+        only_direct: bool = False,
+        follows: bool = False,
+        folder: object = None,
+    ) -> None:
+        """Take note that a path is about to be read.
+
+        Args:
+            kind: What of it.
+            path: As it was given.
+            only_direct: Whether this is nothing where a library does it.
+            follows: Whether a link is read, which counts in the project even where a path is only made plain.
+            folder: What a relative path is relative to, if not to the working directory.
+        """
         with self._attending() as account:
             if account is None:
                 return
             caller = find_caller(sys._getframe(2))
-            place = _absolute(path)
-            if caller is None or place is None or (only_direct and not caller.direct):
+            if caller is None or (only_direct and not caller.direct):
+                return
+            if not _REMOVING.isdisjoint(caller.through) or (caller.finding and kind is not ObservedKind.FILE):
+                return
+            place = absolute_place(path, folder)
+            if place is None:
                 return
             if only_direct and not _MAKING.isdisjoint(caller.through):
-                return
+                if not follows or not place.startswith(account.boundaries.root + os.sep):
+                    return
+            elif kind is ObservedKind.LINK and not follows and not _LINKS.issuperset(caller.through):
+                kind = ObservedKind.EXISTENCE
             self._note(account, kind, place, caller)
 
-    def wrote(self, path: object) -> None:
-        """Take note that a path is about to be written: what the step reads back is its own."""
+    def write(self, how: Callable[[Account, str], None], path: object, *, folder: object = None) -> None:
+        """Take note, in a way of the account's, that a path is about to be written, made or removed."""
         with self._attending() as account:
-            place = _absolute(path)
+            place = absolute_place(path, folder) if account is not None else None
             if account is not None and place is not None:
-                account.written.add(place)
+                how(account, place)
+
+    def write_from(
+        self,
+        how: Callable[[Account, str, str], None],
+        source: tuple[object, object],
+        target: tuple[object, object],
+    ) -> None:
+        """Take note that a path is about to be moved or linked; each is given with the folder it is relative to."""
+        with self._attending() as account:
+            if account is not None:
+                places = absolute_place(*source), absolute_place(*target)
+                if places[0] is not None and places[1] is not None:
+                    how(account, places[0], places[1])
 
     def read_variable(self, name: str) -> None:
         """Take note that an environment variable was asked for."""
         with self._attending() as account:
-            if account is None or name == MARK or name in account.variables or f"${name}" in account.written:
-                return
-            caller = find_caller(sys._getframe(2))
-            if caller is None or not caller.direct:
+            caller = find_caller(sys._getframe(2)) if account is not None and name != MARK else None
+            if account is None or caller is None or not caller.direct:
                 return
             if (name in _USUAL or name.startswith(_USUAL_PREFIXES)) and not _PLAIN_ACCESS.issuperset(caller.through):
                 return
             noted = (ObservedKind.VARIABLE, name)
-            account.values.setdefault(noted, ObservedDigests(Path(account.boundaries.root)).digest(*noted))
-            self._keep_for_later(caller, noted)
+            look = account.look(*noted)
+            if not account.is_own(*noted):
+                account.looks.setdefault(noted, look)
+            self._kept.keep(caller.cached, noted, look)
 
     def wrote_variable(self, name: str) -> None:
         """Take note that the step set an environment variable."""
@@ -150,17 +173,20 @@ class Recorder:
             if account is not None:
                 account.written.add(f"${name}")
 
-    def started_program(self, program: str, arguments: Iterable[object]) -> None:
-        """Take note of a program that the project's own code starts, and of the files that it is given."""
+    def started_program(self, program: str, arguments: Iterable[object], folder: object = None) -> None:
+        """Take note of a program that the project's own code starts in a folder, and of the files that it is given."""
         with self._attending() as account:
             caller = find_caller(sys._getframe(2)) if account is not None else None
             if account is None or caller is None or not caller.direct:
                 return
             account.programs[program] = None
+            place = absolute_place(program, folder) if os.sep in program else None
+            if place is not None and place.startswith(account.boundaries.root + os.sep):
+                self._note(account, ObservedKind.FILE, place, caller)
             for argument in arguments:
-                place = _absolute(argument)
-                if place is not None and os.path.isfile(place):
-                    self._note(account, ObservedKind.FILE, place, caller)
+                given = None if isinstance(argument, int) else absolute_place(argument, folder)
+                if given is not None and os.path.isfile(given):
+                    self._note(account, ObservedKind.FILE, given, caller)
 
     def connected(self) -> None:
         """Take note that a connection is about to be opened over a network."""
@@ -172,7 +198,13 @@ class Recorder:
     # -- the rest ----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _attending(self) -> Iterator[_Account | None]:
+    def deaf(self) -> Iterator[None]:
+        """Take no note of what this thread does meanwhile."""
+        with self._attending():
+            yield
+
+    @contextmanager
+    def _attending(self) -> Iterator[Account | None]:
         """Yield the account of the step that runs; None inside of another note, so that no note causes notes."""
         me = threading.get_ident()
         if not self._accounts or me in self._busy:
@@ -184,70 +216,52 @@ class Recorder:
         finally:
             self._busy.discard(me)
 
-    def _note(self, account: _Account, kind: ObservedKind, place: str, caller: Caller) -> None:
-        if place in account.written or _is_declared(place, account.declared):
-            return
-        if not account.boundaries.admit(place, direct=caller.direct, started_ns=account.started_ns):
-            return
-        noted = (kind, name_of(place, account.boundaries.root))
-        self._keep_for_later(caller, noted)
-        if noted not in account.values and noted not in account.stamps:
-            _take(account, noted, Path(place))
+    def _note(self, account: Account, kind: ObservedKind, place: str, caller: Caller) -> None:
+        look = account.note(kind, place, direct=caller.direct)
+        if look is not None:
+            self._kept.keep(caller.cached, (kind, place), look)
 
-    def _keep_for_later(self, caller: Caller, noted: Noted) -> None:
-        for function in caller.cached:
-            self._cached.setdefault(function, {})[noted] = None
-
-    def _conclude(self, account: _Account, observation: Observation) -> None:
+    def _conclude(self, account: Account, observation: Observation) -> None:
         root = Path(account.boundaries.root)
-        for function in account.reaches:
-            for noted in self._cached.get(function, ()):
-                if noted not in account.values and noted not in account.stamps:
-                    _take(account, noted, root / noted[1])
         digests = ObservedDigests(root)
-        unstable = []
-        values: dict[Noted, str] = dict(account.values)
-        for noted, stamp in account.stamps.items():
-            values[noted] = digests.digest(*noted)
-            if stamp_path(root / noted[1]) != stamp:
-                unstable.append(noted[1])
-        content = {name for kind, name in values if kind is not ObservedKind.EXISTENCE}
-        kept = sorted(
-            (kind.value, name, value)
-            for (kind, name), value in values.items()
-            if kind is not ObservedKind.EXISTENCE or name not in content
-        )
-        observation.inputs = tuple(ObservedInput(*item) for item in kept)
+        values: dict[Noted, str] = {}
+        unstable: dict[str, None] = {}
+        for (kind, name), look in account.looks.items():
+            values[kind, name] = look.digest or digests.digest(kind, name)
+            if look.stamp is not None and stamp_path(root / name) != look.stamp:
+                unstable[name] = None
+        for (kind, place), before in self._kept.of(account.reaches):
+            if kind is not ObservedKind.VARIABLE and place in account.written:
+                continue
+            name = place if kind is ObservedKind.VARIABLE else name_of(place, account.boundaries.root)
+            if before != (values.get((kind, name)) or digests.digest(kind, name)):
+                unstable[name] = None
+            if not account.is_own(kind, place):
+                values.setdefault((kind, name), before)
+        observation.inputs = tuple(ObservedInput(*item) for item in sorted(_inputs_in(values, account)))
         observation.unstable = tuple(unstable)
         observation.programs = tuple(account.programs)
         observation.connected = account.connected
 
 
-def _take(account: _Account, noted: Noted, place: Path) -> None:
-    """Note a name: content is digested at the end, and what is quickly told is told now, as the step saw it."""
-    kind, name = noted
-    if (kind is ObservedKind.FILE and place.is_file()) or (kind is ObservedKind.TREE and place.exists()):
-        account.stamps[noted] = stamp_path(place)
-    else:
-        account.values[noted] = ObservedDigests(Path(account.boundaries.root)).digest(kind, name)
+def _inputs_in(values: Mapping[Noted, str], account: Account) -> Iterator[tuple[str, str, str]]:
+    """Yield what counts: that something is there does not, where its content does, or the step made it after a look."""
+    root = account.boundaries.root
+    content = {name for kind, name in values if kind in _CONTENT}
+    for (kind, name), value in values.items():
+        place = os.path.normpath(os.path.join(root, name))
+        made = place in account.written and os.path.lexists(place)
+        if kind is not ObservedKind.EXISTENCE or not (name in content or made):
+            yield kind.value, name, value
 
 
+_CONTENT = frozenset({ObservedKind.FILE, ObservedKind.LISTING, ObservedKind.TREE})
+_LINKS = frozenset({"is_symlink", "islink", "lexists", "lstat", "stat"})
+"""Functions of the standard library that ask about a link itself."""
 _MAKING = frozenset({"makedirs", "mkdir", "realpath", "_joinrealpath", "resolve"})
 """Functions of the standard library that look before they make a folder, or follow links: their looks are no input."""
-
-
-def _absolute(path: object) -> str | None:
-    if isinstance(path, (str, bytes, os.PathLike)):
-        try:
-            return os.path.abspath(os.fsdecode(path))
-        except (TypeError, ValueError):
-            return None
-    return None
-
-
-def _is_declared(place: str, declared: Iterable[str]) -> bool:
-    return any(place == path or place.startswith(path + os.sep) for path in declared)
-
+_REMOVING = frozenset({"rmtree", "_rmtree_safe_fd", "_rmtree_unsafe"})
+"""Functions of the standard library that look for what they are to remove."""
 
 RECORDER = Recorder()
 """This process's recorder."""

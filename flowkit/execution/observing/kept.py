@@ -1,0 +1,73 @@
+"""What functions behind `functools.lru_cache` and `cache` have read: later nodes of the process use it unread.
+
+What such a function read counts, as it was when it was read, for every later node whose code reaches the function. If
+it has changed by the time such a node begins, the caches are emptied, so that the node sees what its key says.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+
+from flowkit.execution.observing.account import Look
+from flowkit.execution.observing.callers import is_projects
+from flowkit.fingerprint.observed import ObservedKind
+from flowkit.fingerprint.stamps import stamp_path
+
+Kept = tuple[ObservedKind, str]
+"""A kind and an absolute path, or the name of an environment variable."""
+Digest = Callable[[ObservedKind, str], str]
+
+_SEVERAL = "several"
+"""Instead of a digest: it has been read in more than one state, or nobody knows in which."""
+
+
+class KeptReads:
+    """What has been read by functions that keep their results, by name of function."""
+
+    def __init__(self) -> None:
+        self._looks: dict[str, dict[Kept, Look]] = {}
+
+    def keep(self, functions: Iterable[str], kept: Kept, look: Look) -> None:
+        """Keep what was read while these functions were on the way."""
+        for function in functions:
+            known = self._looks.setdefault(function, {}).setdefault(kept, look)
+            if known is not look and not known.is_like(look):
+                self._looks[function][kept] = Look(digest=_SEVERAL)
+
+    def settle(self, digest: Digest) -> None:
+        """Digest what has been kept by its stamp alone, at the end of the node that read it."""
+        for looks in self._looks.values():
+            for (kind, name), look in looks.items():
+                if look.digest is None:
+                    same = stamp_path(Path(name)) == look.stamp
+                    look.digest = digest(kind, name) if same else _SEVERAL
+
+    def of(self, functions: Collection[str]) -> Iterator[tuple[Kept, str]]:
+        """Yield what these functions may have kept, with its digest when it was read."""
+        for function in functions:
+            for kept, look in self._looks.get(function, {}).items():
+                yield kept, look.digest or _SEVERAL
+
+    def refresh(self, functions: Collection[str], digest: Digest) -> None:
+        """Empty the caches of the project's functions where something that these have read is not as it was."""
+        looks = [item for function in functions for item in self._looks.get(function, {}).items()]
+        if not all(_is_as_it_was(kept, look, digest) for kept, look in looks):
+            # One cache may hold what another one gave, so that all are emptied.
+            _empty_caches()
+            self._looks.clear()
+
+
+def _is_as_it_was(kept: Kept, look: Look, digest: Digest) -> bool:
+    kind, name = kept
+    if look.stamp is not None and look.digest != _SEVERAL and stamp_path(Path(name)) == look.stamp:
+        return True
+    return look.digest is not None and look.digest == digest(kind, name)
+
+
+def _empty_caches() -> None:
+    for found in gc.get_objects():
+        if type(found) is functools._lru_cache_wrapper and is_projects(found.__wrapped__):
+            found.cache_clear()
