@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.server
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -245,6 +247,43 @@ APPEARANCES: dict[str, tuple[str, Callable[[Path], object]]] = {
         'return "yes" if os.path.isfile("data/x.txt") else "no"',
         lambda root: (root / "data" / "x.txt").unlink(),
     ),
+    "a name in a folder that the step would have made": (
+        'Path("data").mkdir(exist_ok=True)\n    return str(sorted(os.listdir("data")))',
+        lambda root: (root / "data" / "z.txt").touch(),
+    ),
+    "what is in a file that the step failed to make": (
+        'try:\n        open("data/x.txt", "x")\n    except OSError:\n        pass\n'
+        '    return Path("data/x.txt").read_text()',
+        lambda root: (root / "data" / "x.txt").write_text("2"),
+    ),
+    "what a link leads to that the step made": (
+        'Path("cur").unlink(missing_ok=True)\n    os.symlink("data/x.txt", "cur")\n    return open("cur").read()',
+        lambda root: (root / "data" / "x.txt").write_text("2"),
+    ),
+    "a file of the name of a variable": (
+        'return os.environ.get("FLAG", "") + str(os.path.exists("FLAG"))',
+        lambda root: (root / "FLAG").touch(),
+    ),
+    "a folder in the place of a file": (
+        'return str(sorted(folder for folder, _, _ in os.walk("data")))',
+        lambda root: ((root / "data" / "x.txt").unlink(), (root / "data" / "x.txt").mkdir()),
+    ),
+    "a file that a pool looks for": (
+        'return str(list(ThreadPoolExecutor(1).map(os.path.exists, ["data/flag"])))',
+        lambda root: (root / "data" / "flag").touch(),
+    ),
+    "a file below an open folder": (
+        'return str(os.read(os.open("x.txt", os.O_RDONLY, dir_fd=os.open("data", os.O_RDONLY)), 9))',
+        lambda root: (root / "data" / "x.txt").write_text("2"),
+    ),
+    "a file that a program finds where it starts": (
+        'return subprocess.check_output(["cat", "x.txt"], cwd="data", text=True)',
+        lambda root: (root / "data" / "x.txt").write_text("2"),
+    ),
+    "a link in the place of a file": (
+        'return str(Path("data/x.txt").is_symlink())',
+        lambda root: ((root / "data" / "x.txt").unlink(), (root / "data" / "x.txt").symlink_to("sub/y.txt")),
+    ),
 }
 
 
@@ -311,6 +350,11 @@ QUIET = {
         "        return str(pool.map(abs, [-1]))"
     ),
     "joblib": "import joblib\n    return str(joblib.Parallel(2)(joblib.delayed(abs)(i) for i in range(3)))",
+    "what it looks for and then writes": (
+        'out = Path("out.txt")\n    if out.exists():\n        out.unlink()\n    out.write_text("x")\n'
+        "    return out.read_text()"
+    ),
+    "what is known of packages": 'import importlib.metadata\n    return importlib.metadata.version("click")',
     "the home folder": "return str(Path.home().name is not None)",
     "resolving": 'return str(Path("data/x.txt").resolve().name)',
 }
@@ -373,6 +417,36 @@ def test_a_file_that_changes_while_the_step_runs_is_not_trusted(tmp_path: Path) 
 
     assert "changed while the step ran" in run.json["warnings"][0]
     assert "reads" in project.run().named("executed")
+
+
+RENAMED = HELPERS.replace("@functools.lru_cache\ndef cached(", "def _cached(") + "cached = functools.cache(_cached)\n"
+WARM = """
+from pathlib import Path
+import flowkit as fk
+from pipelines.watched import watched
+
+with fk.Session(inline=True) as session:
+    for text in ("old", "new"):
+        Path("data/x.txt").write_text(text)
+        run = session.run(watched)
+        print(run["reads"].outcome, run["reads"].value())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "helpers",
+    [HELPERS, RENAMED],
+    ids=["decorated", "under another name"],
+)
+def test_a_warm_process_never_gives_what_was_kept_for_what_is_there_now(tmp_path: Path, helpers: str) -> None:
+    """A file changes in a session that a function behind a cache has read: the step sees the new one."""
+    project = Watched.make_reading(tmp_path / "p", "return cached()", helpers)
+
+    done = subprocess.run([sys.executable, "-c", WARM], cwd=project.root, capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["executed", "old", "executed", "new"]
+    assert project.run().named("executed") == []
 
 
 RECALLING = "def beside(n: int) -> str:\n    return cached()"
