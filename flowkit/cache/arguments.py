@@ -85,17 +85,16 @@ def _encode_artifact(artifact: Artifact, code: ArgumentCode | None) -> bytes:
     return encode_artifact(artifact.digest, [(name, digest) for name, digest in digests if digest is not None])
 
 
-def artifacts_in(value: Any, resolve: Resolve) -> list[Artifact]:
-    """Return every artifact that an argument names, files included, in order."""
-    found: list[Artifact | None] = []
+def artifacts_in(value: Any, resolve: Resolve) -> list[tuple[Artifact, str | None]]:
+    """Return every artifact that an argument names, in order, and the node that gave it; files come from none."""
+    found: list[tuple[Artifact | None, str | None]] = []
     for leaf in leaves_of(value):
         if isinstance(leaf, (FileInput, StoredConstant)):
-            found.append(leaf.artifact)
-        elif isinstance(leaf, Gather):
-            found.extend(resolve(ref) for ref in leaf.refs)
+            found.append((leaf.artifact, None))
         else:
-            found.append(resolve(leaf))
-    return [artifact for artifact in found if artifact is not None]
+            refs = leaf.refs if isinstance(leaf, Gather) else (leaf,)
+            found.extend((resolve(ref), ref.node) for ref in refs)
+    return [(artifact, producer) for artifact, producer in found if artifact is not None]
 
 
 def show_argument(value: Any) -> str:

@@ -51,8 +51,8 @@ def lineage(what: str, direction: str, limit: int, env: str | None, store: Path 
     with open_store(env, store) as view:
         found = find_what(view, what)
         digest = found.artifact.digest
-        up = ancestors(view.reader, digest, limit) if direction != "down" else ()
-        down = descendants(view.reader, digest, limit) if direction != "up" else ()
+        up = ancestors(view.reader, digest, limit, given_by=found.given_by) if direction != "down" else ()
+        down = descendants(view.reader, digest, limit, given_by=found.given_by) if direction != "up" else ()
         parameters = {(row.run, row.node): _parameters(view, row) for row in (*up, *down)}
     if as_json:
         rows = [("upstream", row) for row in up] + [("downstream", row) for row in down]

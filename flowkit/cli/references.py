@@ -31,6 +31,11 @@ class Named:
     run: str | None = None
     node: str | None = None
 
+    @property
+    def given_by(self) -> tuple[str, str] | None:
+        """The run and the node, where a node was named."""
+        return (self.run, self.node) if self.run is not None and self.node is not None else None
+
 
 def find_what(view: StoreView, text: str) -> Named:
     """Return the artifact that `text` means.

@@ -65,12 +65,18 @@ class BoundNode:
 
 @dataclass(frozen=True, slots=True)
 class KeyedNode:
-    """A node whose inputs are all known, with its key."""
+    """A node whose inputs are all known, with its key.
+
+    Attributes:
+        inputs: (parameter, artifact) for every artifact that the arguments name.
+        producers: The node that gave each of them; None for files and constants.
+    """
 
     bound: BoundNode
     current: Current
     key: Digest
     inputs: tuple[tuple[str, Artifact], ...]
+    producers: tuple[str | None, ...]
 
     @property
     def name(self) -> str:
@@ -142,10 +148,18 @@ class KeyMaker:
             if not parameter.untracked
         ]
         whole = KeyParts(prepared.step.name, prepared.code.digest, prepared.environment.digest, tuple(parts))
-        inputs = tuple(
-            (name, artifact) for name, value in bound.arguments.items() for artifact in artifacts_in(value, resolve)
+        taken = [
+            (name, artifact, producer)
+            for name, value in bound.arguments.items()
+            for artifact, producer in artifacts_in(value, resolve)
+        ]
+        return KeyedNode(
+            bound,
+            Current(whole, prepared.code, prepared.environment),
+            compute_cache_key(whole),
+            tuple((name, artifact) for name, artifact, _ in taken),
+            tuple(producer for _, _, producer in taken),
         )
-        return KeyedNode(bound, Current(whole, prepared.code, prepared.environment), compute_cache_key(whole), inputs)
 
     def _bind(self, node: Node) -> BoundNode:
         step = node.step

@@ -90,6 +90,7 @@ def _execution(ending: Ending) -> Execution | None:
             and (result is None or result.uncached is None)
         ),
         created=adopted.created if adopted is not None else None,
+        producers=keyed.producers,
     )
 
 

@@ -1,15 +1,20 @@
 """Follows artifacts through executions: what made this, and what was made from it.
 
-Equal bytes come from unrelated places (a `0`, an empty list), so content alone would tie everything to everything. An
-execution is taken to have used another's output only if both belong to one run: the other executed in it, or was
-reused in it. Only where no run ties them, as for a model promoted long before, the newest maker of the content counts.
+Equal bytes come from unrelated places (a `0`, an empty list), so content alone would tie everything to everything.
+The execution that gave an input is recorded with it, and followed. Where that is not known, of files and in stores of
+older versions, an execution is taken to have used another's output only if both belong to one run: the other executed
+in it, or was reused in it. Only where no run ties them does the newest maker of the content count.
+
+A node that was reused in a run took there what the node of its recorded maker's place gave, which may have executed
+anew and given equal bytes.
 """
 
 # ruff: noqa: S608  (queries are put together from the constants of this module only)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from flowkit.lineage.reader import Reader
@@ -29,11 +34,19 @@ _IN_ONE_RUN = f"""(
             )
         )"""
 
-_MAKERS = f"""
-    WITH RECURSIVE found (id) AS (
-        SELECT o.execution FROM artifact AS a JOIN output AS o ON o.artifact = a.id WHERE substr(a.digest, 1, 12) = ?
-        UNION
-        SELECT coalesce(
+_TOGETHER = f"""EXISTS (
+            SELECT 1 FROM node AS n
+            WHERE n.execution = user.id AND n.outcome = {REUSED} AND (
+                n.run = maker.run
+                OR EXISTS (
+                    SELECT 1 FROM node AS m
+                    WHERE m.execution = maker.id AND m.run = n.run AND m.outcome = {REUSED}
+                )
+            )
+        )"""
+
+_MAKER = f"""coalesce(
+            i.maker,
             (
                 SELECT o.execution FROM output AS o JOIN execution AS maker ON maker.id = o.execution
                 WHERE o.artifact = i.artifact AND maker.id <> user.id AND {_IN_ONE_RUN}
@@ -44,7 +57,39 @@ _MAKERS = f"""
                 WHERE o.artifact = i.artifact AND o.execution < user.id
                 ORDER BY o.execution DESC LIMIT 1
             )
-        )
+        )"""
+
+_TAKEN = f"""
+        JOIN output AS o ON o.execution = maker.id
+        JOIN input AS i ON i.artifact = o.artifact
+        JOIN execution AS user ON user.id = i.execution
+        WHERE (
+            i.maker = maker.id
+            OR (i.maker IS NULL AND ({_IN_ONE_RUN} OR {_TOGETHER}))
+            OR (
+                (SELECT x.pipeline_node FROM execution AS x WHERE x.id = i.maker) = maker.pipeline_node
+                AND {_TOGETHER}
+            )
+        )"""
+
+_FIRST_MAKERS = """
+    SELECT o.execution FROM artifact AS a JOIN output AS o ON o.artifact = a.id WHERE substr(a.digest, 1, 12) = ?
+    ORDER BY o.execution LIMIT ?"""
+
+_FIRST_USERS = """
+    SELECT DISTINCT i.execution FROM artifact AS a JOIN input AS i ON i.artifact = a.id
+    WHERE substr(a.digest, 1, 12) = ? ORDER BY i.execution LIMIT ?"""
+
+_FIRST_USERS_OF_ONE = f"""
+    SELECT DISTINCT user.id FROM execution AS maker {_TAKEN}
+        AND maker.id = ? AND o.artifact = (SELECT a.id FROM artifact AS a WHERE substr(a.digest, 1, 12) = ?)
+    ORDER BY user.id LIMIT ?"""
+
+_MAKERS = f"""
+    WITH RECURSIVE found (id) AS (
+        SELECT value FROM json_each(?)
+        UNION
+        SELECT {_MAKER}
         FROM found
         JOIN execution AS user ON user.id = found.id
         JOIN input AS i ON i.execution = user.id
@@ -54,18 +99,26 @@ _MAKERS = f"""
 
 _USERS = f"""
     WITH RECURSIVE found (id) AS (
-        SELECT i.execution FROM artifact AS a JOIN input AS i ON i.artifact = a.id WHERE substr(a.digest, 1, 12) = ?
+        SELECT value FROM json_each(?)
         UNION
-        SELECT i.execution
-        FROM found
-        JOIN execution AS maker ON maker.id = found.id
-        JOIN output AS o ON o.execution = maker.id
-        JOIN input AS i ON i.artifact = o.artifact
-        JOIN execution AS user ON user.id = i.execution
-        WHERE {_IN_ONE_RUN}
+        SELECT user.id FROM found JOIN execution AS maker ON maker.id = found.id {_TAKEN}
         LIMIT ?
     )
     SELECT id FROM found"""
+
+_EDGES_UP = f"""
+    SELECT user.id, {_MAKER}
+    FROM execution AS user JOIN input AS i ON i.execution = user.id
+    WHERE user.id IN ({{values}})"""
+
+_EDGES_DOWN = f"""
+    SELECT maker.id, user.id FROM execution AS maker {_TAKEN} AND maker.id IN ({{values}})"""
+
+_GIVEN = """
+    SELECT n.execution FROM node AS n
+    JOIN run AS r ON r.id = n.run
+    JOIN pipeline_node AS p ON p.id = n.pipeline_node
+    WHERE r.run = ? AND p.name = ?"""
 
 _EXECUTIONS = """
     SELECT x.id, r.run, p.name, s.text, x.cache_key, c.digest
@@ -89,40 +142,60 @@ _OUTPUTS = """
 Pairs = tuple[tuple[str, Digest], ...]
 
 
-def ancestors(reader: Reader, digest: Digest, limit: int = MOST_EXECUTIONS) -> tuple[LineageRow, ...]:
+def ancestors(
+    reader: Reader, digest: Digest, limit: int = MOST_EXECUTIONS, *, given_by: tuple[str, str] | None = None
+) -> tuple[LineageRow, ...]:
     """Return the executions that an artifact comes from, the nearest first.
 
     Args:
         reader: The database.
         digest: The artifact's full digest.
         limit: How many executions to return at most.
+        given_by: The run and the node whose output is meant; any that gave this content where it is None.
     """
-    return _follow(reader, _MAKERS, digest, limit, lambda row: row.outputs, lambda row: row.inputs)
+    with reader.at_one_moment():
+        origin = _find_origin(reader, given_by)
+        first = [origin] if origin is not None else _ids(reader.select(_FIRST_MAKERS, (to_prefix(digest), limit)))
+        return _follow(reader, _MAKERS, _EDGES_UP, first, limit)
 
 
-def descendants(reader: Reader, digest: Digest, limit: int = MOST_EXECUTIONS) -> tuple[LineageRow, ...]:
+def descendants(
+    reader: Reader, digest: Digest, limit: int = MOST_EXECUTIONS, *, given_by: tuple[str, str] | None = None
+) -> tuple[LineageRow, ...]:
     """Return the executions that used an artifact, or what was made from it, the nearest first.
 
     Args:
         reader: The database.
         digest: The artifact's full digest.
         limit: How many executions to return at most.
+        given_by: The run and the node whose output is meant; any that gave this content where it is None.
     """
-    return _follow(reader, _USERS, digest, limit, lambda row: row.inputs, lambda row: row.outputs)
-
-
-def _follow(
-    reader: Reader,
-    query: str,
-    digest: Digest,
-    limit: int,
-    near: Callable[[LineageRow], Pairs],
-    far: Callable[[LineageRow], Pairs],
-) -> tuple[LineageRow, ...]:
+    prefix = to_prefix(digest)
     with reader.at_one_moment():
-        found = [identity for (identity,) in reader.select(query, (to_prefix(digest), limit))]
-        rows = _load(reader, found)
-    return _by_distance(rows, digest, near, far)
+        origin = _find_origin(reader, given_by)
+        rows = (
+            reader.select(_FIRST_USERS_OF_ONE, (origin, prefix, limit))
+            if origin is not None
+            else reader.select(_FIRST_USERS, (prefix, limit))
+        )
+        return _follow(reader, _USERS, _EDGES_DOWN, _ids(rows), limit)
+
+
+def _find_origin(reader: Reader, given_by: tuple[str, str] | None) -> int | None:
+    rows = reader.select(_GIVEN, given_by) if given_by is not None else []
+    return rows[0][0] if rows else None
+
+
+def _ids(rows: Iterable[tuple[int, ...]]) -> list[int]:
+    return [row[0] for row in rows]
+
+
+def _follow(reader: Reader, query: str, edges: str, first: list[int], limit: int) -> tuple[LineageRow, ...]:
+    found = _ids(reader.select(query, (json.dumps(first), limit)))
+    ways: dict[int, list[int]] = {}
+    for near, far in reader.select_among(edges, found):
+        ways.setdefault(near, []).append(far)
+    return _by_distance(dict(zip(found, _load(reader, found), strict=True)), first, ways)
 
 
 def _load(reader: Reader, executions: Sequence[int]) -> list[LineageRow]:
@@ -145,31 +218,20 @@ def _pairs(rows: Iterable[tuple[int, str, bytes]]) -> dict[int, list[tuple[str, 
 
 
 def _by_distance(
-    rows: Sequence[LineageRow],
-    start: Digest,
-    near: Callable[[LineageRow], Pairs],
-    far: Callable[[LineageRow], Pairs],
+    rows: Mapping[int, LineageRow], first: Iterable[int], ways: Mapping[int, Sequence[int]]
 ) -> tuple[LineageRow, ...]:
-    """Return the rows with their depth, in its order: from `start` by their near ends on to their far ends."""
-    waiting: dict[Digest, list[int]] = {}
-    for position, row in enumerate(rows):
-        for _, digest in near(row):
-            waiting.setdefault(digest, []).append(position)
+    """Return the rows with their depth, in its order: the first ones, then what each way leads on to."""
     depths: dict[int, int] = {}
-    front, depth = [start], 0
+    front, depth = list(first), 0
     while front:
         depth += 1
-        fresh = _meet(front, waiting, depths)
-        hidden = [position for position in fresh if rows[position].step == UNPACKING]
+        reached: list[int] = []
         # What takes a list apart is no step of the way: what lies beyond it is as near as it is.
-        fresh += _meet([digest for position in hidden for _, digest in far(rows[position])], waiting, {*depths, *fresh})
-        depths.update(dict.fromkeys(fresh, depth))
-        front = [digest for position in fresh if position not in hidden for _, digest in far(rows[position])]
-    shown = {position: depth for position, depth in depths.items() if rows[position].step != UNPACKING}
-    return tuple(replace(rows[position], depth=depth) for position, depth in shown.items())
-
-
-def _meet(front: Iterable[Digest], waiting: dict[Digest, list[int]], known: Container[int]) -> list[int]:
-    """Return the rows that have one of these digests at their near ends and were not met before."""
-    met = dict.fromkeys(position for digest in front for position in waiting.pop(digest, ()))
-    return [position for position in met if position not in known]
+        for execution in front:
+            if execution not in rows or execution in depths:
+                continue
+            depths[execution] = depth
+            (front if rows[execution].step == UNPACKING else reached).extend(ways.get(execution, ()))
+        front = reached
+    shown = {execution: depth for execution, depth in depths.items() if rows[execution].step != UNPACKING}
+    return tuple(replace(rows[execution], depth=depth) for execution, depth in shown.items())

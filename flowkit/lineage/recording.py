@@ -105,7 +105,7 @@ class Recorder:
             ),
         ).lastrowid
         assert identity is not None
-        self._write_account(identity, execution)
+        self._write_account(identity, execution, run)
         self._write_observed(identity, execution)
         if entry is None or self._publish(entry, identity, execution.supersedes, standing):
             return identity, ()
@@ -152,19 +152,24 @@ class Recorder:
         ).fetchall()
         return tuple(name for (name,) in rows)
 
-    def _write_account(self, execution: int, account: Execution) -> None:
+    def _write_account(self, execution: int, account: Execution, run: int) -> None:
         word = self.identities.word
+        producers = account.producers or (None,) * len(account.inputs)
         self._write_rows(
             "INSERT INTO argument (execution, position, parameter, value) VALUES (?, ?, ?, ?)",
             execution,
             [(word(part.parameter), self.identities.argument_value(part)) for part in account.parts.arguments],
         )
         self._write_rows(
-            "INSERT INTO input (execution, position, parameter, artifact) VALUES (?, ?, ?, ?)",
+            "INSERT INTO input (execution, position, parameter, artifact, maker) VALUES (?, ?, ?, ?, ?)",
             execution,
             [
-                (word(parameter), intern_artifact(self.connection, self.identities, artifact))
-                for parameter, artifact in account.inputs
+                (
+                    word(parameter),
+                    intern_artifact(self.connection, self.identities, artifact),
+                    self._find_maker(run, producer),
+                )
+                for (parameter, artifact), producer in zip(account.inputs, producers, strict=True)
             ],
         )
         self._write_rows(
@@ -180,6 +185,18 @@ class Recorder:
             execution,
             [(word(name), value) for name, value in account.metrics],
         )
+
+    def _find_maker(self, run: int, producer: str | None) -> int | None:
+        """Return the execution whose outputs a node of this run gave, its own or the one that it reused."""
+        if producer is None:
+            return None
+        # CROSS JOIN: by the name first. SQLite would go through all nodes of the run otherwise.
+        row = self.connection.execute(
+            "SELECT n.execution FROM pipeline_node AS p CROSS JOIN node AS n ON n.pipeline_node = p.id AND n.run = ?"
+            " WHERE p.name = ?",
+            (run, clean_text(producer)),
+        ).fetchone()
+        return row[0] if row is not None else None
 
     def _write_observed(self, execution: int, account: Execution) -> None:
         if not account.observed:

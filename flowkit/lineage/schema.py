@@ -45,7 +45,17 @@ def hide_unpacking(connection: sqlite3.Connection) -> None:
     replace_views(connection)
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (create_tables, create_views, hide_unpacking)
+def record_makers(connection: sqlite3.Connection) -> None:
+    """Migration 4: of each input, the execution that gave it, as equal content may come from several."""
+    connection.execute("ALTER TABLE input ADD COLUMN maker INTEGER REFERENCES execution")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    create_tables,
+    create_views,
+    hide_unpacking,
+    record_makers,
+)
 """In the order in which they were released; only ever appended to."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

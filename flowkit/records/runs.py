@@ -132,6 +132,8 @@ class Execution:
         supersedes: The generation this one replaces: of a forced, expired or lost rerun; None for a first result.
         cached: Whether later runs may reuse it.
         created: When it was made, where another machine did; None for the end of this node's attempt.
+        producers: The node of this run that gave each input, in their order; None for what came in from outside.
+            Empty where that is not known.
     """
 
     parts: KeyParts
@@ -146,6 +148,7 @@ class Execution:
     supersedes: int | None = None
     cached: bool = True
     created: float | None = None
+    producers: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,3 +160,70 @@ def test_answers_are_bounded_and_hold_the_nearest(writer: LineageWriter, databas
     assert [row.node for row in down] == [f"next#{index}" for index in range(1000)]
     assert seconds < 1
     print(f"1,000 ancestors and 1,000 descendants in {seconds * 1000:.0f} ms")
+
+
+def run_from(
+    writer: LineageWriter, run: str, step: str, inputs: list[tuple[str, Artifact, str | None]], output: Artifact
+) -> None:
+    """Record a step whose inputs name the nodes that gave them."""
+    execution = make_execution(
+        step,
+        0,
+        [(name, artifact) for name, artifact, _ in inputs],
+        [output],
+        producers=tuple(producer for _, _, producer in inputs),
+    )
+    writer.record(make_node(execution, run=run))
+
+
+def record_coincidence(writer: LineageWriter, run: str = "run-1") -> Artifact:
+    """Record two steps that give 5: one feeds the model, the other one a report."""
+    five = make_inline("5")
+    run_from(writer, run, "chosen_depth", [], five)
+    run_from(writer, run, "seed", [], five)
+    run_from(writer, run, "train", [("depth", five, "chosen_depth")], MODEL)
+    run_from(writer, run, "report", [("seed", five, "seed")], make_inline("report"))
+    writer.flush()
+    return five
+
+
+def test_equal_bytes_of_one_run_keep_their_own_ways(writer: LineageWriter, database: Path) -> None:
+    """Of two nodes that gave equal bytes, the one whose output was taken is the ancestor, and the other one is not."""
+    five = record_coincidence(writer)
+
+    with Reader(database) as reader:
+        assert names(ancestors(reader, MODEL.digest)) == [(1, "run-1", "train"), (2, "run-1", "chosen_depth")]
+        assert names(descendants(reader, five.digest, given_by=("run-1", "seed"))) == [(1, "run-1", "report")]
+        assert names(descendants(reader, five.digest, given_by=("run-1", "chosen_depth"))) == [(1, "run-1", "train")]
+        assert names(ancestors(reader, five.digest, given_by=("run-1", "seed"))) == [(1, "run-1", "seed")]
+        assert {row.node for row in descendants(reader, five.digest)} == {"train", "report"}
+
+
+def test_a_node_reused_beside_a_maker_that_ran_again_keeps_its_way(writer: LineageWriter, database: Path) -> None:
+    """Where a step runs again and gives equal bytes, what was reused behind it is still its descendant, and only it."""
+    five = record_coincidence(writer)
+    writer.begin_run(make_run("run-2"))
+    for step in ("chosen_depth", "seed"):
+        writer.record(make_node(make_execution(step, 1, [], [five]), run="run-2"))
+    reuse(writer, database, "run-2", "train", [("depth", five)])
+    writer.flush()
+
+    with Reader(database) as reader:
+        assert names(descendants(reader, five.digest, given_by=("run-2", "chosen_depth"))) == [(1, "run-1", "train")]
+        assert descendants(reader, five.digest, given_by=("run-2", "seed")) == ()
+        assert names(ancestors(reader, MODEL.digest)) == [(1, "run-1", "train"), (2, "run-1", "chosen_depth")]
+
+
+def test_what_took_a_reused_output_leads_to_the_run_that_made_it(writer: LineageWriter, database: Path) -> None:
+    """The maker of an input is the execution that the producer reused, whatever gave equal bytes meanwhile."""
+    five = record_coincidence(writer)
+    writer.begin_run(make_run("run-2"))
+    reuse(writer, database, "run-2", "chosen_depth", [])
+    run_from(writer, "run-2", "other", [], five)
+    other = make_blob("other model")
+    run_from(writer, "run-2", "tune", [("depth", five, "chosen_depth")], other)
+    writer.flush()
+
+    with Reader(database) as reader:
+        assert names(ancestors(reader, other.digest)) == [(1, "run-2", "tune"), (2, "run-1", "chosen_depth")]
+        assert descendants(reader, five.digest, given_by=("run-2", "other")) == ()

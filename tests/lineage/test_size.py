@@ -16,7 +16,8 @@ def test_ten_thousand_nodes_are_small_and_found_fast(database: Path) -> None:
     value, code, records = make_inline("start"), make_code(), []
     for index in range(NODES):
         made = make_inline(str(index * 7919))
-        execution = make_execution("square", 0.5, [("x", value)], [made], code)
+        producers = (f"square#{index - 1}" if index else None,)
+        execution = make_execution("square", 0.5, [("x", value)], [made], code, producers=producers)
         records.append(make_node(execution, node=f"square#{index}", started=STARTED + index / 100))
         value = made
     keys = [record.execution.cache_key for record in records if record.execution is not None]
