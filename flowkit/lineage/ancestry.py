@@ -29,17 +29,17 @@ MOST_EXECUTIONS = 1000
 _IN_ONE_RUN = f"""(
             maker.run = user.run
             OR EXISTS (
-                SELECT 1 FROM node AS n
+                SELECT 1 FROM node AS n INDEXED BY node_reused
                 WHERE n.execution = maker.id AND n.run = user.run AND n.outcome = {REUSED}
             )
         )"""
 
 _TOGETHER = f"""EXISTS (
-            SELECT 1 FROM node AS n
+            SELECT 1 FROM node AS n INDEXED BY node_reused
             WHERE n.execution = user.id AND n.outcome = {REUSED} AND (
                 n.run = maker.run
                 OR EXISTS (
-                    SELECT 1 FROM node AS m
+                    SELECT 1 FROM node AS m INDEXED BY node_reused
                     WHERE m.execution = maker.id AND m.run = n.run AND m.outcome = {REUSED}
                 )
             )
