@@ -40,6 +40,7 @@ class GraphBuilder:
         self._calls: dict[str, int] = {}
         self._steps: dict[str, StepSpecification] = {}
         self._mapped: dict[str, str] = {}
+        self._remarks: dict[str, None] = {}
 
     def finish(self) -> Graph:
         """Return the graph of everything called so far.
@@ -50,7 +51,11 @@ class GraphBuilder:
         nodes = _without_unused_lists(self._nodes)
         if not nodes:
             raise PipelineDefinitionError.for_nothing_to_do(self.pipeline)
-        return Graph(self.pipeline, nodes, self._wires)
+        return Graph(self.pipeline, nodes, self._wires, tuple(self._remarks))
+
+    def remark(self, text: str) -> None:
+        """Keep a sentence on a call that is allowed and hardly meant so, for whoever checks or runs the graph."""
+        self._remarks[text] = None
 
     def name_call(self, name: str, step: StepSpecification | None = None) -> str:
         """Return the name of this call: the step's, with `#2`, `#3` for later calls.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 from flowkit.authoring.builder import calling_location, current_builder
@@ -130,6 +130,28 @@ def find_dimension(name: str, arguments: Mapping[str, Any]) -> Each | None:
     if any(dimension is not found[0] for dimension in found):
         raise ArgumentError.for_two_dimensions(name)
     return found[0] if found else None
+
+
+def remark_on_mapping(name: str, dimension: Each, arguments: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is to be said of a mapped call that is hardly meant so.
+
+    Args:
+        name: The call.
+        dimension: What it is mapped along.
+        arguments: What it was given.
+    """
+    if not items_of(dimension) and any(isinstance(value, Each) for value in arguments.values()):
+        yield f"{name!r} is mapped over nothing: the list given to fk.each(…) is empty, so there is no node of it."
+    for parameter, value in arguments.items():
+        if isinstance(value, (list, dict)):
+            items = list(value.values() if isinstance(value, dict) else value)
+            mapped = [item for item in items if isinstance(item, MappedHandle)]
+            # Several side by side are meant: one list for each element, of what was made of it.
+            if len(mapped) == 1:
+                yield (
+                    f"{name!r} is mapped because {mapped[0]._describe()} stand inside the {type(value).__name__} given "
+                    f"as {parameter!r}: pass fk.collect(…) there instead for the list of all."
+                )
 
 
 def at_element(arguments: Mapping[str, Any], index: int) -> dict[str, Any]:

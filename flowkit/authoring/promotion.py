@@ -8,11 +8,12 @@ from typing import TypeVar, cast
 
 from flowkit.authoring.builder import GraphBuilder, calling_location, current_builder
 from flowkit.authoring.gates import Gate
-from flowkit.authoring.handles import Handle
+from flowkit.authoring.handles import Handle, hint_of
 from flowkit.authoring.types import Metrics
 from flowkit.errors import ArgumentError, PipelineDefinitionError
 from flowkit.graph.arguments import Ref
 from flowkit.graph.graph import NodeKind
+from flowkit.graph.typecheck import check_view, format_hint
 from flowkit.records import Promotion
 
 T = TypeVar("T")
@@ -134,7 +135,7 @@ def as_type(rows: object, wanted: type[T]) -> T:
         wanted: The class of table that the consumer takes.
 
     Raises:
-        ArgumentError: `rows` is not a step's result.
+        ArgumentError: `rows` is not a step's result, or one of the two is no table.
 
     Example:
         >>> import flowkit as fk
@@ -155,6 +156,12 @@ def as_type(rows: object, wanted: type[T]) -> T:
     _require_builder("as_type()")
     if not isinstance(rows, Handle):
         raise ArgumentError.for_not_a_handle("as_type()", rows)
+    given = hint_of(rows)
+    if not check_view(given, wanted):
+        is_table = check_view(wanted, wanted)
+        raise ArgumentError.for_view(
+            rows._describe(), format_hint(given), format_hint(wanted), wanted_is_table=is_table
+        )
     return cast(T, Handle(rows._flowkit_leaf, wanted))
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from flowkit.authoring.builder import GraphBuilder, calling_location, current_builder
-from flowkit.authoring.fanout import at_element, find_dimension, join_elements
+from flowkit.authoring.fanout import at_element, find_dimension, join_elements, remark_on_mapping
 from flowkit.authoring.handles import Handle, items_of, unpacking_of
 from flowkit.authoring.quantities import parse_duration, parse_size
 from flowkit.authoring.signature import (
@@ -94,6 +94,8 @@ class Step(Generic[P, R]):
         dimension = find_dimension(step.name, arguments)
         if dimension is None:
             return self._add_node(builder, name, arguments, None, location)
+        for text in remark_on_mapping(name, dimension, arguments):
+            builder.remark(text)
         unpacking = unpacking_of(dimension)
         if unpacking is not None:
             stands_for_all = self._add_node(

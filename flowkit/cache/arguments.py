@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flowkit.codecs.hints import class_name, is_named_class
 from flowkit.fingerprint.encode import digest_value, encode_artifact, encode_path, encode_value
-from flowkit.graph.arguments import LEAVES, FileInput, Gather, Ref, StoredConstant, leaves_of
-from flowkit.records import ArgumentKind, ArgumentPart, Artifact, Digest
+from flowkit.graph.arguments import LEAVES, FileInput, Gather, Ref, StoredConstant, leaves_of, replace_leaves
+from flowkit.records import RETURN, ArgumentKind, ArgumentPart, Artifact, Digest
 
 LONGEST_SHOWN = 200
+SHORT_DIGEST = 12
+"""How much of a digest stands in a text for people: what commands take for the artifact."""
+
+_MOST_DIGESTS = 8
 
 Resolve = Callable[[Ref], Artifact | None]
 """Gives the artifact behind a reference, or None where its producer was skipped."""
@@ -54,7 +59,7 @@ def describe_argument(parameter: str, value: Any, resolve: Resolve, code: Argume
     if code is not None and classes:
         digest = _add_classes(digest, classes, code)
     kind = ArgumentKind.INPUT if any(True for _ in leaves_of(value)) else ArgumentKind.PARAMETER
-    return ArgumentPart(parameter, digest, kind, show_argument(value))
+    return ArgumentPart(parameter, digest, kind, show_argument(value, resolve))
 
 
 def _add_classes(digest: Digest, classes: set[type], code: ArgumentCode) -> Digest:
@@ -97,15 +102,29 @@ def artifacts_in(value: Any, resolve: Resolve) -> list[tuple[Artifact, str | Non
     return [(artifact, producer) for artifact, producer in found if artifact is not None]
 
 
-def show_argument(value: Any) -> str:
-    """Return a short text of an argument for people; it never counts in a key."""
-    if isinstance(value, Ref):
-        return value.node if value.output == "return" else f"{value.node}.{value.output}"
-    if isinstance(value, Gather):
-        return f"collect of {len(value.refs)}"
-    if isinstance(value, FileInput):
-        return str(value.path)
-    if isinstance(value, StoredConstant):
-        return f"{value.artifact.format} {value.artifact.digest[:12]}"
-    text = repr(value)
+def show_argument(value: Any, resolve: Resolve) -> str:
+    """Return a short text of an argument for people, with the digests of its artifacts; it never counts in a key."""
+    text = repr(replace_leaves(value, lambda item, _: _Shown(item, resolve) if isinstance(item, LEAVES) else item))
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Stands for a leaf in an argument that is shown."""
+
+    leaf: Any
+    resolve: Resolve
+
+    def __repr__(self) -> str:
+        artifacts = artifacts_in(self.leaf, self.resolve)
+        digests = ", ".join(artifact.digest[:SHORT_DIGEST] for artifact in artifacts[:_MOST_DIGESTS])
+        more = ", …" if len(artifacts) > _MOST_DIGESTS else ""
+        return f"{_name_leaf(self.leaf)} ({digests}{more})" if digests else _name_leaf(self.leaf)
+
+
+def _name_leaf(leaf: Any) -> str:
+    if isinstance(leaf, Ref):
+        return leaf.node if leaf.output == RETURN else f"{leaf.node}.{leaf.output}"
+    if isinstance(leaf, Gather):
+        return f"collect of {len(leaf.refs)}"
+    return str(leaf.path) if isinstance(leaf, FileInput) else str(leaf.artifact.format)

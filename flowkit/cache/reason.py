@@ -169,9 +169,7 @@ def _argument_digest(parts: Mapping[str, ArgumentPart], name: str) -> str | None
 
 
 def _shown(part: ArgumentPart | None) -> str | None:
-    if part is None:
-        return None
-    return f"{part.shown} ({part.digest[:12]})" if part.kind is ArgumentKind.INPUT else part.shown
+    return None if part is None else part.shown
 
 
 def _compare_environment(before: EnvironmentFingerprint, after: EnvironmentFingerprint) -> list[Change]:

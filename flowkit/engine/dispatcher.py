@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import GenericAlias
 
-from flowkit.contracts import must_enforce
+from flowkit.contracts import contracts_in, must_enforce
 from flowkit.engine.commands import Launch
 from flowkit.engine.keys import KeyMaker
 from flowkit.engine.ledger import Ledger
@@ -19,6 +19,7 @@ from flowkit.errors import WorkerError
 from flowkit.execution.base import Executor, NodeOrder, Packet, Slots
 from flowkit.graph.arguments import Gather, Ref
 from flowkit.graph.graph import Graph
+from flowkit.graph.typecheck import Verdict, check_edge
 from flowkit.records import ELEMENTS, Digest, StepSpecification
 
 NEED_SECONDS = 50.0
@@ -221,5 +222,12 @@ class Dispatcher:
             given = producer.output_hint(ref.output)
             if gathered:
                 given = GenericAlias(list, (given,))
-            self._validated[place] = not must_enforce(given, step.parameter(parameter).hint)
+            self._validated[place] = _is_proven(given, step.parameter(parameter).hint)
         return self._validated[place]
+
+
+def _is_proven(given: object, wanted: object) -> bool:
+    """Whether nothing of a value that is of the hint `given` is left to be judged where `wanted` is annotated."""
+    if contracts_in(wanted):
+        return not must_enforce(given, wanted)
+    return check_edge(given, wanted).verdict is Verdict.FITS

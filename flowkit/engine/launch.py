@@ -85,6 +85,8 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
         state = git.answer()
         workspace.writer.begin_run(_record(request, run, started, state))
         listener.run_started(run, request.graph)
+        for text in request.graph.remarks:
+            ledger.warn(text)
         try:
             runner.run()
             if sharing is not None:

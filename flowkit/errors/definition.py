@@ -313,6 +313,26 @@ class ArgumentError(DefinitionError):
         )
 
     @classmethod
+    def for_view(cls, what: str, given: str, wanted: str, *, wanted_is_table: bool) -> Self:
+        """Another view of what is no table, or a view that is none.
+
+        Args:
+            what: What is viewed, as in `the output of step 'load'`.
+            given: Its annotation, as text.
+            wanted: The view that was asked for, as text.
+            wanted_is_table: Whether that is a view of a table.
+        """
+        if wanted_is_table:
+            hint = f"pass a step's output that is annotated as a table, or make a {wanted} of it in a step of its own."
+        else:
+            hint = f"name a class of table, such as pd.DataFrame; what makes {wanted} of it is a step of its own."
+        return cls(
+            f"as_type() cannot view {what} as {wanted}: it gives another view of a table, and converts nothing else.",
+            [("given", given), ("wanted", wanted)],
+            hint,
+        )
+
+    @classmethod
     def for_alias(cls, given: object) -> Self:
         """A promotion whose target is no `model@alias`."""
         return cls(

@@ -16,7 +16,7 @@ from flowkit.codecs.base import Stored
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.contracts import enforce
 from flowkit.contracts.border import Border
-from flowkit.errors import StepInputError, ValueTypeError
+from flowkit.errors import CodecError, StepInputError, ValueTypeError
 from flowkit.execution.base import NodeOrder
 from flowkit.execution.dask_tables import names_dask_frame, open_dask_frame
 from flowkit.execution.isolation import WorkFolder
@@ -74,7 +74,10 @@ class ArgumentLoader:
 
         # Its copy is the step's own: what the step does to it never reaches another attempt.
         code = self.code.of_value if self.code is not None else None
-        return replace_leaves(canonicalise(tree, _leave_leaves, code), load, parameter.hint)
+        try:
+            return replace_leaves(canonicalise(tree, _leave_leaves, code), load, parameter.hint)
+        except CodecError as error:
+            raise error.with_facts(("parameter", f"{parameter.name}: {format_hint(parameter.hint)}")) from error
 
     def _load_leaf(self, leaf: Any, hint: Any, step: str) -> Any:
         if isinstance(leaf, FileInput):

@@ -20,7 +20,7 @@ class CheckReport:
     """What a check found that is no error.
 
     Attributes:
-        warnings: Edges on which nothing can be promised, such as those annotated `Any`.
+        warnings: Edges on which nothing can be promised, such as those annotated `Any`, and the graph's remarks.
         deferred: Edges that no rule can judge and that are checked on the value when it is there.
     """
 
@@ -61,7 +61,7 @@ def check_graph(graph: Graph) -> CheckReport:
         raise errors[0]
     if errors:
         raise CheckError.for_many(graph.pipeline, errors)
-    return CheckReport(graph, tuple(warnings), tuple(deferred))
+    return CheckReport(graph, (*warnings, *graph.remarks), tuple(deferred))
 
 
 def _edge_error(wire: Wire, consumer: str, fit: Fit) -> DefinitionError:

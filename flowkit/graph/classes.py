@@ -13,6 +13,9 @@ _NUMPY_TOWER = {"bool": 0, "bool_": 0, "integer": 1, "floating": 2, "complexfloa
 _CONTAINER_MODULES = frozenset({"builtins", "collections", "collections.abc"})
 _NO_CONTAINERS = frozenset({type, collections.abc.Callable})
 
+_TABLES = frozenset({("pandas", "DataFrame"), ("polars", "DataFrame"), ("pyarrow", "Table"), ("dask", "DataFrame")})
+_SERIES = frozenset({("pandas", "Series"), ("polars", "Series")})
+
 MAPPING = collections.abc.Mapping
 
 
@@ -51,6 +54,19 @@ def is_container(origin: Any) -> bool:
 def is_array(origin: Any) -> bool:
     """Whether `origin` is `numpy.ndarray`, without importing numpy."""
     return getattr(origin, "__module__", "") == "numpy" and getattr(origin, "__name__", "") == "ndarray"
+
+
+def table_shape(kind: Any) -> str | None:
+    """Return `table` or `series` for the libraries' own tables and series and what inherits from them, else None.
+
+    It imports none of the libraries.
+    """
+    if not isinstance(kind, type):
+        return None
+    names = {(base.__module__.partition(".")[0], base.__name__) for base in kind.__mro__}
+    if not names.isdisjoint(_TABLES):
+        return "table"
+    return None if names.isdisjoint(_SERIES) else "series"
 
 
 def scalar_of(arguments: tuple[Any, ...]) -> Any:

@@ -114,12 +114,16 @@ class Graph:
         pipeline: The pipeline's name.
         nodes: In topological order.
         wires: Handles as they were passed, for the check of edge types.
+        remarks: Sentences on calls that are allowed and hardly meant so.
     """
 
-    def __init__(self, pipeline: str, nodes: Sequence[Node], wires: Sequence[Wire] = ()) -> None:
+    def __init__(
+        self, pipeline: str, nodes: Sequence[Node], wires: Sequence[Wire] = (), remarks: Sequence[str] = ()
+    ) -> None:
         self.pipeline = pipeline
         self.nodes: Mapping[str, Node] = {node.name: node for node in nodes}
         self.wires = tuple(wires)
+        self.remarks = tuple(remarks)
         if len(self.nodes) != len(nodes):
             raise PipelineDefinitionError.for_duplicate_nodes(pipeline, [node.name for node in nodes])
         self._check_order()
@@ -179,7 +183,7 @@ class Graph:
             else node
             for node in self.visible
         ]
-        return Graph(self.pipeline, nodes, self.wires)
+        return Graph(self.pipeline, nodes, self.wires, self.remarks)
 
     def _seen(self, leaf: Any, _: Any) -> Any:
         """Return where a leaf's content is from for people, seen through what takes lists apart."""
@@ -201,7 +205,7 @@ class Graph:
             replacements: For the name of each node that goes, what comes; it must keep the order topological.
         """
         grown = object.__new__(Graph)
-        grown.pipeline, grown.wires = self.pipeline, self.wires
+        grown.pipeline, grown.wires, grown.remarks = self.pipeline, self.wires, self.remarks
         came = {node.name: node for nodes in replacements.values() for node in nodes}
         grown.nodes = {node.name: node for name, old in self.nodes.items() for node in replacements.get(name, (old,))}
         # Put where `cached_property` looks first: to go through all edges again at each list would be quadratic.
@@ -221,6 +225,7 @@ class Graph:
             self.pipeline,
             [node for node in self if node.name in names],
             [wire for wire in self.wires if wire.consumer in names],
+            self.remarks,
         )
 
     def _check_order(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Union
 
 from flowkit.contracts import Contract, bare_type, compare_contracts, contract_of, parts_of
 from flowkit.errors import EdgeError
-from flowkit.graph.classes import MAPPING, axes_of, class_fits, is_array, is_container, scalar_of
+from flowkit.graph.classes import MAPPING, axes_of, class_fits, is_array, is_container, scalar_of, table_shape
 from flowkit.graph.fit import FITS, Fit, Verdict, best, refused, unknown, warns, worst
 from flowkit.graph.hint_text import format_hint
 from flowkit.graph.judge import is_narrower
@@ -24,6 +24,7 @@ __all__ = [
     "check_constant",
     "check_edge",
     "check_value",
+    "check_view",
     "edge_error",
     "format_hint",
 ]
@@ -31,6 +32,7 @@ __all__ = [
 Parts = tuple[Any, tuple[Any, ...]]
 """An annotation's origin and arguments."""
 
+_VIEWS = {"table", "series"}
 _ITEMS_OF_CLASS = {str: str, bytes: int, bytearray: int, range: int}
 _TABLE_ALIASES = {"pandas": "pd", "polars": "pl", "pyarrow": "pa", "dask": "dd"}
 
@@ -47,6 +49,25 @@ def check_edge(given_hint: Any, wanted_hint: Any) -> Fit:
     if given_hint is wanted_hint:
         return FITS
     return _fit(given_hint, wanted_hint)
+
+
+def check_view(given_hint: Any, wanted_hint: Any) -> bool:
+    """Say whether what is stored of a `given_hint` may be read as a `wanted_hint`: another table, another series.
+
+    What a hint leaves open, such as `Any`, may be; the value tells at the hand-over.
+    """
+    wanted = _table_shapes(wanted_hint)
+    given = _table_shapes(given_hint)
+    return not wanted.isdisjoint(_VIEWS) and (not given.isdisjoint(wanted & _VIEWS) or "open" in given)
+
+
+def _table_shapes(hint: Any) -> set[str | None]:
+    origin, arguments = parts_of(bare_type(hint))
+    if origin is Union:
+        return {shape for member in arguments for shape in _table_shapes(member)}
+    if origin is Any or origin is object or not isinstance(origin, type):
+        return {"open"}
+    return {table_shape(origin)}
 
 
 def edge_error(
