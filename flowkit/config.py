@@ -180,7 +180,9 @@ def _read_variables(root: Path, environ: Mapping[str, str]) -> list[_Source]:
 
 
 def _from_text(key: str, text: str, place: str) -> Any:
-    """Return a variable's text as the value that the file would hold."""
+    """Return a variable's text as the value that the file would hold; empty, it switches an optional setting off."""
+    if not text.strip() and key in _OFF:
+        return _OFF[key]
     if key == "workers" and text.strip().isdecimal():
         return int(text)
     if key == "code":
@@ -196,6 +198,8 @@ def _from_text(key: str, text: str, place: str) -> Any:
 
 
 def _check(key: str, value: Any, source: _Source) -> Any:
+    if key in _OFF and value is None:
+        return None
     if key not in _CHECKS:
         raise SettingError.for_unknown_key(key, source.name, (*_CHECKS, "env"))
     wanted, read = _CHECKS[key]
@@ -265,6 +269,17 @@ _CHECKS: Mapping[str, tuple[str, Callable[[Any, Path], Any]]] = {
     "params": ("a table of parameter values", _table),
 }
 """By key what it must be, in words, and a function that gives the checked value, or None where it does not fit."""
+
+_OFF: Mapping[str, Any] = {
+    "remote": None,
+    "scheduler": None,
+    "workers": None,
+    "trust_remote": False,
+    "code": (),
+    "resources": {},
+    "params": {},
+}
+"""What an empty variable makes of a setting that there need not be."""
 
 SETTING_KEYS = tuple(_CHECKS)
 """Every key that a section may have, but for `env`."""

@@ -41,6 +41,12 @@ class RecordedOutputs:
 
     def __init__(self, step: StepSpecification | None) -> None:
         self._hints = {output.name: output.hint for output in step.outputs} if step is not None else {}
+        self._result = step.hint if step is not None else Any
+
+    @property
+    def result_hint(self) -> Any:
+        """Today's return annotation, `Any` where there is none."""
+        return self._result
 
     def output_hint(self, name: str) -> Any:
         """Return today's annotation of an output, `Any` where there is none: it is then read as what was stored."""

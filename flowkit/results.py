@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, overload
 
 from flowkit.engine.report import NodeReport, PromotionReport, RunReport
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import NotRecordedError, StepError
-from flowkit.records import Outcome, RunStatus
+from flowkit.records import RETURN, Outcome, RunStatus
 
 
 class Outputs(Protocol):
@@ -16,6 +16,11 @@ class Outputs(Protocol):
 
     def output_hint(self, name: str, /) -> Any:
         """Return the annotation of an output."""
+        ...
+
+    @property
+    def result_hint(self) -> Any:
+        """The whole return annotation; `Any` where it is not known."""
         ...
 
 
@@ -56,14 +61,19 @@ class NodeResult:
         """Return what the node gave, read from the store.
 
         Args:
-            output: One of several outputs, by name; by default the only one, or a tuple of all.
+            output: One of several outputs, by name; by default the only one, or all of them as they were returned:
+                in the declared NamedTuple or dataclass, or a tuple.
 
         Raises:
             StepError: The node has no value: it failed, was skipped, blocked or cancelled.
         """
         if not self.report.outputs:
-            cause = self.report.error.message if self.report.error is not None else self.report.detail
-            raise StepError.for_no_value(self.report.node, self.report.outcome.value, cause)
+            failure = self.report.error
+            if failure is not None:
+                raise StepError.for_failed_value(
+                    self.report.node, failure.message, failure.facts, failure.hint, failure.traceback
+                )
+            raise StepError.for_no_value(self.report.node, self.report.outcome.value, self.report.detail)
         values = {
             item.name: self._workspace.load(item.artifact, self._hint_of(item.name))
             for item in self.report.outputs
@@ -73,11 +83,32 @@ class NodeResult:
             raise NotRecordedError.for_output(
                 self.report.node, str(output), [item.name for item in self.report.outputs]
             )
-        return next(iter(values.values())) if len(values) == 1 else tuple(values.values())
+        if output is not None or RETURN in values:
+            return next(iter(values.values()))
+        declared = self._declared
+        return _join(values, declared.result_hint if declared is not None else Any)
+
+    @property
+    def _declared(self) -> Outputs | None:
+        return self._graph.declared(self.report.node)
 
     def _hint_of(self, output: str) -> Any:
-        declared = self._graph.declared(self.report.node)
+        declared = self._declared
         return declared.output_hint(output) if declared is not None else Any
+
+
+def _join(values: Mapping[str, Any], hint: Any) -> Any:
+    """Return several outputs as the NamedTuple or dataclass that `hint` declares, else as a tuple."""
+    fields = getattr(hint, "_fields", None) or tuple(getattr(hint, "__dataclass_fields__", ()))
+    if not isinstance(hint, type) or set(fields) != set(values):
+        return tuple(values.values())
+    if issubclass(hint, tuple):
+        return hint(**values)
+    # Not through `__init__`: the fields are as the step returned them, and would be computed with once more.
+    whole = object.__new__(hint)
+    for name, value in values.items():
+        object.__setattr__(whole, name, value)
+    return whole
 
 
 class MappedResult:

@@ -46,7 +46,8 @@ def load_target(text: str, project: Project | None = None) -> Target:
     """Import the pipeline that `text` names, with its project's root first on `sys.path`.
 
     Args:
-        text: A file, a file and a pipeline's name, a module and a pipeline's name, or a name below `pipelines/`.
+        text: A file, a file and a pipeline's name, a module and a pipeline's name, or a name below `pipelines/`, with
+            a pipeline's name or without.
         project: The project it belongs to; a relative file then starts at its root. By default the one around it,
             and a relative file starts in the current folder.
 
@@ -129,25 +130,42 @@ def _load_module(target: str, place: str, name: str, project: Project) -> Target
     _put_first(project.root)
     if not all(part.isidentifier() for part in place.split(".")):
         raise TargetError.for_missing_module(target, place, str(project.root), _known_modules(project))
+    if "." not in place and not _is_importable(place):
+        holders = _holders(place, project)
+        if len(holders) > 1:
+            shown = [f"{_relative(path, project)}:{name}" for path in holders]
+            raise TargetError.for_ambiguous_name(target, shown)
+        if holders:
+            return _load_file(holders[0], name, project)
     module = _importing(place, project, lambda: _import_named(target, place, project))
     attribute, pipeline = _choose(module, place, name)
     return Target(pipeline, project, f"{place}:{attribute}")
 
 
+def _is_importable(name: str) -> bool:
+    return name in sys.modules or importlib.util.find_spec(name) is not None
+
+
+def _holders(name: str, project: Project) -> list[Path]:
+    """Return the files below `pipelines/` that are called `name`, else those that declare a pipeline of that name."""
+    files = list(pipeline_sources(project.root / PIPELINES_FOLDER))
+    named = [path for path in files if path.stem == name]
+    return named or [path for path in files if name in declared_pipelines(path)]
+
+
 def _load_name(name: str, project: Project) -> Target:
     """Load what bears `name` below `pipelines/`: a file, else a pipeline in one (found without importing any)."""
     folder = project.root / PIPELINES_FOLDER
-    files = list(pipeline_sources(folder))
-    named = [path for path in files if path.stem == name]
-    if len(named) == 1:
-        declared = declared_pipelines(named[0])
-        return _load_file(named[0], name if len(declared) > 1 and name in declared else None, project)
-    holders = named or [path for path in files if name in declared_pipelines(path)]
+    holders = _holders(name, project)
+    if len(holders) == 1 and holders[0].stem == name:
+        declared = declared_pipelines(holders[0])
+        return _load_file(holders[0], name if len(declared) > 1 and name in declared else None, project)
     if len(holders) > 1:
         raise TargetError.for_ambiguous_name(name, [_target_of(path, name, project) for path in holders])
     if not holders:
         if Path(name).is_dir():
             _find_file(name, name, None)
+        files = pipeline_sources(folder)
         known = dict.fromkeys(word for path in files for word in (path.stem, *declared_pipelines(path)))
         raise TargetError.for_unknown_name(name, str(folder), tuple(known))
     return _load_file(holders[0], name, project)

@@ -157,3 +157,33 @@ def test_a_file_that_is_not_utf_8_is_named_with_the_byte(tmp_path: Path) -> None
     (tmp_path / "pyproject.toml").write_bytes(b"[tool.flowkit]\nstore = '\xff'\n")
     with pytest.raises(SettingError, match="not UTF-8 at byte 24"):
         load_settings(Project(tmp_path), environ={})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("remote", None),
+        ("scheduler", None),
+        ("workers", None),
+        ("trust_remote", False),
+        ("code", ()),
+        ("resources", {}),
+        ("params", {}),
+    ],
+)
+def test_an_empty_variable_switches_an_optional_setting_off(tmp_path: Path, key: str, value: Any) -> None:
+    """What there need not be is off under an empty variable, whatever the file says, and the variable is named."""
+    file = "[tool.flowkit]\nremote = 's3://b/f'\nscheduler = 'tcp://a:1'\nworkers = 3\ntrust_remote = true\n"
+    project = Project(_write(tmp_path, f"{file}code = ['m']\nresources = {{ gpu = 1 }}\n"))
+    name = f"FLOWKIT_{key.upper()}"
+    settings = load_settings(project, environ={name: ""})
+    assert getattr(settings, key) == value
+    assert settings.origin(key) == (name if key != "params" else "default")
+
+
+@pytest.mark.parametrize("key", ["store", "pickle", "promotions", "undeclared"])
+def test_an_empty_variable_of_what_must_be_is_refused(tmp_path: Path, key: str) -> None:
+    """A setting that must have a value is not loosened by an empty variable."""
+    with pytest.raises(SettingError) as caught:
+        load_settings(Project(tmp_path), environ={f"FLOWKIT_{key.upper()}": ""})
+    assert dict(caught.value.facts)["in"] == f"FLOWKIT_{key.upper()}"

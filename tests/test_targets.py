@@ -48,6 +48,21 @@ def _write(project: Path, path: str, text: str) -> Path:
     return file
 
 
+@pytest.mark.parametrize("text", ["trips:back", "one:back", "trips:one"])
+def test_a_name_below_pipelines_takes_a_pipeline_s_name_too(project: Path, text: str) -> None:
+    """Where no module is called so, `name:pipeline` starts from the name of a file or of a pipeline in it."""
+    _write(project, "pipelines/eu/trips.py", ONE.format(name="one") + ONE.format(name="back").replace("import", "#"))
+    wanted = text.partition(":")[2]
+    assert load_target(text).text == f"pipelines/eu/trips.py:{wanted}"
+
+
+def test_a_module_goes_before_a_name_below_pipelines(project: Path) -> None:
+    """`taxi:taxi` is the module where there is one."""
+    _write(project, "lone_module.py", ONE.format(name="taxi"))
+    _write(project, "pipelines/lone_module.py", ONE.format(name="taxi"))
+    assert load_target("lone_module:taxi").text == "lone_module:taxi"
+
+
 @pytest.mark.parametrize(
     "text",
     ["pipelines/taxi.py", "pipelines/taxi.py:taxi", "./pipelines/taxi.py", "taxi", "pipelines/../pipelines/taxi.py"],
@@ -157,6 +172,18 @@ MISTAKES: list[tuple[str, dict[str, str], str, list[str]]] = [
     ("pipelines/none.py", {"pipelines/none.py": "x = 1"}, "'pipelines/none.py' has no pipeline", ["@fk.pipeline"]),
     (
         "pipelines/taxi.py:tax",
+        {"pipelines/taxi.py": ONE.format(name="taxi")},
+        "'pipelines/taxi.py' has no pipeline 'tax'",
+        ["did you mean 'taxi'?"],
+    ),
+    (
+        "x:ride",
+        {"pipelines/a/x.py": "", "pipelines/b/x.py": ""},
+        "'x:ride' could be 2 pipelines",
+        ["pipelines/a/x.py:ride, pipelines/b/x.py:ride"],
+    ),
+    (
+        "taxi:tax",
         {"pipelines/taxi.py": ONE.format(name="taxi")},
         "'pipelines/taxi.py' has no pipeline 'tax'",
         ["did you mean 'taxi'?"],

@@ -25,7 +25,7 @@ _DRAWINGS = {"tree": draw_tree, "mermaid": draw_mermaid, "dot": draw_dot}
 @click.command(epilog=options.example("flowkit check pipelines/taxi.py"))
 @options.building
 @options.json_output
-@options.verbose
+@options.checking_verbose
 def check(
     target: str, parameters: tuple[str, ...], env: str | None, store: Path | None, as_json: bool, verbose: bool
 ) -> None:
@@ -52,7 +52,7 @@ def check(
         click.echo(f"Warning: {warning}", err=True)
     if verbose:
         for place in report.deferred:
-            click.echo(f"checked on the value when it is there: {place}")
+            click.echo(f"checked on the value: {place.removesuffix(': checked on the value')}")
     graph = report.graph.shown
     edges = counted(len(graph.edges), "edge")
     later = f"; {len(report.deferred)} of them checked on the value" if report.deferred else ""
@@ -81,8 +81,8 @@ def _schedule_to_json(pipeline: Pipeline[..., Any]) -> dict[str, str] | None:
 @options.select
 @options.force
 @options.json_output
-@options.quiet
-@options.verbose
+@options.planning_quiet
+@options.planning_verbose
 def plan(
     target: str,
     parameters: tuple[str, ...],

@@ -39,8 +39,8 @@ def export_artifact(view: StoreView, artifact: Artifact, file: Path, *, overwrit
 
     Raises:
         OutputError: It cannot be written.
-        UsageError: The file is there, its suffix does not fit, or the artifact's content is not in the store.
-        CodecError: It is a table that holds pickled values.
+        UsageError: The file is there, its suffix does not fit, the artifact's content is not in the store, or it is a
+            table that holds pickled values.
         StoreError: The artifact is lost.
     """
     _check(artifact, file, overwrite)
@@ -49,7 +49,7 @@ def export_artifact(view: StoreView, artifact: Artifact, file: Path, *, overwrit
         if artifact.format == "table":
             held = describe_table(stored.payload).pickled
             if held:
-                raise CodecError.for_pickled_export(artifact.digest, ", ".join(held))
+                raise UsageError.for_pickled_export(str(file), artifact.digest, ", ".join(held))
             export_table(stored, file, pickle="deny")
         elif artifact.format == PathCodec.format:
             _export_path(stored, file)

@@ -87,6 +87,18 @@ verbose = click.option(
 )
 
 
+checking_verbose = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="List the edges that the annotations leave open: those are judged on the values, as they are handed over.",
+)
+planning_quiet = click.option("-q", "--quiet", is_flag=True, help="Print only warnings and how many nodes would run.")
+planning_verbose = click.option(
+    "-v", "--verbose", is_flag=True, help="Print a line for every node, also where there are many."
+)
+
+
 def together(*decorators: Callable[[Any], Any]) -> Callable[[C], C]:
     """Return one decorator that adds all of them, in the order in which `--help` lists them."""
 

@@ -90,6 +90,7 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
         try:
             runner.run()
             if sharing is not None:
+                sharing.tell_distrust()
                 sharing.finish()
         except BaseException as error:
             _end_broken_run(workspace, run, error)
@@ -130,15 +131,18 @@ def plan_graph(
         StoreError: The store cannot be read.
     """
     warnings: list[str] = []
+    sharing = workspace.make_sharing(warnings.append, fetch=False)
     planner = Planner(
         graph,
         workspace.make_keys(),
-        workspace.make_lookups(graph.pipeline, forced, spared, workspace.make_sharing(warnings.append, fetch=False)),
+        workspace.make_lookups(graph.pipeline, forced, spared, sharing),
         workspace.make_promotions(),
         forced,
         warnings,
     )
     planner.plan()
+    if sharing is not None:
+        sharing.tell_distrust()
     return planner
 
 

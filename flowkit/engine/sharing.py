@@ -27,6 +27,7 @@ HARMLESS = frozenset({"bytes", "json", "json-files", "npy", "path", "str", "tabl
 """Formats whose reading runs no code that the content brings along; a table may still hold pickled cells."""
 
 _THREADS = 8
+_MOST_NAMED = 3
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class Sharing:
     warn: Callable[[str], None]
     _failed: RemoteError | None = None
     _damaged: set[Digest] = field(default_factory=set)
+    _distrusted: list[str] = field(default_factory=list)
     _queue: queue.SimpleQueue[NodeRecord | None] = field(default_factory=queue.SimpleQueue)
     _senders: list[threading.Thread] = field(default_factory=list)
 
@@ -58,6 +60,8 @@ class Sharing:
         for finding in findings:
             for text in finding.warnings:
                 self.warn(text)
+            if finding.entry is None and finding.distrusted is not None:
+                self._distrusted.append(finding.distrusted)
         self._tell_failure()
         return {finding.entry.cache_key: finding.entry for finding in findings if finding.entry is not None}
 
@@ -112,7 +116,7 @@ class Sharing:
     def _admit(self, entry: Entry, finding: _Finding) -> Entry | None:
         """Return the entry with verified outputs; None where one is missing, damaged or not to be trusted."""
         if not self.trusted and any(output.artifact.format not in HARMLESS for output in entry.outputs):
-            finding.warnings.append(_distrust(entry))
+            finding.distrusted = entry.node
             return None
         if not self.fetch:
             return entry
@@ -125,7 +129,7 @@ class Sharing:
             )
             return None
         if not self.trusted and any(self._holds_pickle(output.artifact) for output in outputs):
-            finding.warnings.append(_distrust(entry))
+            finding.distrusted = entry.node
             return None
         return replace(entry, outputs=outputs)
 
@@ -176,6 +180,12 @@ class Sharing:
         replaces = mends or execution.supersedes is not None
         self.remote.write_record(execution.cache_key, execution.entry_key, content, replace=replaces)
 
+    def tell_distrust(self) -> None:
+        """Say, once for all of them, which results of the remote were left alone as their loading could run code."""
+        if self._distrusted:
+            self.warn(_distrust(self._distrusted))
+            self._distrusted = []
+
     def _tell_failure(self) -> None:
         if self._failed is not None:
             facts = "; ".join(f"{label} {value}" for label, value in self._failed.facts)
@@ -186,16 +196,20 @@ class Sharing:
 
 @dataclass(slots=True)
 class _Finding:
-    """What asking for one key came to."""
+    """What asking for one key came to; `distrusted` is the node whose result was there and left alone."""
 
     entry: Entry | None = None
+    distrusted: str | None = None
     warnings: list[str] = field(default_factory=list)
 
 
-def _distrust(entry: Entry) -> str:
+def _distrust(nodes: Sequence[str]) -> str:
+    named = ", ".join(map(repr, nodes[:_MOST_NAMED])) + (", …" if len(nodes) > _MOST_NAMED else "")
+    several = len(nodes) > 1
     return (
-        f"The remote has a result for {entry.node!r} whose loading could run code, and is not trusted: it is made "
-        "here instead. Set 'trust_remote = true' in [tool.flowkit] if you trust all who can write there."
+        f"The remote has {f'results for {len(nodes):,} nodes ({named})' if several else f'a result for {named}'} whose "
+        f"loading could run code, and is not trusted: {'they are' if several else 'it is'} made here instead. Set "
+        "'trust_remote = true' in [tool.flowkit] if you trust all who can write there."
     )
 
 

@@ -49,16 +49,6 @@ class CodecError(StepError):
         )
 
     @classmethod
-    def for_pickled_export(cls, digest: str, held: str) -> Self:
-        """A stored table that holds pickle, to be written as another format."""
-        return cls(
-            "A table that holds pickled values cannot be exported: export never loads pickles.",
-            [("artifact", digest), ("holds", held)],
-            "convert those columns to text, numbers or dates in the step that makes the table, or write the file in a "
-            "step that takes it",
-        )
-
-    @classmethod
     def for_table_view(cls, stored: str, wanted: str) -> Self:
         """A stored table that cannot be given as the annotated kind."""
         return cls(

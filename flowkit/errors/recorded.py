@@ -77,7 +77,16 @@ class NotRecordedError(UsageError):
 
     @classmethod
     def for_node(cls, run: str, node: str, known: Sequence[str]) -> Self:
-        """A node that the run, or the pipeline, does not have."""
+        """A node that the run, or the pipeline, does not have; one that is mapped has elements instead."""
+        elements = [name for name in known if name.endswith("]") and name.rpartition("[")[0] == node]
+        if elements:
+            # By length first, so that [10] comes after [9].
+            elements.sort(key=lambda name: (len(name), name))
+            return cls(
+                f"The node {node!r} is mapped in {run!r}: it has {len(elements)} elements.",
+                list_names("mapped", elements),
+                f"name one of them, such as {elements[0]!r}.",
+            )
         return cls(
             f"There is no node {node!r} in {run!r}.",
             list_names("nodes", known),

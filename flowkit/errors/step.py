@@ -23,6 +23,23 @@ class StepError(FlowkitError):
         facts = [("cause", cause)] if cause else []
         return cls(f"The node {node!r} has no value: it is {outcome}.", facts, "look at run.status before its values.")
 
+    @classmethod
+    def for_failed_value(
+        cls, node: str, message: str, facts: Iterable[tuple[str, str]], hint: str, traceback: str
+    ) -> Self:
+        """A value was asked of a node that failed: its failure in three parts, its traceback as a note.
+
+        Python prints the note below the error; a fact would be too short for it.
+        """
+        error = cls(
+            f"The node {node!r} has no value: it is failed.",
+            [("cause", message), *facts],
+            hint or "look at run.status before its values.",
+        )
+        if traceback:
+            error.add_note(traceback.rstrip())
+        return error
+
 
 class InputError(StepError):
     """A file that a node needs is missing or cannot be read."""

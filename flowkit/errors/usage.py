@@ -101,6 +101,16 @@ class UsageError(FlowkitError):
         """An artifact that cannot be written to that file."""
         return cls(f"Cannot export to '{path}': {reason}.", [("file", path)], hint)
 
+    @classmethod
+    def for_pickled_export(cls, path: str, digest: str, held: str) -> Self:
+        """A stored table that holds pickle, to be written as another format."""
+        return cls(
+            f"Cannot export to '{path}': the table holds pickled values, and export never loads pickles.",
+            [("file", path), ("artifact", digest), ("holds", held)],
+            "convert those columns to text, numbers or dates in the step that makes the table, or write the file in a "
+            "step that takes it.",
+        )
+
 
 class OutputError(FlowkitError):
     """What a command has to say cannot be written; exit code 1."""

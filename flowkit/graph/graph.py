@@ -71,6 +71,11 @@ class Node:
         """The step's tags."""
         return self.step.options.tags if self.step is not None else ()
 
+    @property
+    def result_hint(self) -> Any:
+        """The whole return annotation of its step; `Any` of what calls none."""
+        return self.step.hint if self.step is not None else Any
+
     def output_hint(self, output: str) -> Any:
         """Return the annotation of one of its outputs."""
         return self.step.output(output).hint if self.step is not None else self.settings["hint"]

@@ -103,7 +103,9 @@ def _fit(given: Any, wanted: Any) -> Fit:
     if origin is object or (given_origin == origin and not given_arguments and not arguments):
         return FITS
     if origin is Any or given_origin is Any:
-        return warns(f"{'the parameter' if origin is Any else 'the output'} is annotated as Any: not checked")
+        if origin is Any:
+            return warns("the parameter is annotated as Any: not checked")
+        return warns("the output is annotated as Any: checked on the value alone")
     if given_origin is Union:
         return worst(_fit(member, wanted) for member in given_arguments)
     if given_origin is typing.Literal and len(given_arguments) > 1:

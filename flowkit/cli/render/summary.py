@@ -6,6 +6,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -143,8 +144,8 @@ def _further(report: RunReport, opened: Opened) -> list[str]:
 
 def _print_failures(report: RunReport, opened: Opened) -> None:
     failed = [(node, node.error) for node in report.nodes if node.error is not None and node.outcome is Outcome.FAILED]
-    for _, failure in failed[:_MOST_FAILURES]:
-        click.echo(f"\n{format_failure(failure)}", err=True)
+    for node, failure in failed[:_MOST_FAILURES]:
+        click.echo(f"\n{format_failure(_with_node(node.node, failure))}", err=True)
     if len(failed) > _MOST_FAILURES:
         others = ", ".join(node.node for node, _ in failed[_MOST_FAILURES : _MOST_FAILURES + 10])
         click.echo(f"\n{len(failed) - _MOST_FAILURES:,} more failed: {others}", err=True)
@@ -154,6 +155,13 @@ def _print_failures(report: RunReport, opened: Opened) -> None:
             click.echo(f"\nWhat it printed: {command}", err=True)
     if report.status is not RunStatus.SUCCEEDED:
         click.echo(f"\nTo go on: {resume_command(report.run, opened)}", err=True)
+
+
+def _with_node(node: str, failure: Failure) -> Failure:
+    """Return the failure with the node among its facts, where neither they nor the sentence name it."""
+    if repr(node) in failure.message or ("step", node) in failure.facts:
+        return failure
+    return replace(failure, facts=(("node", node), *failure.facts))
 
 
 def format_failure(failure: Failure) -> str:
