@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from flowkit.cli import options
-from flowkit.cli.completing import complete_version
+from flowkit.cli.completing import complete_what
 from flowkit.cli.export import export_artifact
 from flowkit.cli.lazy import SuggestingGroup
 from flowkit.cli.looking import StoreView, open_store
@@ -67,7 +67,7 @@ def list_(run: str | None, limit: int, env: str | None, store: Path | None, as_j
 
 
 @artifact.command(epilog=options.example("flowkit artifact show last:features", "flowkit artifact show 3fa9c1"))
-@click.argument("what", shell_complete=complete_version)
+@click.argument("what", shell_complete=complete_what)
 @options.looking_back
 def show(what: str, env: str | None, store: Path | None, as_json: bool) -> None:
     """Show what an artifact is: a table's columns and dtypes, a value, a text's beginning.
@@ -94,7 +94,7 @@ def show(what: str, env: str | None, store: Path | None, as_json: bool) -> None:
 
 
 @artifact.command(epilog=options.example("flowkit artifact export last:features features.parquet"))
-@click.argument("what", shell_complete=complete_version)
+@click.argument("what", shell_complete=complete_what)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace FILE where it is there already.")
 @options.looking_back

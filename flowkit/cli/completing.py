@@ -6,6 +6,7 @@ Where something is broken there is nothing to complete: a person who presses TAB
 from __future__ import annotations
 
 import functools
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,15 +20,18 @@ from flowkit.cli.outlines import known_targets, read_outline
 from flowkit.cli.references import RUN
 from flowkit.config import environment_names
 from flowkit.errors import FlowkitError
-from flowkit.lineage.history import LAST, find_run, list_runs, nodes_of
+from flowkit.lineage.history import LAST, artifacts_of, find_run, list_runs, nodes_of
 from flowkit.lineage.reader import Reader
 from flowkit.project import Project
+from flowkit.records import RETURN
 from flowkit.registry.models import list_aliases, list_models
 
 Words = Callable[[click.Context, str], Iterable[str]]
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 _MOST_RUNS = 20
+_TAG = "tag:"
+_OPERATORS = re.compile(r"[ ,@+]")
 _BROKEN = (FlowkitError, OSError, sqlite3.Error, SyntaxError, ValueError, RecursionError)
 
 
@@ -73,9 +77,13 @@ def complete_node(context: click.Context, incomplete: str) -> Iterable[str]:
 @_completing()
 def complete_selection(context: click.Context, incomplete: str) -> Iterable[str]:
     """Complete the last name of a selection, with what stands before it."""
-    name = incomplete.lstrip("+")
+    name = _OPERATORS.split(incomplete)[-1]
     start = incomplete[: len(incomplete) - len(name)]
-    return [start + node for node in _nodes(context, _subject(context) or LAST)]
+    tags = _tags(context)
+    if name.startswith(_TAG):
+        return [f"{start}{_TAG}{tag}" for tag in tags]
+    names = [*_nodes(context, _subject(context) or LAST), *([_TAG] if tags else [])]
+    return [start + one for one in names]
 
 
 @_completing()
@@ -118,8 +126,35 @@ def complete_alias(context: click.Context, incomplete: str) -> Iterable[str]:
 def complete_version(context: click.Context, incomplete: str) -> Iterable[str]:
     """Complete `model@alias` and `model:version`."""
     with _reader(context) as reader:
-        aliases = [f"{row.model}@{row.alias}" for row in list_aliases(reader)]
-        return [*aliases, *(f"{row.model}:{row.version}" for row in reversed(list_models(reader)))]
+        return _versions(reader)
+
+
+@_completing(files=True)
+def complete_what(context: click.Context, incomplete: str) -> Iterable[str]:
+    """Complete what names an artifact: `RUN:NODE[.OUTPUT]`, `model@alias`, `model:version`; digests are not listed."""
+    run, colon, _ = incomplete.partition(":")
+    with _reader(context) as reader:
+        if colon and RUN.fullmatch(run):
+            return list(_outputs(reader, run))
+        # Not for an empty word, where a file may be meant as well.
+        return [*_versions(reader), *([f"{LAST}:"] if incomplete else [])]
+
+
+def _versions(reader: Reader) -> list[str]:
+    aliases = [f"{row.model}@{row.alias}" for row in list_aliases(reader)]
+    return [*aliases, *(f"{row.model}:{row.version}" for row in reversed(list_models(reader)))]
+
+
+def _outputs(reader: Reader, run: str) -> Iterator[str]:
+    """Yield every output of a run as it may be typed; of a node with several, each of them."""
+    for node, outputs in artifacts_of(reader, find_run(reader, run)).items():
+        for output in outputs:
+            yield f"{run}:{node}" if output.name == RETURN else f"{run}:{node}.{output.name}"
+
+
+def _tags(context: click.Context) -> tuple[str, ...]:
+    target = _subject(context)
+    return () if target is None else read_outline(target, Project.containing(Path.cwd())).tags
 
 
 def _subject(context: click.Context) -> str | None:

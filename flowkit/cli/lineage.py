@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from flowkit.cli import options
-from flowkit.cli.completing import complete_version
+from flowkit.cli.completing import complete_what
 from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.references import find_what
 from flowkit.cli.render.formats import format_bytes, short
@@ -30,7 +30,7 @@ _LONGEST_VALUE = 40
         "flowkit lineage data/taxi.csv --direction down",
     )
 )
-@click.argument("what", shell_complete=complete_version)
+@click.argument("what", shell_complete=complete_what)
 @click.option(
     "--direction",
     type=click.Choice(["both", "up", "down"]),

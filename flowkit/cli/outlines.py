@@ -19,11 +19,13 @@ class Outline:
         pipelines: The names of its pipelines, the one meant alone where the target names one.
         steps: The names of its steps.
         parameters: Those of its pipelines, in order.
+        tags: Those that its steps bear.
     """
 
     pipelines: tuple[str, ...]
     steps: tuple[str, ...]
     parameters: tuple[str, ...]
+    tags: tuple[str, ...] = ()
 
 
 def known_targets(project: Project) -> tuple[str, ...]:
@@ -50,7 +52,8 @@ def read_outline(target: str, project: Project) -> Outline:
     steps = tuple(item.name for item in functions if "step" in _decorators(item))
     arguments = [item.args for item in pipelines]
     named = dict.fromkeys(one.arg for given in arguments for one in (*given.args, *given.kwonlyargs))
-    return Outline(tuple(item.name for item in pipelines), steps, tuple(named))
+    tags = dict.fromkeys(tag for item in functions for decorator in item.decorator_list for tag in _tags(decorator))
+    return Outline(tuple(item.name for item in pipelines), steps, tuple(named), tuple(tags))
 
 
 def _find(target: str, project: Project) -> tuple[Path | None, str | None]:
@@ -66,6 +69,15 @@ def _find(target: str, project: Project) -> tuple[Path | None, str | None]:
         if target in declared or file.stem == target:
             return file, target if target in declared else None
     return None, None
+
+
+def _tags(decorator: ast.expr) -> Iterator[str]:
+    """Yield the tags that a decorator spells out."""
+    for given in decorator.keywords if isinstance(decorator, ast.Call) else ():
+        if given.arg == "tags" and isinstance(given.value, (ast.Tuple, ast.List)):
+            for item in given.value.elts:
+                if isinstance(item, ast.Constant) and isinstance(item.value, str):
+                    yield item.value
 
 
 def _decorators(function: ast.FunctionDef) -> Iterator[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ def load(n: int) -> int:
     return n
 
 
-@fk.step
+@fk.step(tags=("slow", "fitting"))
 def train(n: int) -> int:
     return n
 
@@ -33,6 +35,14 @@ def train(n: int) -> int:
 @fk.pipeline
 def taxi(count: int = 1, csv: str = "x") -> None:
     train(load(count))
+"""
+HALVES = """
+@fk.step
+def half(n: int) -> tuple[int, int]:
+    return n, n
+
+
+@fk.pipeline
 """
 
 
@@ -44,7 +54,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "pipelines").mkdir()
     (root / "pipelines" / "taxi.py").write_text(PIPELINE)
     (root / "pipelines" / "broken.py").write_text("import flowkit as fk\n@fk.pipeline\ndef (")
-    (root / "pipelines" / "small.py").write_text(TINY)
+    mapped = TINY.replace("    fk.promote", "    half(fk.each([1, 2]))\n    fk.promote")
+    (root / "pipelines" / "small.py").write_text(mapped.replace("@fk.pipeline\n", HALVES.lstrip()))
     (root / "bin").mkdir()
     program = root / "bin" / "flowkit"
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(MAIN)} "$@"\n')
@@ -90,9 +101,19 @@ def complete(project: Path, line: str) -> list[str]:
         ("flowkit run pipelines/taxi.py:", ["taxi"]),
         ("flowkit run taxi -p c", ["count=", "csv="]),
         ("flowkit run taxi --env p", ["prod"]),
-        ("flowkit run taxi --select +t", ["+train"]),
+        ("flowkit run taxi --select +t", ["+train", "+tag:"]),
         ("flowkit run small --force f", ["fit"]),
-        ("flowkit why small ", ["load", "fit", "score", "promote"]),
+        ("flowkit run taxi --select ta", ["tag:"]),
+        ("flowkit run taxi --select tag:", ["slow", "fitting"]),
+        ("flowkit run taxi --select 1+tag:s", ["slow"]),
+        ("flowkit run taxi --select load,tr", ["load,train"]),
+        ("flowkit run 'taxi", ["taxi"]),
+        ("flowkit why small 'half[", ["half[0]", "half[1]"]),
+        ("flowkit artifact show 'last:half[1", ["last:half[1].0", "last:half[1].1"]),
+        ("flowkit artifact export last:f", ["fit"]),
+        ("flowkit lineage last:half[0].", ["half[0].0", "half[0].1"]),
+        ("flowkit artifact show la", ["last:"]),
+        ("flowkit why small ha", ["half[0]", "half[1]"]),
         ("flowkit why last sc", ["score"]),
         ("flowkit logs la", ["last"]),
         ("flowkit logs last lo", ["load"]),
@@ -110,6 +131,48 @@ def complete(project: Path, line: str) -> list[str]:
 def test_bash_completes(project: Path, line: str, wanted: list[str]) -> None:
     """Each kind of word is offered, also where bash itself would cut it at `:`, `@` or `=`."""
     assert complete(project, line) == wanted
+
+
+@pytest.mark.slow
+def test_what_goes_on_is_typed_on(project: Path) -> None:
+    """In a shell that a person types into: no blank after a parameter's `=`, and an open quote is closed."""
+    told = type_into_bash(project, "flowkit run taxi -p cou\t7\nflowkit why small 'half[1\t\nexit\n")
+    assert "<run><taxi><-p><count=7>" in told
+    assert "<why><small><half[1]>" in told
+
+
+def type_into_bash(project: Path, keys: str) -> str:
+    """Return the screen of an interactive bash in which `flowkit` prints its arguments and completes as ever."""
+    program = project / "echoing" / "flowkit"
+    program.parent.mkdir(exist_ok=True)
+    real = shlex.quote(str(project / "bin" / "flowkit"))
+    program.write_text(f"""#!/bin/sh
+[ -n "$_FLOWKIT_COMPLETE" ] && exec {real} "$@"
+printf '<%s>' "$@"
+""")
+    program.chmod(0o755)
+    rc = project / "bashrc"
+    rc.write_text(f'eval "$({real} completion bash)"\n')
+    driver, terminal = pty.openpty()
+    path = f"{program.parent}:{os.environ['PATH']}"
+    with subprocess.Popen(
+        ["bash", "--noprofile", "--rcfile", str(rc), "-i"],
+        cwd=project,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "TERM": "dumb", "INPUTRC": os.devnull},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    ):
+        os.close(terminal)
+        os.write(driver, keys.encode())
+        screen = b""
+        # The terminal has no other end any more once the shell has left.
+        with suppress(OSError):
+            while piece := os.read(driver, 4096):
+                screen += piece
+    os.close(driver)
+    return screen.decode()
 
 
 @pytest.mark.slow
