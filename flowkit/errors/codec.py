@@ -18,7 +18,7 @@ class CodecError(StepError):
         return cls(
             f"Column {column} cannot be stored.",
             [("holds", held), ("problem", problem)],
-            "convert the column with .astype(…) or .map(…) before returning the table",
+            "convert the column with .astype(…) or .map(…) before returning the table.",
         )
 
     @classmethod
@@ -27,7 +27,7 @@ class CodecError(StepError):
         return cls(
             f"Column {column} needs pickle, which this project denies.",
             [("holds", held), ("setting", 'pickle = "deny"')],
-            'convert the column to text, numbers or dates, or set pickle = "allow" in [tool.flowkit]',
+            'convert the column to text, numbers or dates, or set pickle = "allow" in [tool.flowkit].',
         )
 
     @classmethod
@@ -36,7 +36,7 @@ class CodecError(StepError):
         return cls(
             "A stored table holds pickled values, which this project denies.",
             [("artifact", digest), ("setting", 'pickle = "deny"')],
-            'set pickle = "allow" in [tool.flowkit] if you trust who wrote this store, or run its step again',
+            'set pickle = "allow" in [tool.flowkit] if you trust who wrote this store, or run its step again.',
         )
 
     @classmethod
@@ -54,7 +54,7 @@ class CodecError(StepError):
         return cls(
             f"A stored {stored} cannot be given as {wanted}.",
             [("stored", stored), ("wanted", wanted)],
-            "annotate the parameter with the stored kind, or convert the table in the step that makes it",
+            "annotate the parameter with the stored kind, or convert the table in the step that makes it.",
         )
 
     @classmethod
@@ -63,7 +63,7 @@ class CodecError(StepError):
         return cls(
             f"A pandas table with its own index cannot be given as {wanted}.",
             [("index", index)],
-            "call .reset_index() (or .reset_index(drop=True)) in the step that makes the table",
+            "call .reset_index() (or .reset_index(drop=True)) in the step that makes the table.",
         )
 
     @classmethod
@@ -72,7 +72,7 @@ class CodecError(StepError):
         return cls(
             f"Column {label} cannot be named in {wanted}: labels must be unique text there.",
             [("label", label)],
-            "rename the columns in the step that makes the table, as in df.columns = df.columns.map(str)",
+            "rename the columns in the step that makes the table, as in df.columns = df.columns.map(str).",
         )
 
     @classmethod
@@ -81,26 +81,28 @@ class CodecError(StepError):
         return cls(
             f"Column {column} cannot be given as {wanted}.",
             [("holds", held)],
-            "convert the column with .astype(…) in the step that makes the table",
+            "convert the column with .astype(…) in the step that makes the table.",
         )
 
     @classmethod
     def for_missing_column(cls, column: str, columns: str) -> Self:
         """A column that was asked for and that the stored table does not have."""
-        return cls(f"The stored table has no column {column}.", [("columns", columns)], "ask for one of its columns")
+        return cls(f"The stored table has no column {column}.", [("columns", columns)], "ask for one of its columns.")
 
     @classmethod
     def for_table_version(cls, found: object, known: int) -> Self:
         """A table written by another version of the format."""
         return cls(
             f"A stored table has format version {found}; this flowkit reads version {known}.",
-            hint="run the step that made it again with --force, or use the flowkit that wrote it",
+            hint="run the step that made it again with --force, or use the flowkit that wrote it.",
         )
 
     @classmethod
     def for_table_export(cls, path: str, problem: str) -> Self:
         """A table that cannot be written to the file asked for."""
-        return cls(f"The table cannot be exported to '{path}'.", [("problem", problem)], "name a .parquet or .csv file")
+        return cls(
+            f"The table cannot be exported to '{path}'.", [("problem", problem)], "name a .parquet or .csv file."
+        )
 
     @classmethod
     def for_array_dtype(cls, dtype: str) -> Self:
@@ -108,13 +110,13 @@ class CodecError(StepError):
         return cls(
             f"An array of dtype {dtype} has no .npy form; it is stored as pickle.",
             [("dtype", dtype)],
-            "return it from a step whose project allows pickle, or convert it with .astype(…)",
+            "return it from a step whose project allows pickle, or convert it with .astype(…).",
         )
 
     @classmethod
     def for_array_content(cls, problem: str) -> Self:
         """A payload that is not the array it should be."""
-        return cls("A stored array cannot be read.", [("problem", problem)], "run the step that made it with --force")
+        return cls("A stored array cannot be read.", [("problem", problem)], "run the step that made it with --force.")
 
     @classmethod
     def for_refused(cls, type_name: str, what: str, remedy: str, inside: str = "") -> Self:
@@ -130,7 +132,7 @@ class CodecError(StepError):
         return cls(
             f"A value of type {type_name} cannot be stored as JSON.",
             (("at", where or "the value itself"), ("because", why)),
-            "return plain values, dataclasses or pydantic models, named in the annotation",
+            "return plain values, dataclasses or pydantic models, named in the annotation.",
         )
 
     @classmethod
@@ -140,7 +142,7 @@ class CodecError(StepError):
             f"A value of type {type_name} would be stored as pickle, which this project denies.",
             (("type", type_name), ("because", reason), ("setting", 'pickle = "deny"')),
             f"register a codec with @fk.codec({type_name.rpartition('.')[2]}), return plain values, "
-            'or set pickle = "allow" in [tool.flowkit]',
+            'or set pickle = "allow" in [tool.flowkit].',
         )
 
     @classmethod
@@ -149,7 +151,7 @@ class CodecError(StepError):
         return cls(
             f"An artifact of format '{format_name}' is pickle, which this project denies.",
             (("format", format_name), ("setting", 'pickle = "deny"')),
-            'set pickle = "allow" in [tool.flowkit] if you trust this store, or run its step again with a codec',
+            'set pickle = "allow" in [tool.flowkit] if you trust this store, or run its step again with a codec.',
         )
 
     @classmethod
@@ -158,7 +160,7 @@ class CodecError(StepError):
         return cls(
             f"A value of type {type_name} cannot be stored: pickle fails on it.",
             (("type", type_name), ("error", f"{type(error).__name__}: {error}")),
-            f"return plain values, or register a codec with @fk.codec({type_name.rpartition('.')[2]})",
+            f"return plain values, or register a codec with @fk.codec({type_name.rpartition('.')[2]}).",
         )
 
     @classmethod
@@ -167,7 +169,7 @@ class CodecError(StepError):
         return cls(
             f"An artifact of format '{format_name}' cannot be loaded here.",
             (("format", format_name), ("error", f"{type(error).__name__}: {error}")),
-            "install what its classes need, or run its step again with --force",
+            "install what its classes need, or run its step again with --force.",
         )
 
     @classmethod
@@ -176,7 +178,7 @@ class CodecError(StepError):
         return cls(
             f"A stored {class_name.rpartition(':')[2]} cannot be read as {hint}.",
             (("stored class", class_name), ("annotation", hint)),
-            f"annotate the parameter with {class_name.rpartition(':')[2]}",
+            f"annotate the parameter with {class_name.rpartition(':')[2]}.",
         )
 
     @classmethod
@@ -185,7 +187,7 @@ class CodecError(StepError):
         return cls(
             f"A stored {class_name.rpartition(':')[2]} does not fit the class of that name.",
             (("class", class_name), ("difference", detail)),
-            "run the step that made it again with --force",
+            "run the step that made it again with --force.",
         )
 
     @classmethod
@@ -194,7 +196,7 @@ class CodecError(StepError):
         return cls(
             f"An artifact of format '{format_name}' does not follow its format.",
             (("format", format_name), ("detail", detail)),
-            "run the step that made it again with --force",
+            "run the step that made it again with --force.",
         )
 
     @classmethod
@@ -216,7 +218,7 @@ class CodecError(StepError):
         return cls(
             "A stored tree holds a name that could leave its folder, so nothing of it was written.",
             (("name", ascii(name)),),
-            "do not trust this store; run the step that made the tree again with --force",
+            "do not trust this store; run the step that made the tree again with --force.",
         )
 
     @classmethod
@@ -225,7 +227,7 @@ class CodecError(StepError):
         return cls(
             f"A stored file could not be written to '{path}'.",
             (("path", path), ("error", f"{type(error).__name__}: {error}")),
-            "free space there, or give write permission",
+            "free space there, or give write permission.",
         )
 
     @classmethod
@@ -239,7 +241,7 @@ class CodecError(StepError):
         return cls(
             f"The codec '{codec_name}' could not save a value of type {type_name}.",
             (("type", type_name), ("problem", problem)),
-            f"mend {codec_name}.save: it must write one file at exactly the path it is given",
+            f"mend {codec_name}.save: it must write one file at exactly the path it is given.",
         )
 
     @classmethod
@@ -248,5 +250,5 @@ class CodecError(StepError):
         return cls(
             f"The codec '{codec_name}' could not load what it saved.",
             (("problem", problem),),
-            f"mend {codec_name}.load: it must return the value saved in the file it is given",
+            f"mend {codec_name}.load: it must return the value saved in the file it is given.",
         )

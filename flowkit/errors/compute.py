@@ -17,7 +17,7 @@ class ComputeError(StepError):
         return cls(
             "The Dask cluster that this step computes on cannot be used.",
             [("reason", reason)],
-            "run it with --inline to compute in this process, or look after the scheduler that --scheduler names",
+            "run it with --inline to compute in this process, or look after the scheduler that --scheduler names.",
         )
 
     @classmethod
@@ -26,7 +26,7 @@ class ComputeError(StepError):
         return cls(
             f"A Dask worker died while it computed for step '{step}'.",
             [("step", step), ("reason", reason), ("likely", "out of memory, or killed by somebody")],
-            "use smaller partitions, as .repartition(partition_size='50MB') gives, or workers with more memory",
+            "use smaller partitions, as .repartition(partition_size='50MB') gives, or workers with more memory.",
         )
 
     @classmethod
@@ -35,7 +35,7 @@ class ComputeError(StepError):
         return cls(
             f"The Dask cluster was lost while it computed for step '{step}'.",
             [("step", step), ("reason", reason)],
-            "run it again; what had been computed by other steps is reused",
+            "run it again; what had been computed by other steps is reused.",
         )
 
 
@@ -51,7 +51,7 @@ class PartitionError(CodecError):
             f"The partitions of a dask DataFrame differ in {what}.",
             [("before", first), ("then" if partition is None else f"partition {partition}", other)],
             "make them alike before returning the table: .astype({…}) for dtypes, .cat.as_known() for categories, "
-            ".reset_index(drop=True) for the index",
+            ".reset_index(drop=True) for the index.",
         )
 
     @classmethod
@@ -60,7 +60,7 @@ class PartitionError(CodecError):
         return cls(
             f"Column {column} of a dask DataFrame cannot be stored in pieces.",
             [("holds", held)],
-            "convert the column with .astype(…), or return a pandas DataFrame",
+            "convert the column with .astype(…), or return a pandas DataFrame.",
         )
 
     @classmethod
@@ -69,5 +69,5 @@ class PartitionError(CodecError):
         return cls(
             "The index of a dask DataFrame cannot be stored in pieces.",
             [("holds", held)],
-            "make its levels columns: return rows.reset_index()",
+            "make its levels columns: return rows.reset_index().",
         )

@@ -37,7 +37,7 @@ class StepExitError(StepError):
         return cls(
             f"Step '{step}' called sys.exit({shown}).",
             (("step", step),),
-            "raise an exception to fail, or fk.Skip(reason) to skip; return a value to succeed",
+            "raise an exception to fail, or fk.Skip(reason) to skip; return a value to succeed.",
         )
 
     @classmethod
@@ -46,7 +46,7 @@ class StepExitError(StepError):
         return cls(
             f"Step '{step}' raised KeyboardInterrupt.",
             (("step", step),),
-            "raise an exception of your own; a run is interrupted with Ctrl-C in its terminal",
+            "raise an exception of your own; a run is interrupted with Ctrl-C in its terminal.",
         )
 
 
@@ -59,7 +59,7 @@ class StepDeathError(StepError):
         return cls(
             f"Step '{step}' ended its process with exit code {code}{_when(started)}.",
             (("step", step), ("exit code", str(code))),
-            "look for os._exit, or for a library that ends the process; 'flowkit logs' shows what it printed",
+            "look for os._exit, or for a library that ends the process; 'flowkit logs' shows what it printed.",
         )
 
     @classmethod
@@ -74,7 +74,7 @@ class StepDeathError(StepError):
         return cls(
             f"Step '{step}' was killed by {name}{tail}{_when(started)}.",
             facts,
-            "'flowkit logs' shows what it printed; run it with --inline under a debugger",
+            "'flowkit logs' shows what it printed; run it with --inline under a debugger.",
         )
 
     @classmethod
@@ -83,7 +83,7 @@ class StepDeathError(StepError):
         return cls(
             f"Step '{step}' closed the pipe through which its process reports.",
             (("step", step),),
-            "close only files that the step opened; os.closerange and daemonising libraries close all",
+            "close only files that the step opened; os.closerange and daemonising libraries close all.",
         )
 
     @classmethod
@@ -92,7 +92,7 @@ class StepDeathError(StepError):
         return cls(
             f"Step '{step}' was running on worker {worker} when that was lost.",
             (("step", step), ("worker", worker), ("error", error)),
-            "look at that worker's own log; out of memory and shut-down machines are the usual causes",
+            "look at that worker's own log; out of memory and shut-down machines are the usual causes.",
         )
 
 
@@ -105,7 +105,7 @@ class StepLimitError(StepError):
         return cls(
             f"Step '{step}' exceeded its timeout of {limit:g} s and was killed.",
             (("step", step), ("timeout", f"{limit:g} s")),
-            "give it more time with @step(timeout=…), or look at its log for what it waits for",
+            "give it more time with @step(timeout=…), or look at its log for what it waits for.",
         )
 
     @classmethod
@@ -117,7 +117,7 @@ class StepLimitError(StepError):
         return cls(
             f"Step '{step}' exceeded {limit / 1e6:.0f} MB of memory and was killed.",
             (("step", step), ("limit", f"{limit / 1e6:.0f} MB"), ("used", held)),
-            "give it more with @step(memory=…), or let it work on less at once",
+            "give it more with @step(memory=…), or let it work on less at once.",
         )
 
     @classmethod
@@ -126,7 +126,7 @@ class StepLimitError(StepError):
         return cls(
             f"Step '{step}' ran out of memory.",
             (("step", step), ("error", text or "MemoryError")),
-            "let it work on less at once, run fewer --workers, or use a larger machine",
+            "let it work on less at once, run fewer --workers, or use a larger machine.",
         )
 
 
@@ -171,7 +171,7 @@ class StepInputError(InputError):
         return cls(
             f"Step '{step}' reads without declaring it: {', '.join(named)}.",
             (("step", step), ("setting", 'undeclared = "error"')),
-            'make a file a parameter of type Path, name a variable in @fk.step(env=…), or set undeclared = "track"',
+            'make a file a parameter of type Path, name a variable in @fk.step(env=…), or set undeclared = "track".',
         )
 
     @classmethod
@@ -180,7 +180,7 @@ class StepInputError(InputError):
         return cls(
             f"Step '{step}' may not read '{path}'.",
             (),
-            f"give this user permission, as with: chmod u+r '{path}'",
+            f"give this user permission, as with: chmod u+r '{path}'.",
         )
 
     @classmethod
@@ -238,7 +238,7 @@ class StepOutputError(ValueTypeError):
         return cls(
             f"Step '{step}' declares {len(wanted)} outputs and returned {given}.",
             (("step", step), ("outputs", ", ".join(wanted)), ("returned", given)),
-            "return one value for each output that the return annotation names",
+            "return one value for each output that the return annotation names.",
         )
 
 
@@ -253,7 +253,7 @@ class CodeMismatchError(StepError):
         return cls(
             f"The code of step '{step}' in the worker is not the code of this run, so it was not run.",
             (("step", step), ("this run", wanted), ("the worker", found), ("worker", worker)),
-            "start again: a file was edited, or a function replaced, after this run had loaded it",
+            "start again: a file was edited, or a function replaced, after this run had loaded it.",
         )
 
     @classmethod
@@ -263,7 +263,7 @@ class CodeMismatchError(StepError):
         return cls(
             f"Step '{step}' reaches {shown}, which has another value in each process, so it was not run.",
             (("step", step), ("globals", ", ".join(names)), ("worker", worker)),
-            "give it the same value everywhere, such as by sorting what comes from a set, or compute it in a step",
+            "give it the same value everywhere, such as by sorting what comes from a set, or compute it in a step.",
         )
 
     @classmethod
@@ -272,7 +272,7 @@ class CodeMismatchError(StepError):
         return cls(
             f"The worker cannot find step '{step}'.",
             (("step", step), ("looked for", f"{module}:{qualname}"), ("reason", reason)),
-            "define the step at the top level of a module of the project",
+            "define the step at the top level of a module of the project.",
         )
 
     @classmethod
@@ -281,7 +281,7 @@ class CodeMismatchError(StepError):
         return cls(
             f"The code of step '{step}' cannot be sent to a worker by value.",
             (("step", step), ("error", f"{type(error).__name__}: {error}")),
-            "move the step into a module of the project, or run with --inline",
+            "move the step into a module of the project, or run with --inline.",
         )
 
     @classmethod
@@ -290,7 +290,7 @@ class CodeMismatchError(StepError):
         return cls(
             "The worker cannot load what its nodes are called with.",
             (("error", f"{type(error).__name__}: {error}"),),
-            "define the classes of constant arguments in modules of the project",
+            "define the classes of constant arguments in modules of the project.",
         )
 
     @classmethod
@@ -299,7 +299,7 @@ class CodeMismatchError(StepError):
         return cls(
             "The code bundle of this run cannot be read.",
             (("bundle", digest), ("reason", reason)),
-            "run again; the bundle is written anew",
+            "run again; the bundle is written anew.",
         )
 
 
@@ -312,7 +312,7 @@ class WorkerError(StoreError):
         return cls(
             f"Worker {worker} does not see the store of this run.",
             (("worker", worker), ("store", store)),
-            "put the store on a disk that all workers see at the same path, and name it with --store",
+            "put the store on a disk that all workers see at the same path, and name it with --store.",
         )
 
     @classmethod
@@ -321,7 +321,7 @@ class WorkerError(StoreError):
         return cls(
             f"Worker {worker} runs another {what} than this driver.",
             (("worker", worker), ("driver's", here), ("worker's", there)),
-            f"start the workers with the same {what} as the driver",
+            f"start the workers with the same {what} as the driver.",
         )
 
     @classmethod
@@ -330,7 +330,7 @@ class WorkerError(StoreError):
         return cls(
             f"Worker {worker} cannot run steps.",
             (("worker", worker), ("reason", reason)),
-            "install flowkit on it, in the version that the driver has",
+            "install flowkit on it, in the version that the driver has.",
         )
 
     @classmethod
@@ -343,7 +343,7 @@ class WorkerError(StoreError):
                 ("needed", "at least one worker with one thread"),
                 *(("no answer", f"{worker}: {reason}") for worker, reason in silent.items()),
             ),
-            f"start one: dask worker {scheduler}",
+            f"start one: `dask worker {scheduler}`.",
         )
 
     @classmethod
@@ -355,7 +355,7 @@ class WorkerError(StoreError):
         return cls(
             f"No worker that step '{step}' can run on was there within {seconds:g} s.",
             (("step", step), ("needs", need), ("workers", f"{workers}, none with that")),
-            f"start one: dask worker SCHEDULER --nthreads {cpus}{extra}",
+            f"start one: `dask worker SCHEDULER --nthreads {cpus}{extra}`.",
         )
 
     @classmethod
@@ -364,7 +364,7 @@ class WorkerError(StoreError):
         return cls(
             f"The Dask scheduler at {scheduler} cannot be reached.",
             (("scheduler", scheduler), ("reason", reason)),
-            "check the address, or leave --scheduler away to run on this machine",
+            "check the address, or leave --scheduler away to run on this machine.",
         )
 
     @classmethod
@@ -373,7 +373,7 @@ class WorkerError(StoreError):
         return cls(
             f"The scheduler {scheduler} is on the network without TLS, so anyone there could run code.",
             (("scheduler", scheduler),),
-            "use a tls:// address, or set FLOWKIT_ALLOW_PLAIN_TCP=1 where the network itself is trusted",
+            "use a tls:// address, or set FLOWKIT_ALLOW_PLAIN_TCP=1 where the network itself is trusted.",
         )
 
     @classmethod
@@ -382,7 +382,7 @@ class WorkerError(StoreError):
         return cls(
             f"There are no certificates for the Dask scheduler at {scheduler}.",
             (("scheduler", scheduler), ("reason", reason)),
-            "name them by DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__TLS__CLIENT__CERT and …__TLS__CLIENT__KEY",
+            "name them by DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__TLS__CLIENT__CERT and …__TLS__CLIENT__KEY.",
         )
 
     @classmethod
@@ -391,7 +391,7 @@ class WorkerError(StoreError):
         return cls(
             f"The connection to the Dask scheduler at {scheduler} is lost.",
             (("scheduler", scheduler), ("reason", reason)),
-            "run again: what was finished is reused",
+            "run again: what was finished is reused.",
         )
 
     @classmethod
@@ -400,7 +400,7 @@ class WorkerError(StoreError):
         return cls(
             "Workers cannot be started on this machine.",
             (("reason", reason),),
-            "free memory and processes, or run with --inline",
+            "free memory and processes, or run with --inline.",
         )
 
     @classmethod
@@ -409,7 +409,7 @@ class WorkerError(StoreError):
         return cls(
             f"Worker {worker} could not work on a packet.",
             (("worker", worker), ("reason", reason)),
-            "look at that worker's own log",
+            "look at that worker's own log.",
         )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import flowkit as fk
+from flowkit import errors
 from flowkit.errors import ArgumentError, EdgeError, FlowkitError, HandleError, facts_to_json
 from tests.errors.cases_data import ARGUMENTS, DATA
 from tests.errors.golden import GOLDEN, Case, ask
@@ -89,6 +92,37 @@ def test_every_text_says_what_to_do(path: Path) -> None:
     assert len(re.findall(r"^Hint: .{10,}", text, re.MULTILINE)) == 1
     assert not re.search(r"/flowkit/\w+/|NoneType|\bHandle\b|\bRef\(|met a bug", text)
     assert max(map(len, text.splitlines())) < 1_100
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.txt")), ids=lambda path: path.stem)
+def test_every_hint_is_a_sentence(path: Path) -> None:
+    """A hint ends as a sentence does, whatever it was put together from."""
+    hint = re.search(r"^Hint: (.+?)(?=\n\n|\Z)", path.read_text(), re.MULTILINE | re.DOTALL)
+    assert hint is not None
+    assert hint[1].rstrip().endswith((".", "?"))
+
+
+@pytest.mark.parametrize("path", sorted(Path(errors.__file__).parent.glob("*.py")), ids=lambda path: path.stem)
+def test_every_named_constructor_s_hint_is_a_sentence(path: Path) -> None:
+    """It holds for those too that no golden file shows: what a constructor spells out ends with a period."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "cls"]
+    hints = [keyword.value for call in made for keyword in call.keywords if keyword.arg == "hint"]
+    for hint in [*hints, *(call.args[2] for call in made if len(call.args) > 2)]:
+        for end in _ends_of(hint):
+            assert end == "" or end.endswith((".", "?")), f"{path.name}:{hint.lineno} … {end}"
+
+
+def _ends_of(hint: ast.expr) -> Iterator[str]:
+    """Yield the last part that is spelt out in each form that a hint can take."""
+    if isinstance(hint, ast.Constant):
+        yield str(hint.value)
+    elif isinstance(hint, ast.JoinedStr):
+        last = hint.values[-1]
+        yield str(last.value) if isinstance(last, ast.Constant) else "{…}"
+    elif isinstance(hint, (ast.IfExp, ast.BoolOp)):
+        for part in (hint.body, hint.orelse) if isinstance(hint, ast.IfExp) else hint.values:
+            yield from _ends_of(part)
 
 
 def test_every_golden_file_has_its_case() -> None:
