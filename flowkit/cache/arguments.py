@@ -116,7 +116,7 @@ class _Shown:
     resolve: Resolve
 
     def __repr__(self) -> str:
-        artifacts = artifacts_in(self.leaf, self.resolve)
+        artifacts = [artifact for artifact, _ in artifacts_in(self.leaf, self.resolve)]
         digests = ", ".join(artifact.digest[:SHORT_DIGEST] for artifact in artifacts[:_MOST_DIGESTS])
         more = ", …" if len(artifacts) > _MOST_DIGESTS else ""
         return f"{_name_leaf(self.leaf)} ({digests}{more})" if digests else _name_leaf(self.leaf)
