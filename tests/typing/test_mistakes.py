@@ -38,7 +38,7 @@ TABLE: dict[str, tuple[str | None, str | None, str | None]] = {
     ),
     "collected": ("arg-type", "reportArgumentType", "Step 'total' cannot take what 'collect(text)' gives"),
     "contained": ("list-item", "reportArgumentType", "Step 'total' cannot take what 'text' gives"),
-    "viewed": ("arg-type", "reportArgumentType", "Step 'text' cannot take what 'number' gives"),
+    "viewed": ("arg-type", "reportArgumentType", "as_type() cannot view the output of step 'number' as int"),
     "of_champion": ("arg-type", "reportArgumentType", "Step 'number' cannot take what 'champion' gives"),
     "promoted_with_a_number": ("arg-type", "reportArgumentType", "Step 'promote' cannot take what 'number#2' gives"),
     "gate_of_text": ("list-item", "reportArgumentType", "gate"),
