@@ -422,10 +422,10 @@ class CapacityError(UsageError):
     ) -> Self:
         """Report what it asks for and what there is."""
         if cpus > slots:
-            remedy = f"run with --workers {cpus} or more, or lower cpus= of '{step}'"
+            remedy = f"run with --workers {cpus} or more, or lower cpus= of '{step}'."
         else:
             listed = ", ".join(f"{name} = {amount:g}" for name, amount in {**there, **resources}.items())
-            remedy = f"say in [tool.flowkit] what this machine has: resources = {{{listed}}}"
+            remedy = f"say in [tool.flowkit] what this machine has: resources = {{{listed}}}."
         return cls(
             f"Step '{step}' asks for more than there is on this machine.",
             (("step", step), ("needs", describe_need(cpus, resources)), ("there is", describe_need(slots, there))),
