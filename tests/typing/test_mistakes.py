@@ -100,7 +100,9 @@ def ask_mypy(folder: Path, cache: Path) -> tuple[Found, ...]:
 
 def ask_pyright(folder: Path) -> tuple[Found, ...]:
     """Return what pyright finds."""
-    told = json.loads(start("pyright", "--pythonpath", sys.executable, "--outputjson", ".", folder=folder))
+    told = json.loads(
+        start(sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson", ".", folder=folder)
+    )
     assert told["summary"]["filesAnalyzed"] > 10, told["summary"]
     return tuple(
         Found(
