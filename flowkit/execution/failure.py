@@ -77,11 +77,6 @@ def describe_failure(error: BaseException, around: Circumstances) -> Failure:
     return _describe_raised(error, around)
 
 
-def failure_of(error: FlowkitError, step: str) -> Failure:
-    """Return the record of an error of flowkit's own that `step` met outside of any step host."""
-    return _describe_own(error, step)
-
-
 def record_failure(error: FlowkitError, kind: FailureKind, trace: str = "") -> Failure:
     """Return the record of an error of flowkit's own."""
     return Failure(kind, error.message, error.facts, error.hint, trace, bool(getattr(error, "retryable", True)))
