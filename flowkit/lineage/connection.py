@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from flowkit.errors import LineageError
 from flowkit.lineage.holders import find_lock_holders
 from flowkit.lineage.journal import choose_journal_mode, find_file_system
 from flowkit.lineage.schema import SCHEMA_VERSION, migrate, read_version
+
+T = TypeVar("T")
 
 LOCK_TIMEOUT = 60.0
 """Seconds for which a lock is waited for before it is reported."""
@@ -38,7 +41,7 @@ def connect_for_writing(path: Path, timeout: float = LOCK_TIMEOUT, *, durable: b
         connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, check_same_thread=False)
         try:
             _configure_writer(connection, path, timeout, durable)
-            if read_version(connection, path) != SCHEMA_VERSION:
+            if waiting(lambda: read_version(connection, path), path, timeout) != SCHEMA_VERSION:
                 begin(connection, path, timeout)
                 with rolling_back(connection):
                     migrate(connection, path)
@@ -85,12 +88,32 @@ def begin(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
     A transaction that reads first and then wants to write fails at once when another one wrote in between; no timeout
     helps it.
     """
-    _retry(connection, "BEGIN IMMEDIATE", path, timeout)
+    waiting(lambda: connection.execute("BEGIN IMMEDIATE"), path, timeout)
 
 
 def commit(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
     """Commit, waiting for readers to finish: with a rollback journal an open cursor anywhere holds a commit up."""
-    _retry(connection, "COMMIT", path, timeout)
+    waiting(lambda: connection.execute("COMMIT"), path, timeout)
+
+
+def waiting(action: Callable[[], T], path: Path, timeout: float) -> T:
+    """Do something again until no other process's lock is in its way, and return what it gives.
+
+    A writing connection itself waits for a second only; every statement that takes a lock must come through here, a
+    reading one too: under many writers one second is not enough to be let in.
+
+    Raises:
+        LineageError: It was locked for all of `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return action()
+        except sqlite3.OperationalError as error:
+            if _primary(error) != sqlite3.SQLITE_BUSY:
+                raise
+            if time.monotonic() >= deadline:
+                raise LineageError.for_locked(path, timeout, find_lock_holders(path)) from error
 
 
 @contextmanager
@@ -156,7 +179,7 @@ def _check_unopened(path: Path) -> int | None:
 def _configure_writer(connection: sqlite3.Connection, path: Path, timeout: float, durable: bool) -> None:
     mode = choose_journal_mode(sqlite3.sqlite_version_info, find_file_system(path)) if durable else "memory"
     _wait_at_most(connection, min(timeout, _ATTEMPT))
-    _retry(connection, f"PRAGMA journal_mode = {mode}", path, timeout)
+    waiting(lambda: connection.execute(f"PRAGMA journal_mode = {mode}").fetchall(), path, timeout)
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
     connection.execute("PRAGMA foreign_keys = ON")
     # A cache that overflows in a transaction would want the exclusive lock early, while readers are at work.
@@ -169,20 +192,6 @@ def _prove_writable(connection: sqlite3.Connection, path: Path, timeout: float) 
     with rolling_back(connection):
         connection.execute("DELETE FROM word WHERE 0")
         connection.execute("ROLLBACK")
-
-
-def _retry(connection: sqlite3.Connection, statement: str, path: Path, timeout: float) -> None:
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            connection.execute(statement).fetchall()
-        except sqlite3.OperationalError as error:
-            if _primary(error) != sqlite3.SQLITE_BUSY:
-                raise
-            if time.monotonic() >= deadline:
-                raise LineageError.for_locked(path, timeout, find_lock_holders(path)) from error
-        else:
-            return
 
 
 def _wait_at_most(connection: sqlite3.Connection, seconds: float) -> None:

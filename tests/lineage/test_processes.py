@@ -4,16 +4,18 @@ import random
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from flowkit.errors import LineageError, StoreError
+from flowkit.lineage.connection import waiting
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.liveness import DriverLock, identify_driver, is_driven
 from flowkit.lineage.reader import Reader
-from flowkit.lineage.schema import SCHEMA_VERSION
+from flowkit.lineage.schema import SCHEMA_VERSION, read_version
 from flowkit.records import RunStatus
 from tests.lineage.processes import finish, kill, start
 from tests.lineage.samples import make_execution, make_run, open_writer
@@ -40,6 +42,26 @@ def test_eight_processes_write_at_once_and_none_is_told_locked(database: Path) -
     assert query(database, "SELECT status, count(*) FROM runs GROUP BY status") == [("succeeded", 8)]
     with Reader(database) as reader:
         assert len(Entries(reader).find_entries([make_execution(C=index).cache_key for index in range(15)])) == 15
+
+
+def test_a_short_wait_for_a_lock_is_repeated_until_the_long_one_is_over(database: Path) -> None:
+    """A writing connection waits a second at a time; who is kept out for longer, also from reading, is let in later."""
+    with open_writer(database):
+        pass
+    holder = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(0.6, holder.rollback)
+    reader = sqlite3.connect(database, isolation_level=None)
+    reader.execute("PRAGMA busy_timeout = 50")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        read_version(reader, database)
+    release.start()
+
+    assert waiting(lambda: read_version(reader, database), database, timeout=60) == SCHEMA_VERSION
+
+    release.join()
+    reader.close()
+    holder.close()
 
 
 def test_processes_that_create_the_database_at_once_make_one(database: Path) -> None:
