@@ -41,12 +41,14 @@ class Screen:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PS1": "ready> ", "HISTFILE": ""}
         environment.pop("NO_COLOR", None)
         size = ["-x", str(columns), "-y", str(lines)]
+        self._typed = 0
         self._call("new-session", "-d", *size, "-c", str(folder), "bash --norc --noprofile", env=environment)
 
     def type(self, *words: str) -> None:
-        """Call `flowkit`; the line says its exit code when it has ended."""
+        """Call `flowkit`; a line with the call's number says its exit code when it has ended."""
+        self._typed += 1
         command = shlex.join([sys.executable, "-c", MAIN, *words])
-        self._call("send-keys", f"clear; {command}; echo code=$?", "Enter")
+        self._call("send-keys", f"clear; {command}; echo call {self._typed} code=$?", "Enter")
 
     def press(self, key: str) -> None:
         """Press a key such as C-c."""
@@ -59,6 +61,10 @@ class Screen:
             assert time.monotonic() < deadline, text
             time.sleep(0.05)
         return [line.rstrip() for line in text.splitlines()]
+
+    def wait_for_end(self, code: int = 0) -> list[str]:
+        """Return the lines of the screen when the last call has ended with this exit code."""
+        return self.wait(lambda text: f"\ncall {self._typed} code={code}" in text)
 
     def close(self) -> None:
         """End the shell and what runs in it."""
@@ -84,13 +90,13 @@ def test_a_run_is_drawn_live_and_ends_with_every_name_whole(screen: Screen) -> N
     screen.type("run", "long", "--workers", "1")
     live = screen.wait(lambda text: "running" in text)
     assert any("━" in line for line in live)
-    done = screen.wait(lambda text: "code=0" in text)
+    done = screen.wait_for_end()
     assert not any("running" in line for line in done)
     for number in range(6):
         assert sum(line.startswith(f"{NAME}[{number}]") for line in done) == 1
     assert any(line.startswith("succeeded in ") for line in done)
     screen.type("plan", "long")
-    plan = screen.wait(lambda text: "code=0" in text)
+    plan = screen.wait_for_end()
     assert sum(line.startswith(NAME) for line in plan) == 6
     assert "long: 6 reuse" in plan
 
@@ -102,7 +108,7 @@ def test_ctrl_c_gives_the_screen_back(screen: Screen) -> None:
     screen.type("run", "long", "-p", "pause=50", "--workers", "1")
     screen.wait(lambda text: "running" in text)
     screen.press("C-c")
-    lines = screen.wait(lambda text: "code=130" in text)
+    lines = screen.wait_for_end(130)
     assert not any("━" in line for line in lines)
     assert any(line.startswith("To go on: flowkit rerun ") for line in lines)
 
@@ -114,7 +120,7 @@ def test_a_runs_id_is_never_broken(recorded_project: Recorded, tmp_path: Path) -
     try:
         for words in (["lineage", "small:1"], ["models", "list"], ["artifact", "list", "--run", recorded_project.good]):
             opened.type(*words)
-            lines = opened.wait(lambda text: "code=0" in text)
+            lines = opened.wait_for_end()
             if words[0] != "artifact":
                 assert any(recorded_project.good in line for line in lines), lines
             assert any("fit" in line.split() for line in lines) or words[0] == "models"
