@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from flowkit.codecs.custom import custom_codecs
 from flowkit.engine.dispatcher import Dispatcher
-from flowkit.engine.keys import KeyMaker
+from flowkit.engine.hosting import host_settings
 from flowkit.engine.ledger import Ledger
-from flowkit.engine.orders import OrderWriter, is_importable
+from flowkit.engine.orders import OrderWriter
 from flowkit.engine.placement import Demand, Placement
 from flowkit.engine.planner import Planner
 from flowkit.engine.progress import Listener
@@ -28,9 +27,7 @@ from flowkit.engine.runner import Runner
 from flowkit.engine.sharing import Sharing
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import CapacityError, StoreError
-from flowkit.execution.base import Executor, HostSettings
-from flowkit.execution.bundle import build_bundle, store_bundle
-from flowkit.execution.proof import summarise_code
+from flowkit.execution.base import Executor
 from flowkit.graph.graph import Graph
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.liveness import identify_driver
@@ -187,29 +184,6 @@ def _assemble(
         workspace.project.root,
         interrupted.is_set,
         lambda key: remove_checkpoints(workspace.folder, key),
-    )
-
-
-def host_settings(workspace: Workspace, graph: Graph, keys: KeyMaker, *, bundled: bool) -> HostSettings:
-    """Return what step hosts are started with: the store, the project, and, bundled, the code as it is loaded now."""
-    steps = dict.fromkeys(node.step for node in graph.visible if node.step is not None)
-    bundle = store_bundle(workspace.folder, build_bundle(workspace.project)) if bundled else None
-    # A host must know the codecs that the driver knows: they take part in choosing how a value is stored.
-    modules = dict.fromkeys(codec.codec_class.__module__ for codec in custom_codecs())
-    modules.update(dict.fromkeys(step.module for step in steps))
-    return HostSettings(
-        store=str(workspace.folder.path),
-        root=str(workspace.project.root),
-        code=workspace.project.code,
-        bundle=bundle,
-        pickle=workspace.pickle,
-        undeclared=workspace.undeclared,
-        warm=tuple(name for name in modules if name != "__main__"),
-        proofs={
-            (step.module, step.qualname): summarise_code(keys.prepare(step).code)
-            for step in steps
-            if is_importable(step)
-        },
     )
 
 

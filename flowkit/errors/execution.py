@@ -248,12 +248,42 @@ class CodeMismatchError(StepError):
     retryable: ClassVar[bool] = False
 
     @classmethod
-    def for_step(cls, step: str, wanted: str, found: str, worker: str) -> Self:
-        """Report a step whose code differs between the driver and the process that was to run it."""
+    def for_step(cls, step: str, wanted: str, found: str, worker: str, modules: Sequence[tuple[str, str]] = ()) -> Self:
+        """Report a step whose code differs between the driver and the process that was to run it.
+
+        Args:
+            step: The step.
+            wanted: The fingerprint in this run.
+            found: The fingerprint there.
+            worker: Where it was to run.
+            modules: The modules that differ, each with the file that it was loaded from there.
+        """
+        facts = [("step", step), ("this run", wanted), ("the worker", found), ("worker", worker)]
+        facts += [("differs", f"{name} (there from {file})") for name, file in modules]
         return cls(
             f"The code of step '{step}' in the worker is not the code of this run, so it was not run.",
-            (("step", step), ("this run", wanted), ("the worker", found), ("worker", worker)),
-            "start again: a file was edited, or a function replaced, after this run had loaded it.",
+            tuple(facts),
+            "start again if a file was edited, or a function replaced, after this run had loaded it; rename a module "
+            "that the worker has by the same name.",
+        )
+
+    @classmethod
+    def for_environment(cls, step: str, differences: Sequence[tuple[str, str | None, str | None]], worker: str) -> Self:
+        """Report a step that reaches packages in other versions, or variables with other values, than in this run.
+
+        Args:
+            step: The step.
+            differences: (`package:NAME`, `variable:NAME` or another name, the driver's, the worker's); None is absent.
+            worker: Where it was to run.
+        """
+        names = [name.partition(":")[2] or name for name, _, _ in differences]
+        shown = ", ".join(f"'{name}'" for name in names) or "something"
+        facts = [("step", step), ("worker", worker)]
+        facts += [(name.replace(":", " "), _show_difference(name, here, there)) for name, here, there in differences]
+        return cls(
+            f"Step '{step}' needs {shown} as in this run, and the worker has another, so it was not run.",
+            tuple(facts),
+            "give the workers the packages and the environment variables of the driver, and start them again.",
         )
 
     @classmethod
@@ -301,6 +331,14 @@ class CodeMismatchError(StepError):
             (("bundle", digest), ("reason", reason)),
             "run again; the bundle is written anew.",
         )
+
+
+def _show_difference(name: str, here: str | None, there: str | None) -> str:
+    if name.startswith("variable:"):
+        # Values of variables are nobody's business; what is compared are their digests.
+        words = ["not set" if value in (None, "absent") else "set" for value in (here, there)]
+        return "another value" if words[0] == words[1] else f"{words[0]} for this run, {words[1]} there"
+    return f"{here or 'absent'} for this run, {there or 'absent'} there"
 
 
 class WorkerError(StoreError):

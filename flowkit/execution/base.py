@@ -100,6 +100,7 @@ class HostSettings:
         warm: Modules to import before the first packet; they make no difference to results.
         proofs: The code of every step that is found by name, to be proven before the first packet: later a step that
             ran may have changed what another one reaches.
+        environments: The readable values of every environment fingerprint that an order may ask for, by its digest.
     """
 
     store: str
@@ -111,6 +112,7 @@ class HostSettings:
     memory_bytes: int = 256 * 1024 * 1024
     warm: tuple[str, ...] = field(default=(), compare=False)
     proofs: Mapping[StepPlace, StepProof] = field(default_factory=dict, compare=False)
+    environments: Mapping[Digest, Mapping[str, str]] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

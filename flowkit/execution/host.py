@@ -117,7 +117,7 @@ def set_up(
         # What fails here fails again, with the node that needs it, and is told there.
         with contextlib.suppress(Exception):
             importlib.import_module(module)
-    finder = StepFinder(code, worker, settings.proofs)
+    finder = StepFinder(code, worker, settings.proofs, settings.environments)
     finder.prepare()
     return context, finder
 

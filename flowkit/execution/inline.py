@@ -66,7 +66,7 @@ class InlineExecutor:
         codecs = CodecRegistry(settings.pickle)
         code = StepCode(CodeFingerprinter(Project(Path(settings.root), settings.code)), codecs)
         # The driver's own code is the code of the run, so there is nothing to prove.
-        self._finder = StepFinder(code, WORKER, settings.proofs, proves=False)
+        self._finder = StepFinder(code, WORKER, settings.proofs, settings.environments, proves=False)
         self._finder.prepare()
         self._context = HostContext(
             root=Path(settings.root),

@@ -1,37 +1,47 @@
-"""What a driver says of a step's code, so that a step host can tell whether it has the same and what differs."""
+"""What a driver says of a step's code and environment, so that a step host can tell whether it has the same."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from blake3 import blake3
 
 from flowkit.records import CodeFingerprint, CodePart, Digest
 
+_SHORT = 16
+
 
 @dataclass(frozen=True, slots=True)
 class StepProof:
-    """A step's code fingerprint without its texts, small enough to go with every packet.
+    """A step's code fingerprint without its texts, small enough to go to every host.
 
     Attributes:
-        code: The whole fingerprint's digest.
+        code: The whole code fingerprint's digest.
         rest: A digest over all of its parts but globals that count by their value.
         values: Those globals, by name.
+        modules: A short digest over the other parts of each module, by its name.
     """
 
     code: Digest
     rest: Digest
     values: tuple[tuple[str, Digest], ...]
+    modules: tuple[tuple[str, str], ...]
 
 
 def summarise_code(code: CodeFingerprint) -> StepProof:
     """Return a fingerprint's summary."""
+    modules: dict[str, blake3] = {}
     hasher = blake3()
     for part in sorted((part for part in code.parts if not is_global(part)), key=lambda part: part.name):
+        module = modules.setdefault(part.name.partition(":")[0], blake3())
         for text in (part.name, part.basis, part.digest):
-            hasher.update(len(text.encode()).to_bytes(8, "little") + text.encode())
+            framed = len(text.encode()).to_bytes(8, "little") + text.encode()
+            hasher.update(framed)
+            module.update(framed)
     values = tuple(sorted((part.name, part.digest) for part in code.parts if is_global(part)))
-    return StepProof(code.digest, hasher.hexdigest(), values)
+    by_module = tuple(sorted((name, found.hexdigest()[:_SHORT]) for name, found in modules.items()))
+    return StepProof(code.digest, hasher.hexdigest(), values, by_module)
 
 
 def differing_globals(wanted: StepProof, found: StepProof) -> tuple[str, ...]:
@@ -39,6 +49,22 @@ def differing_globals(wanted: StepProof, found: StepProof) -> tuple[str, ...]:
     if wanted.rest != found.rest:
         return ()
     return tuple(sorted({name for name, _ in {*wanted.values} ^ {*found.values}}))
+
+
+def differing_modules(wanted: StepProof, found: StepProof) -> tuple[str, ...]:
+    """Return the modules whose code differs between two fingerprints, or is reached in one of them only."""
+    return tuple(sorted({name for name, _ in {*wanted.modules} ^ {*found.modules}}))
+
+
+def differing_environment(
+    wanted: Mapping[str, str], found: Mapping[str, str]
+) -> tuple[tuple[str, str | None, str | None], ...]:
+    """Return (name, the driver's, this process's) for everything in which two environments differ."""
+    return tuple(
+        (name, wanted.get(name), found.get(name))
+        for name in sorted({*wanted, *found})
+        if wanted.get(name) != found.get(name)
+    )
 
 
 def is_global(part: CodePart) -> bool:

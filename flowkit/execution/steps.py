@@ -14,8 +14,16 @@ from flowkit.authoring.step import Step
 from flowkit.errors import CodeMismatchError
 from flowkit.execution.base import StepOrder, StepPlace
 from flowkit.execution.bundle import install_sources
-from flowkit.execution.proof import StepProof, differing_globals, summarise_code
+from flowkit.execution.host_process import POOL_VARIABLES, THREAD_VARIABLES
+from flowkit.execution.proof import (
+    StepProof,
+    differing_environment,
+    differing_globals,
+    differing_modules,
+    summarise_code,
+)
 from flowkit.execution.reached import Fingerprints, ReachedCode
+from flowkit.fingerprint.environment import EnvironmentReader
 from flowkit.records import CodeFingerprint, Digest, StepSpecification
 
 
@@ -26,17 +34,26 @@ class StepFinder:
         fingerprints: Recomputes a step's code fingerprint.
         worker: Named where a proof fails.
         proofs: What the driver says of the steps that are found by name.
+        environments: What the driver says of its environments, by their fingerprint's digest: readable values by name.
         proves: Whether a step's code could be other than the driver's; it cannot in the driver itself.
     """
 
     def __init__(
-        self, fingerprints: Fingerprints, worker: str, proofs: Mapping[StepPlace, StepProof], *, proves: bool = True
+        self,
+        fingerprints: Fingerprints,
+        worker: str,
+        proofs: Mapping[StepPlace, StepProof],
+        environments: Mapping[Digest, Mapping[str, str]],
+        *,
+        proves: bool = True,
     ) -> None:
         self._fingerprints = fingerprints
         self._worker = worker
         self._proofs = proofs
         self._proves = proves
-        self._known: dict[tuple[str, str, Digest], StepSpecification] = {}
+        self._told = environments
+        self._environments = EnvironmentReader()
+        self._known: dict[tuple[str, str, Digest, Digest], StepSpecification] = {}
         self._reached: dict[StepSpecification, ReachedCode] = {}
 
     def prepare(self) -> None:
@@ -48,24 +65,27 @@ class StepFinder:
 
     def knows(self, order: StepOrder) -> bool:
         """Whether the step was found and proven already, so that `find` takes no time."""
-        return (order.module, order.qualname, order.code) in self._known
+        return _key_of(order) in self._known
 
     def find(self, order: StepOrder) -> StepSpecification:
         """Return the step.
 
         Raises:
-            CodeMismatchError: It is not there, or its code is not what the order says.
+            CodeMismatchError: It is not there, or its code or environment is not what the order says.
             BaseException: What the user's module raises while it is imported.
         """
         if order.unpacks:
             # Nothing of the project's to prove; and not kept, as the classes that its annotations name may change.
             return _unpickle(order)
-        key = (order.module, order.qualname, order.code)
+        key = _key_of(order)
         known = self._known.get(key)
         if known is None:
             by_value = order.pickled is not None
             known = _unpickle(order) if by_value else _look_up(order.name, order.module, order.qualname)
-            self._prove(order, self._reach(known).code)
+            if self._proves:
+                code = self._reach(known).code
+                self._prove_code(order, code)
+                self._prove_environment(order, code)
             self._known[key] = known
         return known
 
@@ -83,15 +103,46 @@ class StepFinder:
             known = self._reached[specification] = ReachedCode(specification, self._fingerprints)
         return known
 
-    def _prove(self, order: StepOrder, found: CodeFingerprint) -> None:
-        if not self._proves or found.digest == order.code:
+    def _prove_code(self, order: StepOrder, found: CodeFingerprint) -> None:
+        if found.digest == order.code:
             return
-        wanted = self._proofs.get((order.module, order.qualname))
-        if wanted is not None and wanted.code == order.code:
-            names = differing_globals(wanted, summarise_code(found))
-            if names:
+        wanted = self._proof_of(order)
+        modules: tuple[str, ...] = ()
+        if wanted is not None:
+            here = summarise_code(found)
+            if names := differing_globals(wanted, here):
                 raise CodeMismatchError.for_values(order.name, names, self._worker)
-        raise CodeMismatchError.for_step(order.name, order.code, found.digest, self._worker)
+            modules = differing_modules(wanted, here)
+        places = [(name, _file_of(name)) for name in modules]
+        raise CodeMismatchError.for_step(order.name, order.code, found.digest, self._worker, places)
+
+    def _prove_environment(self, order: StepOrder, code: CodeFingerprint) -> None:
+        variables = order.options.env
+        found = self._environments.read(code.distributions, variables)
+        if found.digest == order.environment:
+            return
+        differences = differing_environment(self._told.get(order.environment, {}), found.values)
+        own = {f"variable:{name}" for name in _OWN_VARIABLES.intersection(variables)}
+        if differences and own.issuperset(name for name, _, _ in differences):
+            # flowkit gives every step host its own share of the processors.
+            return
+        raise CodeMismatchError.for_environment(order.name, differences, self._worker)
+
+    def _proof_of(self, order: StepOrder) -> StepProof | None:
+        """Return what the driver said of this very step; None of one that came by value."""
+        proof = self._proofs.get((order.module, order.qualname))
+        return proof if proof is not None and proof.code == order.code else None
+
+
+_OWN_VARIABLES = frozenset({*THREAD_VARIABLES, *POOL_VARIABLES})
+
+
+def _key_of(order: StepOrder) -> tuple[str, str, Digest, Digest]:
+    return order.module, order.qualname, order.code, order.environment
+
+
+def _file_of(module: str) -> str:
+    return getattr(sys.modules.get(module), "__file__", None) or "not loaded"
 
 
 def pickle_step(specification: StepSpecification) -> bytes:

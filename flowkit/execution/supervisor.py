@@ -206,7 +206,11 @@ class Supervisor:
             host.close()
             if host.settings == settings:
                 # So that runs of two pipelines in turn do not replace each other's hosts for ever.
-                settings = replace(settings, proofs={**host.settings.proofs, **settings.proofs})
+                settings = replace(
+                    settings,
+                    proofs={**host.settings.proofs, **settings.proofs},
+                    environments={**host.settings.environments, **settings.environments},
+                )
         if slot.host is None:
             environment = host_environment(self._most, self._imposed, cpus)
             slot.host = HostProcess(settings, self.worker, self._spawner, environment)
@@ -217,6 +221,8 @@ class Supervisor:
             return False
         if not settings.proofs.items() <= host.settings.proofs.items():
             # What has run there may have changed what the other steps reach: only a new process can prove them.
+            return False
+        if not settings.environments.keys() <= host.settings.environments.keys():
             return False
         return host.environment == host_environment(self._most, self._imposed, cpus)
 

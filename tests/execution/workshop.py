@@ -29,13 +29,13 @@ from flowkit.execution.base import (
 from flowkit.execution.bundle import build_bundle, store_bundle
 from flowkit.execution.steps import pickle_step, sources_around
 from flowkit.fingerprint.code import CodeFingerprinter
+from flowkit.fingerprint.environment import EnvironmentReader
 from flowkit.graph.arguments import Ref, refs_of
 from flowkit.project import Project
 from flowkit.records import Artifact, StepResult, StepSpecification
 from flowkit.store.folder import StoreFolder
 from flowkit.store.local import LocalStore
 
-ENVIRONMENT = "e" * 64
 _COUNT = itertools.count()
 
 
@@ -95,13 +95,14 @@ class Workshop:
         specification = step.specification
         known = self._orders.get(specification)
         if known is None or by_value:
-            code = CodeFingerprinter(self.project).of_step(specification).digest
+            code = CodeFingerprinter(self.project).of_step(specification)
+            environment = EnvironmentReader().read(code.distributions, specification.options.env)
             known = self._orders[specification] = StepOrder(
                 name=specification.name,
                 module=specification.module,
                 qualname=specification.qualname,
-                code=code,
-                environment=ENVIRONMENT,
+                code=code.digest,
+                environment=environment.digest,
                 options=specification.options,
                 pickled=pickle_step(specification) if by_value else None,
                 sources=sources_around(specification) if by_value else {},
