@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.dask_cluster import dask_cluster
+from tests.dask_cluster import dask_cluster
 
 from . import postgres
 from .blocks import LANGUAGES, ROOT, Block, blocks_of, documents

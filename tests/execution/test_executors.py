@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import linecache
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,6 +18,7 @@ from flowkit.execution.inline import InlineExecutor
 from flowkit.execution.packets import WAITS
 from flowkit.graph.arguments import Gather, Ref
 from flowkit.records import FailureKind, Outcome
+from tests.dask_cluster import DaskCluster, dask_cluster
 from tests.execution.workshop import Workshop, events_until_end, results, returned, run_all, started, wait_for_workers
 
 pytestmark = pytest.mark.cluster
@@ -72,55 +69,13 @@ def die_with_worker() -> int:
 """
 
 
-@dataclass
-class ExternalDask:
-    """A Dask scheduler and two workers in processes and folders of their own."""
-
-    address: str
-    processes: list[subprocess.Popen[bytes]]
-    folder: Path
-
-    def add_worker(self, number: int) -> subprocess.Popen[bytes]:
-        folder = self.folder / f"worker{number}"
-        folder.mkdir()
-        command = ["-m", "distributed.cli.dask_worker", self.address, "--nthreads", "1", "--no-dashboard", "--no-nanny"]
-        process = _start(command, folder)
-        self.processes.append(process)
-        return process
-
-
-def _start(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
-    paths = [path or os.getcwd() for path in sys.path]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    with open(folder / "log", "wb") as log:
-        return subprocess.Popen([sys.executable, *command], cwd=folder, env=environment, stdout=log, stderr=log)
-
-
 @pytest.fixture(scope="module")
-def external(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExternalDask]:
+def external(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
     """Give a scheduler with two workers, for all tests of this module."""
-    with _scheduler(tmp_path_factory.mktemp("cluster")) as cluster:
-        for number in range(2):
-            cluster.add_worker(number)
+    with dask_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        cluster.add_worker()
+        cluster.add_worker()
         yield cluster
-
-
-@contextmanager
-def _scheduler(folder: Path) -> Iterator[ExternalDask]:
-    file = folder / "scheduler.json"
-    command = ["-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-    scheduler = _start([*command, "--scheduler-file", str(file)], folder)
-    end = time.monotonic() + 20
-    while not file.exists() or not file.read_text():
-        assert time.monotonic() < end, (folder / "log").read_text()
-        time.sleep(0.05)
-    cluster = ExternalDask(json.loads(file.read_text())["address"], [scheduler], folder)
-    try:
-        yield cluster
-    finally:
-        for process in reversed(cluster.processes):
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture(params=["inline", "local", "external"])
@@ -281,9 +236,9 @@ def test_closing_is_quick_while_steps_run(open_workshop: Open, executor: Executo
     assert time.monotonic() - clock < 2
 
 
-def test_a_lost_worker_loses_only_what_ran_on_it(open_workshop: Open, external: ExternalDask) -> None:
+def test_a_lost_worker_loses_only_what_ran_on_it(open_workshop: Open, external: DaskCluster) -> None:
     """The node that ran on a worker that died fails by name; what had not begun comes back; others work on."""
-    victim = external.add_worker(9)
+    victim = external.add_worker()
     shop = open_workshop(STEPS)
     flow = shop.load()
     executor = DaskExecutor(scheduler=external.address)
@@ -325,9 +280,7 @@ def test_no_worker_and_a_lost_scheduler_are_told(
     """A cluster without workers is an error that names the need; one that goes away ends the run, by its address."""
     shop = open_workshop(STEPS)
     flow = shop.load()
-    folder = tmp_path / "cluster"
-    folder.mkdir()
-    with _scheduler(folder) as cluster:
+    with dask_cluster(tmp_path / "cluster") as cluster:
         with monkeypatch.context() as patched:
             patched.setattr("flowkit.execution.dask_external._WORKER_SECONDS", 0.3)
             executor = DaskExecutor(scheduler=cluster.address)
@@ -335,12 +288,12 @@ def test_no_worker_and_a_lost_scheduler_are_told(
             with pytest.raises(WorkerError, match=r"No worker was there within 0\.3 s"):
                 wait_for_workers(executor)
             executor.close()
-        cluster.add_worker(0)
+        cluster.add_worker()
         executor = DaskExecutor(scheduler=cluster.address)
         executor.start(shop.settings())
         executor.submit(shop.packet(shop.order(flow.nap, seconds=30.0)), wait_for_workers(executor)[0])
         heard = executor.events(5)
-        cluster.processes[0].kill()
+        cluster.scheduler.kill()
         end = time.monotonic() + 15
         while not any(isinstance(event, ExecutorFailed) for event in heard):
             assert time.monotonic() < end, heard

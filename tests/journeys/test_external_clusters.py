@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.dask_cluster import DaskCluster, dask_cluster, free_port
+from tests.dask_cluster import DaskCluster, dask_cluster, free_port
 from tests.journeys.project import OrdersProject
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(120)]

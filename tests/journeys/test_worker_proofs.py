@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.dask_cluster import dask_cluster
+from tests.dask_cluster import dask_cluster
 from tests.journeys.project import OrdersProject
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(120)]

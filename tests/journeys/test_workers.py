@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.dask_cluster import free_port
+from tests.dask_cluster import free_port
 from tests.journeys.project import OrdersProject
 
 pytestmark = pytest.mark.cluster

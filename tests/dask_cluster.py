@@ -42,10 +42,14 @@ class DaskCluster:
         return self._start("worker", self.address, *own, *arguments, **variables)
 
     def close(self) -> None:
-        # Workers first: one that loses its scheduler while it is ending may hang for a minute.
+        """End the workers, then the scheduler: who loses it while it is ending may hang in Dask's own code."""
         for process in reversed(self._processes):
             process.terminate()
-            process.wait(40)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def _start(self, command: str, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
         folder = self.folder / f"process{len(self._processes)}"
