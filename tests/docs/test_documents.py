@@ -18,7 +18,7 @@ README = ROOT / "README.md"
 LANGUAGE = ROOT / "docs" / "reference" / "language.md"
 LINEAGE = ROOT / "docs" / "reference" / "lineage.md"
 TUTORIAL = ROOT / "docs" / "tutorial" / "first-model.md"
-ALONE = ("docs/how-to/*.md", "docs/explanation/*.md", "docs/reference/configuration.md")
+ALONE = ("docs/how-to/*.md", "docs/explanation/*.md", "docs/reference/configuration.md", "docs/fingerprints.md")
 GUIDES = tuple(sorted(page for pattern in ALONE for page in ROOT.glob(pattern) if page.stem != "index"))
 """Each is a project of its own, begun in an empty folder."""
 RUN = (README, TUTORIAL, LANGUAGE, LINEAGE, *GUIDES)
