@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flowkit.codecs.hints import class_name, is_named_class
-from flowkit.fingerprint.encode import digest_value, encode_artifact, encode_path, encode_value
+from flowkit.contracts import ColumnSelection, item_selection_of, selection_of
+from flowkit.fingerprint.encode import digest_value, encode_artifact, encode_path, encode_value, encode_view
 from flowkit.graph.arguments import LEAVES, FileInput, Gather, Ref, StoredConstant, leaves_of, replace_leaves
 from flowkit.records import RETURN, ArgumentKind, ArgumentPart, Artifact, Digest
 
@@ -33,7 +34,22 @@ class ArgumentCode(Protocol):
         ...
 
 
-def describe_argument(parameter: str, value: Any, resolve: Resolve, code: ArgumentCode | None = None) -> ArgumentPart:
+class ColumnViews(Protocol):
+    """Gives digests of what steps see of tables."""
+
+    def digest(self, artifact: Artifact, selection: ColumnSelection, /) -> Digest | None:
+        """Return the digest of some columns of a table; None where the whole of it counts."""
+        ...
+
+
+def describe_argument(
+    parameter: str,
+    value: Any,
+    resolve: Resolve,
+    code: ArgumentCode | None = None,
+    hint: Any = Any,
+    views: ColumnViews | None = None,
+) -> ArgumentPart:
     """Return the argument's share of the key.
 
     Args:
@@ -42,15 +58,19 @@ def describe_argument(parameter: str, value: Any, resolve: Resolve, code: Argume
         resolve: Gives the artifacts that its references stand for.
         code: Gives the fingerprints of functions and classes that are passed as values, and of those that stored
             values name.
+        hint: The parameter's annotation: where its contract filters, other columns of a table do not count.
+        views: Gives the digests of the columns that do.
 
     Raises:
         EncodingError: Something in the value has no canonical encoding; the message names the parameter and the place.
     """
     classes: set[type] = set()
+    selection = selection_for(value, hint) if views is not None else None
+    content = _Content(code, selection, views)
 
     def leaf(item: object) -> bytes | None:
         if isinstance(item, LEAVES):
-            return _encode_leaf(item, resolve, code)
+            return _encode_leaf(item, resolve, content)
         if type(item).__module__ != "builtins":
             classes.add(type(item))
         return None
@@ -59,7 +79,23 @@ def describe_argument(parameter: str, value: Any, resolve: Resolve, code: Argume
     if code is not None and classes:
         digest = _add_classes(digest, classes, code)
     kind = ArgumentKind.INPUT if any(True for _ in leaves_of(value)) else ArgumentKind.PARAMETER
-    return ArgumentPart(parameter, digest, kind, show_argument(value, resolve))
+    shown = show_argument(value, resolve)
+    return ArgumentPart(parameter, digest, kind, f"{shown}: {selection}" if content.viewed else shown)
+
+
+def selection_for(tree: Any, hint: Any) -> ColumnSelection | None:
+    """Return the columns that a step is given of each table in an argument; None where it is given all.
+
+    Only the contract of the parameter itself selects, and that of the tables in a list; what lies deeper is given
+    whole. This decides for the key and for the value alike.
+
+    Args:
+        tree: The argument tree.
+        hint: The parameter's annotation.
+    """
+    if isinstance(tree, (Ref, StoredConstant)):
+        return selection_of(hint)
+    return item_selection_of(hint) if isinstance(tree, (Gather, list, tuple)) else None
 
 
 def _add_classes(digest: Digest, classes: set[type], code: ArgumentCode) -> Digest:
@@ -70,24 +106,40 @@ def _add_classes(digest: Digest, classes: set[type], code: ArgumentCode) -> Dige
     return digest_value("", [digest, *found]) if found else digest
 
 
-def _encode_leaf(item: Any, resolve: Resolve, code: ArgumentCode | None) -> bytes:
+@dataclass(slots=True)
+class _Content:
+    """Encodes references to stored content.
+
+    Attributes:
+        viewed: Whether only some columns of a table were what counted.
+    """
+
+    code: ArgumentCode | None
+    selection: ColumnSelection | None
+    views: ColumnViews | None
+    viewed: bool = False
+
+    def encode(self, artifact: Artifact) -> bytes:
+        """Return an artifact's encoding, with the project's code that it names, for that decides what it does."""
+        named = [(name, self.code.of_name(name)) for name in artifact.refers] if self.code is not None else []
+        code = [(name, digest) for name, digest in named if digest is not None]
+        view = self.views.digest(artifact, self.selection) if self.views and self.selection else None
+        if view is None:
+            return encode_artifact(artifact.digest, code)
+        self.viewed = True
+        return encode_view(view, code)
+
+
+def _encode_leaf(item: Any, resolve: Resolve, content: _Content) -> bytes:
     if isinstance(item, FileInput):
         return encode_path(item.path.name, item.artifact.digest)
     if isinstance(item, StoredConstant):
-        return _encode_artifact(item.artifact, code)
+        return content.encode(item.artifact)
     if isinstance(item, Gather):
         kept = [artifact for artifact in map(resolve, item.refs) if artifact is not None]
-        return encode_value(kept, lambda child: _encode_artifact(child, code) if isinstance(child, Artifact) else None)
+        return encode_value(kept, lambda child: content.encode(child) if isinstance(child, Artifact) else None)
     artifact = resolve(item)
-    return encode_value(None) if artifact is None else _encode_artifact(artifact, code)
-
-
-def _encode_artifact(artifact: Artifact, code: ArgumentCode | None) -> bytes:
-    """Return an artifact's encoding, with the project's code that it names, for that decides what it does."""
-    if not artifact.refers or code is None:
-        return encode_artifact(artifact.digest)
-    digests = [(name, code.of_name(name)) for name in artifact.refers]
-    return encode_artifact(artifact.digest, [(name, digest) for name, digest in digests if digest is not None])
+    return encode_value(None) if artifact is None else content.encode(artifact)
 
 
 def artifacts_in(value: Any, resolve: Resolve) -> list[tuple[Artifact, str | None]]:

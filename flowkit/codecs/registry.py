@@ -22,6 +22,7 @@ from flowkit.codecs.refusals import check_whole
 from flowkit.codecs.tables import TableCodec, table_kind
 from flowkit.codecs.tables_chunks import PicklePolicy
 from flowkit.codecs.text import BytesCodec, TextCodec
+from flowkit.contracts import ColumnSelection
 from flowkit.errors import CodecError
 
 _JSON, _JSON_FILES = JsonCodec(), JsonFilesCodec()
@@ -80,7 +81,14 @@ class CodecRegistry:
             raise CodecError.for_denied_load(format)
         return codec
 
-    def decode(self, stored: Stored, hint: Any, folder: Path, produced_as: Any = None) -> Any:
+    def decode(
+        self,
+        stored: Stored,
+        hint: Any,
+        folder: Path,
+        produced_as: Any = None,
+        selection: ColumnSelection | None = None,
+    ) -> Any:
         """Decode for a consumer.
 
         Args:
@@ -89,11 +97,14 @@ class CodecRegistry:
             folder: Private to the consumer, for files.
             produced_as: The producer's annotation, where it is known. Classes that the consumer's does not name, as it
                 says `Any` or a base class, are then taken from it.
+            selection: The columns that the consumer is given of a table.
 
         Raises:
             CodecError: The content cannot be given as `hint`.
         """
         codec = self.named(stored.artifact.format)
+        if selection is not None and codec is self._table:
+            return self._table.decode_view(stored, hint, selection)
         if produced_as is not None and isinstance(codec, JsonCodec):
             hint = Union[hint, produced_as]  # noqa: UP007  (`|` is not there for None and some hints)
         return codec.decode(stored, hint, folder)

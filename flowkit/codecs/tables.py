@@ -42,6 +42,8 @@ from flowkit.codecs.tables_polars import (
     encode_polars_frame,
     encode_polars_series,
 )
+from flowkit.codecs.tables_views import view_table
+from flowkit.contracts import ColumnSelection
 from flowkit.errors import CodecError
 
 __all__ = [
@@ -134,6 +136,18 @@ class TableCodec:
         Raises:
             CodecError: As `decode`, or a column is not there.
         """
+        names = None if columns is None else tuple(columns)
+        return self._decode(stored, hint, lambda table: table if names is None else select_columns(table, names))
+
+    def decode_view(self, stored: Stored, hint: Any, selection: ColumnSelection) -> Any:
+        """Read what a filtering contract keeps of a table, from the view that counts in the key.
+
+        Raises:
+            CodecError: As `decode`.
+        """
+        return self._decode(stored, hint, lambda table: view_table(table, selection))
+
+    def _decode(self, stored: Stored, hint: Any, select: Callable[[Entry], Entry]) -> Any:
         manifest = load_manifest(stored.payload)
         kind = manifest["kind"]
         wanted = _wanted_container(hint, kind)
@@ -141,7 +155,7 @@ class TableCodec:
         if decode is None:
             raise CodecError.for_table_view(kind, wanted)
         reader = TableReader(stored, manifest, writable=wanted.startswith("pandas."), policy=self._policy)
-        return decode(manifest if columns is None else select_columns(manifest, columns), reader)
+        return decode(select(manifest), reader)
 
 
 def table_kind(value: Any) -> str | None:

@@ -104,7 +104,11 @@ def describe_table(payload: Buffer) -> TableDescription:
 
 def compare_tables(before: Buffer, after: Buffer) -> TableDifference:
     """Return which columns were added, removed and changed, by name, between two stored tables."""
-    old, new = load_manifest(before), load_manifest(after)
+    return compare_manifests(load_manifest(before), load_manifest(after))
+
+
+def compare_manifests(old: Entry, new: Entry) -> TableDifference:
+    """Return the same for two parsed manifests."""
     old_columns, new_columns = _columns_by_name(old), _columns_by_name(new)
     common = [name for name in new_columns if name in old_columns]
     return TableDifference(

@@ -72,6 +72,11 @@ class Contract:
         """Whether it is about one series."""
         return schema_library(self.schema) is None or is_series_schema(self.schema)
 
+    @property
+    def overrides_validate(self) -> bool:
+        """Whether it is a model with a `validate` of its own, which may do anything with a table."""
+        return self.is_model and _overrides_validate(self.schema)
+
     def misfit(self) -> str | None:
         """Say why the contract can never be met, None where it can: to be asked before anything runs.
 
@@ -96,7 +101,7 @@ class Contract:
         if self.is_series:
             return f"{self.name} is about one series, but {_class_name(self.table)} is a table"
         rules = list(find_whole_table_rules(schema))
-        if self.is_model and _overrides_validate(self.schema):
+        if self.overrides_validate:
             rules.append("a validate() of its own")
         if not rules:
             return None
@@ -199,7 +204,7 @@ class Contract:
 
     def changes_values(self) -> bool:
         """Whether what `validate` returns can differ from what it was given."""
-        if self.is_model and _overrides_validate(self.schema):
+        if self.overrides_validate:
             return True
         schema = self.pandera_schema()
         parts = [schema, *getattr(schema, "columns", {}).values()]

@@ -26,9 +26,11 @@ from flowkit.records import (
     Digest,
     EnvironmentFingerprint,
     KeyParts,
+    ParameterSpecification,
     StepSpecification,
 )
 from flowkit.store.base import Store
+from flowkit.store.views import TableViews
 
 
 class Environments(Protocol):
@@ -91,6 +93,9 @@ class KeyMaker:
         project: Where relative paths start.
         store: Takes constant tables, arrays and estimators.
         files: Remembers digests of input files between runs.
+
+    Attributes:
+        views: What steps see of tables.
     """
 
     def __init__(
@@ -108,6 +113,7 @@ class KeyMaker:
         self._code = code
         self._environments = environments
         self._files = files
+        self.views = TableViews(store)
         self._steps: dict[StepSpecification, PreparedStep] = {}
         self._bound: dict[str, BoundNode] = {}
 
@@ -142,8 +148,7 @@ class KeyMaker:
         bound = self.bind(node)
         prepared = bound.prepared
         parts = [
-            bound.parts.get(parameter.name)
-            or describe_argument(parameter.name, bound.arguments[parameter.name], resolve, self._code)
+            bound.parts.get(parameter.name) or self._describe(parameter, bound.arguments[parameter.name], resolve)
             for parameter in prepared.step.parameters
             if not parameter.untracked
         ]
@@ -170,11 +175,14 @@ class KeyMaker:
             for parameter in step.parameters
         }
         parts = {
-            parameter.name: describe_argument(parameter.name, arguments[parameter.name], _no_node, self._code)
+            parameter.name: self._describe(parameter, arguments[parameter.name], _no_node)
             for parameter in step.parameters
             if not parameter.untracked and not any(True for _ in refs_of(arguments[parameter.name]))
         }
         return BoundNode(node, self.prepare(step), arguments, parts)
+
+    def _describe(self, parameter: ParameterSpecification, value: Any, resolve: Resolve) -> ArgumentPart:
+        return describe_argument(parameter.name, value, resolve, self._code, parameter.hint, self.views)
 
     def _bind_item(self, item: Any, hint: Any) -> Any:
         if isinstance(item, LEAVES):

@@ -16,6 +16,8 @@ from flowkit.graph.expansion import Expansion, expand
 from flowkit.graph.graph import Graph, Node, NodeKind, is_among, list_of
 from flowkit.records import Artifact, Forecast, Outcome, Output, Reason
 
+_UNREAD = "it takes some columns of a table that is not in this store yet"
+
 
 @dataclass(slots=True)
 class Planner:
@@ -68,12 +70,22 @@ class Planner:
                 self.reports[node.name] = found
                 continue
             try:
-                keyed.append(self.keys.key(node, self._artifacts.get))
+                known = self.keys.key(node, self._artifacts.get)
             except FlowkitError as error:
                 self.reports[node.name] = _report(node, Forecast.RUN, Reason.INPUT, error.message)
+                continue
+            if self._lacks_tables(known):
+                self.reports[node.name] = _report(node, Forecast.UNKNOWN, None, _UNREAD)
+            else:
+                keyed.append(known)
         for lookup in self.finder.find(keyed):
             self.reports[lookup.keyed.name] = self._take(lookup)
         return [self._expand(node) for node in wave if node.hidden and self._is_reused(node.name)]
+
+    def _lacks_tables(self, node: KeyedNode) -> bool:
+        """Whether a node takes some columns of a table that only the remote has: a plan fetches nothing."""
+        unread = self.keys.views.unread
+        return bool(unread) and any(artifact.digest in unread for _, artifact in node.inputs)
 
     def _is_reused(self, name: str) -> bool:
         return self.reports[name].outcome is Forecast.REUSE

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowkit.cache.arguments import ArgumentCode
+from flowkit.cache.arguments import ArgumentCode, selection_for
 from flowkit.codecs.base import Stored
 from flowkit.codecs.registry import CodecRegistry
-from flowkit.contracts import enforce
+from flowkit.contracts import ColumnSelection, enforce
 from flowkit.contracts.border import Border
 from flowkit.errors import CodecError, StepInputError, ValueTypeError
 from flowkit.execution.base import NodeOrder
@@ -69,8 +69,10 @@ class ArgumentLoader:
         return values
 
     def _load_tree(self, tree: Any, parameter: ParameterSpecification, step: str) -> Any:
+        selection = selection_for(tree, parameter.hint)
+
         def load(item: Any, hint: Any) -> Any:
-            return self._load_leaf(item, hint, step) if isinstance(item, LEAVES) else item
+            return self._load_leaf(item, hint, selection, step) if isinstance(item, LEAVES) else item
 
         # Its copy is the step's own: what the step does to it never reaches another attempt.
         code = self.code.of_value if self.code is not None else None
@@ -79,25 +81,25 @@ class ArgumentLoader:
         except CodecError as error:
             raise error.with_facts(("parameter", f"{parameter.name}: {format_hint(parameter.hint)}")) from error
 
-    def _load_leaf(self, leaf: Any, hint: Any, step: str) -> Any:
+    def _load_leaf(self, leaf: Any, hint: Any, selection: ColumnSelection | None, step: str) -> Any:
         if isinstance(leaf, FileInput):
             if not os.path.lexists(leaf.path):
                 raise StepInputError.for_missing_file(step, str(leaf.path))
             return leaf.path
         if isinstance(leaf, StoredConstant):
-            return self._decode(leaf.artifact, hint)
+            return self._decode(leaf.artifact, hint, selection)
         if isinstance(leaf, Gather):
             kept = [artifact for artifact in map(self.resolve, leaf.refs) if artifact is not None]
-            return [self._decode(artifact, item_hint(hint)) for artifact in kept]
+            return [self._decode(artifact, item_hint(hint), selection) for artifact in kept]
         artifact = self.resolve(leaf)
-        return None if artifact is None else self._decode(artifact, hint)
+        return None if artifact is None else self._decode(artifact, hint, selection)
 
-    def _decode(self, artifact: Artifact, hint: Any) -> Any:
+    def _decode(self, artifact: Artifact, hint: Any, selection: ColumnSelection | None) -> Any:
         if names_dask_frame(hint) and artifact.format == "table":
             return open_dask_frame(artifact, self.store, self.folder, self.codecs.pickle)
         stored: Stored = self.store.open(artifact)
         folder = self.work.inputs() if _becomes_files(artifact) else self.work.path
-        return self.codecs.decode(stored, hint, folder)
+        return self.codecs.decode(stored, hint, folder, selection=selection)
 
 
 def files_of(arguments: Mapping[str, Any]) -> Iterator[FileInput]:

@@ -13,6 +13,7 @@ from flowkit.execution.reached import advise_on_changes, describe_changes
 from flowkit.execution.steps import StepFinder
 from flowkit.graph.arguments import Ref, refs_of
 from flowkit.records import Artifact, Digest, Outcome, StepResult, StepSpecification
+from flowkit.store.views import TableViews
 
 NO_KEY: Digest = "0" * 64
 """Stands for the key of an attempt that failed before there was one."""
@@ -69,6 +70,7 @@ class PacketRun:
         self._context = context
         self._report = report
         self._claim = claim
+        self._views = TableViews(context.store)
         self._made: dict[Ref, Artifact] = {}
         self._begin: float | None = None
         self._changed = False
@@ -112,7 +114,7 @@ class PacketRun:
             if not self._finder.knows(order.step):
                 self._report.flush()
             specification = self._finder.find(order.step)
-            key = node_key(order, specification, self._artifact_of(order), self._context.code)
+            key = node_key(order, specification, self._artifact_of(order), self._context.code, self._views)
         except BaseException as error:
             if self._context.interruptible and isinstance(error, KeyboardInterrupt):
                 raise

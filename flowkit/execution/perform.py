@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from flowkit.authoring.types import places_in
-from flowkit.cache.arguments import ArgumentCode, describe_argument
+from flowkit.cache.arguments import ArgumentCode, ColumnViews, describe_argument
 from flowkit.cache.key import compute_cache_key
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.errors import LostArtifactError, StepInputError
@@ -112,7 +112,11 @@ class _Account:
 
 
 def node_key(
-    order: NodeOrder, specification: StepSpecification, resolve: Resolve, code: ArgumentCode | None = None
+    order: NodeOrder,
+    specification: StepSpecification,
+    resolve: Resolve,
+    code: ArgumentCode | None = None,
+    views: ColumnViews | None = None,
 ) -> Digest:
     """Return the node's cache key: the given one, or computed from its arguments.
 
@@ -123,7 +127,7 @@ def node_key(
         return order.key
     parts = [
         order.parts.get(parameter.name)
-        or describe_argument(parameter.name, order.arguments[parameter.name], resolve, code)
+        or describe_argument(parameter.name, order.arguments[parameter.name], resolve, code, parameter.hint, views)
         for parameter in specification.parameters
         if not parameter.untracked and parameter.name in order.arguments
     ]

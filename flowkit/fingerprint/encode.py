@@ -63,10 +63,24 @@ def encode_artifact(digest: Digest, code: Sequence[tuple[str, Digest]] = ()) -> 
         digest: Of the artifact.
         code: Name and fingerprint of the project's code that the artifact names, sorted.
     """
+    return _encode_content(b"A", digest, code)
+
+
+def encode_view(digest: Digest, code: Sequence[tuple[str, Digest]] = ()) -> bytes:
+    """Return the encoding of a reference to some columns of a table, which is never that of a reference to a whole one.
+
+    Args:
+        digest: Of the view.
+        code: Name and fingerprint of the project's code that the table names, sorted.
+    """
+    return _encode_content(b"V", digest, code)
+
+
+def _encode_content(tag: bytes, digest: Digest, code: Sequence[tuple[str, Digest]]) -> bytes:
     if not code:
-        return frame_text(b"A", digest)
+        return frame_text(tag, digest)
     named = [frame_text(b"s", text) for pair in code for text in pair]
-    return frame_all(b"A", (frame_text(b"s", digest), *named))
+    return frame_all(tag, (frame_text(b"s", digest), *named))
 
 
 def encode_path(base_name: str, digest: Digest) -> bytes:
