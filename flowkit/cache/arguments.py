@@ -79,8 +79,7 @@ def describe_argument(
     if code is not None and classes:
         digest = _add_classes(digest, classes, code)
     kind = ArgumentKind.INPUT if any(True for _ in leaves_of(value)) else ArgumentKind.PARAMETER
-    shown = show_argument(value, resolve)
-    return ArgumentPart(parameter, digest, kind, f"{shown}: {selection}" if content.viewed else shown)
+    return ArgumentPart(parameter, digest, kind, show_argument(value, resolve, selection if content.viewed else None))
 
 
 def selection_for(tree: Any, hint: Any) -> ColumnSelection | None:
@@ -154,9 +153,16 @@ def artifacts_in(value: Any, resolve: Resolve) -> list[tuple[Artifact, str | Non
     return [(artifact, producer) for artifact, producer in found if artifact is not None]
 
 
-def show_argument(value: Any, resolve: Resolve) -> str:
-    """Return a short text of an argument for people, with the digests of its artifacts; it never counts in a key."""
+def show_argument(value: Any, resolve: Resolve, selection: ColumnSelection | None = None) -> str:
+    """Return a short text of an argument for people, with the digests of its artifacts; it never counts in a key.
+
+    Args:
+        value: The argument tree.
+        resolve: Gives the artifacts that its references stand for.
+        selection: The columns that alone counted.
+    """
     text = repr(replace_leaves(value, lambda item, _: _Shown(item, resolve) if isinstance(item, LEAVES) else item))
+    text = text if selection is None else f"{text}: {selection}"
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
 
 

@@ -102,7 +102,10 @@ def _may_filter(model: type) -> bool:
 
 
 def _read_schema(schema: Any) -> ColumnSelection | None:
-    if schema.strict != "filter" or schema.parsers or not type(schema).__module__.startswith("pandera."):
+    if schema.strict != "filter" or not type(schema).__module__.startswith("pandera."):
+        return None
+    # With drop_invalid_rows a failure before the filter, such as of the order, can be passed over with all columns.
+    if getattr(schema, "parsers", None) or getattr(schema, "drop_invalid_rows", False):
         return None
     names = {name for name, column in schema.columns.items() if not column.regex}
     patterns = tuple(name for name, column in schema.columns.items() if column.regex)
