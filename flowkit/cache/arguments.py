@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flowkit.codecs.hints import class_name, is_named_class
-from flowkit.contracts import ColumnSelection, item_selection_of, selection_of
+from flowkit.contracts import ColumnSelection, Selections
 from flowkit.fingerprint.encode import digest_value, encode_artifact, encode_path, encode_value, encode_view
 from flowkit.graph.arguments import LEAVES, FileInput, Gather, Ref, StoredConstant, leaves_of, replace_leaves
 from flowkit.records import RETURN, ArgumentKind, ArgumentPart, Artifact, Digest
@@ -17,6 +17,8 @@ SHORT_DIGEST = 12
 """How much of a digest stands in a text for people: what commands take for the artifact."""
 
 _MOST_DIGESTS = 8
+
+NOTHING_SELECTED = Selections()
 
 Resolve = Callable[[Ref], Artifact | None]
 """Gives the artifact behind a reference, or None where its producer was skipped."""
@@ -47,7 +49,7 @@ def describe_argument(
     value: Any,
     resolve: Resolve,
     code: ArgumentCode | None = None,
-    hint: Any = Any,
+    selections: Selections = NOTHING_SELECTED,
     views: ColumnViews | None = None,
 ) -> ArgumentPart:
     """Return the argument's share of the key.
@@ -58,14 +60,14 @@ def describe_argument(
         resolve: Gives the artifacts that its references stand for.
         code: Gives the fingerprints of functions and classes that are passed as values, and of those that stored
             values name.
-        hint: The parameter's annotation: where its contract filters, other columns of a table do not count.
+        selections: What the parameter's contract keeps of tables: other columns do not count.
         views: Gives the digests of the columns that do.
 
     Raises:
         EncodingError: Something in the value has no canonical encoding; the message names the parameter and the place.
     """
     classes: set[type] = set()
-    selection = selection_for(value, hint) if views is not None else None
+    selection = selection_for(value, selections) if views is not None else None
     content = _Content(code, selection, views)
 
     def leaf(item: object) -> bytes | None:
@@ -82,19 +84,14 @@ def describe_argument(
     return ArgumentPart(parameter, digest, kind, show_argument(value, resolve, selection if content.viewed else None))
 
 
-def selection_for(tree: Any, hint: Any) -> ColumnSelection | None:
+def selection_for(tree: Any, selections: Selections) -> ColumnSelection | None:
     """Return the columns that a step is given of each table in an argument; None where it is given all.
 
-    Only the contract of the parameter itself selects, and that of the tables in a list; what lies deeper is given
-    whole. This decides for the key and for the value alike.
-
-    Args:
-        tree: The argument tree.
-        hint: The parameter's annotation.
+    This decides for the key and for the value alike.
     """
     if isinstance(tree, (Ref, StoredConstant)):
-        return selection_of(hint)
-    return item_selection_of(hint) if isinstance(tree, (Gather, list, tuple)) else None
+        return selections.table
+    return selections.items if isinstance(tree, (Gather, list, tuple)) else None
 
 
 def _add_classes(digest: Digest, classes: set[type], code: ArgumentCode) -> Digest:

@@ -7,7 +7,7 @@ be none. They are imported only where a table is validated or two contracts are 
 from flowkit.contracts.border import Border
 from flowkit.contracts.contract import Contract
 from flowkit.contracts.enforce import contracts_in, enforce, must_enforce
-from flowkit.contracts.filtering import ColumnSelection, item_selection_of, selection_of
+from flowkit.contracts.filtering import ColumnSelection, Selections, selections_in
 from flowkit.contracts.hints import bare_type, contract_of, parts_of
 from flowkit.contracts.structure import Mismatch, compare_contracts, needs_validation
 
@@ -16,14 +16,14 @@ __all__ = [
     "ColumnSelection",
     "Contract",
     "Mismatch",
+    "Selections",
     "bare_type",
     "compare_contracts",
     "contract_of",
     "contracts_in",
     "enforce",
-    "item_selection_of",
     "must_enforce",
     "needs_validation",
     "parts_of",
-    "selection_of",
+    "selections_in",
 ]

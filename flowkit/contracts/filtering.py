@@ -60,21 +60,37 @@ class ColumnSelection:
         return ", ".join((*sorted(self.names), *self.patterns))
 
 
-def selection_of(hint: Any) -> ColumnSelection | None:
-    """Return what the contract of an annotated table keeps; None where it does not filter, or there is none."""
+@dataclass(frozen=True, slots=True)
+class Selections:
+    """What the contracts in a parameter's annotation keep.
+
+    Attributes:
+        table: Of the table that it takes; None where all of it is given.
+        items: Of each table in the list that it takes.
+    """
+
+    table: ColumnSelection | None = None
+    items: ColumnSelection | None = None
+
+
+def selections_in(hint: Any) -> Selections:
+    """Return what the contracts of a table, or of the tables in a list, keep; what lies deeper is given whole."""
+    return Selections(_selection_of(hint), _selection_of_items(hint))
+
+
+def _selection_of(hint: Any) -> ColumnSelection | None:
     contract = contract_of(hint)
     return None if contract is None else _selection_by(contract)
 
 
-def item_selection_of(hint: Any) -> ColumnSelection | None:
-    """Return what the contract of the tables in an annotated list keeps; None where it does not filter."""
+def _selection_of_items(hint: Any) -> ColumnSelection | None:
     origin, arguments = parts_of(hint)
     if origin is Union:
         others = [member for member in arguments if member is not type(None)]
-        return item_selection_of(others[0]) if len(others) == 1 else None
+        return _selection_of_items(others[0]) if len(others) == 1 else None
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-        return selection_of(arguments[0])
-    return selection_of(arguments[0]) if origin in _LISTS and len(arguments) == 1 else None
+        return _selection_of(arguments[0])
+    return _selection_of(arguments[0]) if origin in _LISTS and len(arguments) == 1 else None
 
 
 _read: WeakKeyDictionary[type, ColumnSelection | None] = WeakKeyDictionary()

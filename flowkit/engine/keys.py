@@ -12,6 +12,7 @@ from flowkit.cache.code import StepCode
 from flowkit.cache.key import compute_cache_key
 from flowkit.cache.reason import Current
 from flowkit.codecs.registry import CodecRegistry
+from flowkit.contracts import Selections, selections_in
 from flowkit.errors import EncodingError
 from flowkit.fingerprint.encode import encode_value
 from flowkit.fingerprint.files import FileDigests, digest_path
@@ -26,7 +27,6 @@ from flowkit.records import (
     Digest,
     EnvironmentFingerprint,
     KeyParts,
-    ParameterSpecification,
     StepSpecification,
 )
 from flowkit.store.base import Store
@@ -43,11 +43,12 @@ class Environments(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PreparedStep:
-    """A step with its fingerprints."""
+    """A step with its fingerprints, and what its contracts keep of the tables that it takes, by parameter."""
 
     step: StepSpecification
     code: CodeFingerprint
     environment: EnvironmentFingerprint
+    selections: Mapping[str, Selections]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,8 @@ class KeyMaker:
         if known is None:
             code = self._code.of_unpacking(step) if step.unpacks else self._code.of_step(step)
             environment = self._environments.read(code.distributions, step.options.env)
-            known = self._steps[step] = PreparedStep(step, code, environment)
+            selections = {parameter.name: selections_in(parameter.hint) for parameter in step.parameters}
+            known = self._steps[step] = PreparedStep(step, code, environment, selections)
         return known
 
     def bind(self, node: Node) -> BoundNode:
@@ -148,7 +150,8 @@ class KeyMaker:
         bound = self.bind(node)
         prepared = bound.prepared
         parts = [
-            bound.parts.get(parameter.name) or self._describe(parameter, bound.arguments[parameter.name], resolve)
+            bound.parts.get(parameter.name)
+            or self._describe(prepared, parameter.name, bound.arguments[parameter.name], resolve)
             for parameter in prepared.step.parameters
             if not parameter.untracked
         ]
@@ -174,15 +177,16 @@ class KeyMaker:
             parameter.name: replace_leaves(node.arguments[parameter.name], self._bind_item, parameter.hint)
             for parameter in step.parameters
         }
+        prepared = self.prepare(step)
         parts = {
-            parameter.name: self._describe(parameter, arguments[parameter.name], _no_node)
+            parameter.name: self._describe(prepared, parameter.name, arguments[parameter.name], _no_node)
             for parameter in step.parameters
             if not parameter.untracked and not any(True for _ in refs_of(arguments[parameter.name]))
         }
-        return BoundNode(node, self.prepare(step), arguments, parts)
+        return BoundNode(node, prepared, arguments, parts)
 
-    def _describe(self, parameter: ParameterSpecification, value: Any, resolve: Resolve) -> ArgumentPart:
-        return describe_argument(parameter.name, value, resolve, self._code, parameter.hint, self.views)
+    def _describe(self, prepared: PreparedStep, parameter: str, value: Any, resolve: Resolve) -> ArgumentPart:
+        return describe_argument(parameter, value, resolve, self._code, prepared.selections[parameter], self.views)
 
     def _bind_item(self, item: Any, hint: Any) -> Any:
         if isinstance(item, LEAVES):

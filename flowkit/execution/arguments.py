@@ -14,7 +14,7 @@ from typing import Any
 from flowkit.cache.arguments import ArgumentCode, selection_for
 from flowkit.codecs.base import Stored
 from flowkit.codecs.registry import CodecRegistry
-from flowkit.contracts import ColumnSelection, enforce
+from flowkit.contracts import ColumnSelection, enforce, selections_in
 from flowkit.contracts.border import Border
 from flowkit.errors import CodecError, StepInputError, ValueTypeError
 from flowkit.execution.base import NodeOrder
@@ -69,7 +69,7 @@ class ArgumentLoader:
         return values
 
     def _load_tree(self, tree: Any, parameter: ParameterSpecification, step: str) -> Any:
-        selection = selection_for(tree, parameter.hint)
+        selection = selection_for(tree, selections_in(parameter.hint))
 
         def load(item: Any, hint: Any) -> Any:
             return self._load_leaf(item, hint, selection, step) if isinstance(item, LEAVES) else item

@@ -18,6 +18,7 @@ from flowkit.authoring.types import places_in
 from flowkit.cache.arguments import ArgumentCode, ColumnViews, describe_argument
 from flowkit.cache.key import compute_cache_key
 from flowkit.codecs.registry import CodecRegistry
+from flowkit.contracts import selections_in
 from flowkit.errors import LostArtifactError, StepInputError
 from flowkit.execution.arguments import ArgumentLoader, Resolve, changed_files, files_of
 from flowkit.execution.base import NodeOrder
@@ -127,7 +128,9 @@ def node_key(
         return order.key
     parts = [
         order.parts.get(parameter.name)
-        or describe_argument(parameter.name, order.arguments[parameter.name], resolve, code, parameter.hint, views)
+        or describe_argument(
+            parameter.name, order.arguments[parameter.name], resolve, code, selections_in(parameter.hint), views
+        )
         for parameter in specification.parameters
         if not parameter.untracked and parameter.name in order.arguments
     ]
