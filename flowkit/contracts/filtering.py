@@ -3,7 +3,7 @@
 pandera's `strict = "filter"` takes all other columns away before it sets defaults, coerces and checks, so a step behind
 such a contract can tell nothing of them. Only what runs before that, a parser of the whole frame or a `validate` of
 one's own, sees them: there the whole table counts. Where it cannot be told for certain which columns stay, nothing is
-selected. pandera is not imported to find out; a model's schema is built once.
+selected. pandera is not imported to find out; a model's schema is built only where a `Config` of it asks for the filter.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Union
-from weakref import WeakKeyDictionary
 
 from flowkit.contracts.contract import Contract
 from flowkit.contracts.hints import contract_of, parts_of
@@ -93,23 +92,13 @@ def _selection_of_items(hint: Any) -> ColumnSelection | None:
     return _selection_of(arguments[0]) if origin in _LISTS and len(arguments) == 1 else None
 
 
-_read: WeakKeyDictionary[type, ColumnSelection | None] = WeakKeyDictionary()
-"""What is known of models, whose schemas take milliseconds to build."""
-
-
 def _selection_by(contract: Contract) -> ColumnSelection | None:
     if contract.is_series or contract.overrides_validate or table_library(contract.table) not in _LIBRARIES:
         return None
-    model = contract.schema if contract.is_model else None
-    if model is not None and (not _may_filter(model) or model in _read):
-        return _read.get(model)
-    if contract.misfit() is not None:
-        # Told to the person where the edge or the table is checked.
+    if contract.is_model and not _may_filter(contract.schema):
         return None
-    selection = _read_schema(contract.pandera_schema())
-    if model is not None:
-        _read[model] = selection
-    return selection
+    # One that can never be met is told to the person where the edge or the table is checked.
+    return _read_schema(contract.pandera_schema()) if contract.misfit() is None else None
 
 
 def _may_filter(model: type) -> bool:
