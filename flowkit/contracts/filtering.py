@@ -3,7 +3,7 @@
 pandera's `strict = "filter"` takes all other columns away before it sets defaults, coerces and checks, so a step behind
 such a contract can tell nothing of them. Only what runs before that, a parser of the whole frame or a `validate` of
 one's own, sees them: there the whole table counts. Where it cannot be told for certain which columns stay, nothing is
-selected. pandera is not imported to find out; a model's schema is built only where a `Config` of it asks for the filter.
+selected. pandera is not imported to find out; a model's schema is built only where its `Config` asks for the filter.
 """
 
 from __future__ import annotations

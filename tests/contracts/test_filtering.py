@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import dask.dataframe as dd
 import pandas as pd
@@ -101,7 +101,7 @@ FARE = ColumnSelection(frozenset({"fare"}))
 TABLES: list[tuple[Any, ColumnSelection | None]] = [
     (Annotated[pd.DataFrame, Fares], FARES),
     (pat.DataFrame[Fares], FARES),
-    (Optional[Annotated[pd.DataFrame, Fares]], FARES),
+    (Annotated[pd.DataFrame, Fares] | None, FARES),
     (Annotated[pd.DataFrame | None, Fares], FARES),
     (Annotated[pyarrow.Table, Fares], FARES),
     (Annotated[pd.DataFrame, More], ColumnSelection(frozenset({"fare", "tips", "trip miles"}))),
