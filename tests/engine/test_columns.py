@@ -245,3 +245,35 @@ def test_a_damaged_table_is_made_again(session: fk.Session, tmp_path: Path) -> N
 
     assert again["wide"].report.reason.value == "lost"
     assert again["by_model"].outcome == "reused"
+
+
+@fk.step(cache=False)
+def remove(folder: str) -> str:
+    for file in Path(folder).glob("*/*.table"):
+        file.unlink()
+    return "removed"
+
+
+@fk.step
+def after(rows: Annotated[pd.DataFrame, Fares], done: str) -> int:
+    return int(rows.fare.sum())
+
+
+@fk.pipeline
+def removing(folder: str) -> None:
+    after(wide(), remove(folder))
+
+
+def test_a_table_that_is_lost_while_the_run_goes_on_is_made_again(session: fk.Session, tmp_path: Path) -> None:
+    """A key that cannot be read from its table fails no node: once the table is made again, the key is known."""
+    (tmp_path / "none").mkdir()
+    session.run(removing, folder=str(tmp_path / "none"))
+
+    run = session.run(removing, folder=str(tmp_path / "store" / "blobs"))
+    assert run.status.value == "succeeded"
+    assert [node.outcome.value for node in run.report.nodes] == ["executed", "executed", "reused"]
+    assert "'after' needs is gone" in run.report.warnings[0]
+    assert run["after"].value() == 3
+
+    again = session.run(removing, folder=str(tmp_path / "none"))
+    assert again["after"].outcome == "reused"
