@@ -161,6 +161,14 @@ RULES = (
         RUNS + "test_one_table_is_seen_through_each_library",
         "graph/test_typecheck.py::test_another_table_library_comes_with_the_remedy",
     ),
+    rule(
+        "only the columns that a contract keeps count",
+        "explanation/cache.md",
+        'strict = "filter"',
+        "engine/test_columns.py::test_only_what_sees_a_changed_column_runs",
+        "journeys/test_columns.py::test_an_edit_of_one_column_runs_who_takes_it",
+        "codecs/test_tables_seen.py::test_the_hand_over_makes_the_same_of_the_part_as_of_the_whole",
+    ),
     rule("a table is an argument", LANGUAGE, "RATES = pd.DataFrame(", RUNS + "test_a_table_may_be_an_argument"),
     # Several outputs.
     *(
