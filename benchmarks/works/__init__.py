@@ -1,6 +1,7 @@
 """What is measured, one module a kind of work, and all of it by name."""
 
 from benchmarks.measure import Work
+from benchmarks.works.columns import COLUMNS
 from benchmarks.works.fingerprint import FINGERPRINT
 from benchmarks.works.memory import MEMORY
 from benchmarks.works.reused import REUSED
@@ -8,4 +9,4 @@ from benchmarks.works.shapes import SHAPES
 from benchmarks.works.start import HELP
 from benchmarks.works.testing import TESTING
 
-WORKS: dict[str, Work] = {work.name: work for work in (HELP, *SHAPES, REUSED, MEMORY, FINGERPRINT, TESTING)}
+WORKS: dict[str, Work] = {work.name: work for work in (HELP, *SHAPES, REUSED, MEMORY, FINGERPRINT, COLUMNS, TESTING)}

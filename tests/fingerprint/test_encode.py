@@ -28,7 +28,14 @@ from pydantic import BaseModel
 
 from flowkit.errors import EncodingError, InputError
 from flowkit.fingerprint.canonical import canonicalise
-from flowkit.fingerprint.encode import digest_value, encode_artifact, encode_code, encode_path, encode_value
+from flowkit.fingerprint.encode import (
+    digest_value,
+    encode_artifact,
+    encode_code,
+    encode_path,
+    encode_value,
+    encode_view,
+)
 
 
 class Colour(enum.Enum):
@@ -224,7 +231,9 @@ def test_the_leaf_is_asked_first_for_every_object():
     leaf = lambda item: encode_artifact(digest) if item is special else None  # noqa: E731
     assert encode_value(special, leaf) == encode_artifact(digest)
     assert encode_value([1, {"a": special}], leaf) != encode_value([1, {"a": digest}])
-    assert len({encode_artifact(digest), encode_code(digest), encode_path("a", digest), encode_value(digest)}) == 4
+    forms = [encode_artifact(digest), encode_view(digest), encode_code(digest), encode_path("a", digest)]
+    assert len({*forms, encode_value(digest)}) == 5
+    assert encode_artifact(digest, [("m:f", digest)]) != encode_view(digest, [("m:f", digest)])
 
 
 def test_a_path_counts_by_base_name_and_content(tmp_path):
