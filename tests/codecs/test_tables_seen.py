@@ -96,7 +96,7 @@ def same_value(one: Any, other: Any) -> None:
         assert one.to_pydict().__repr__() == other.to_pydict().__repr__()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(two_alike(), st.sampled_from(["pandas", "polars", "pyarrow"]), st.sampled_from(INDEXES))
 def test_tables_that_agree_on_what_is_seen_are_one(
     tables: tuple[dict[str, list[Any]], dict[str, list[Any]]], kind: str, index: Any
@@ -112,7 +112,7 @@ def test_tables_that_agree_on_what_is_seen_are_one(
         same_value(first, second)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data(), st.sampled_from(["pandas", "polars", "pyarrow"]))
 def test_a_difference_in_what_is_seen_gives_another_digest(data: st.DataObject, kind: str) -> None:
     """Another cell, dtype, order or number of rows of the selected columns is another digest."""
@@ -263,7 +263,7 @@ def outcome(value: Any, hint: Any) -> tuple[str, Any]:
         return error.message, None
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(contracts(), st.data())
 def test_the_hand_over_makes_the_same_of_the_part_as_of_the_whole(hint: Any, data: st.DataObject) -> None:
     """Whatever a contract checks, orders, adds or leaves out: validating its columns is validating the whole table."""

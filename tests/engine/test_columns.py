@@ -160,7 +160,6 @@ def test_only_what_sees_a_changed_column_runs(session: fk.Session) -> None:
     """Another column changes, comes or goes: only steps that see it run. Their own column: all of them do."""
     first = session.run(everything)
     assert consumers(first, Outcome.EXECUTED) == SELECTING | SEEING_ALL, first.report
-    assert session.run(everything).report.nodes[0].outcome is Outcome.REUSED
 
     for change in ({"others": 5}, {"extra": True}):
         changed = session.run(everything, **change)
