@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from flowkit.engine.notices import Disagreed, Notice
+from flowkit.engine.notices import Disagreed, Notice, describe_disagreement
 from flowkit.engine.progress import Listener
 from flowkit.engine.recording import Ending, record_node, report_node
 from flowkit.engine.report import NodeReport, PromotionReport
@@ -54,6 +54,7 @@ class Ledger:
         self._listener = listener
         self._share = share
         self._unflushed: set[Digest] = set()
+        self._disagreed: set[str] = set()
 
     def end(self, ending: Ending) -> None:
         """Take note of how a node ended."""
@@ -84,11 +85,9 @@ class Ledger:
             # Nobody knows of what takes lists apart; the next run finds no entry and does it again.
             return
         if isinstance(notice, Disagreed):
-            outputs = ", ".join(notice.outputs)
-            self.warn(
-                f"Step {record.step!r} is not deterministic: {record.node!r} gave another {outputs} than the same "
-                "code and inputs gave before. The first result stands for later runs."
-            )
+            if record.step not in self._disagreed:
+                self._disagreed.add(record.step)
+                self.warn(describe_disagreement(notice))
             return
         report = replace(self.reports[record.node], outcome=Outcome.FAILED, error=record.failure, outputs=())
         self.reports[record.node] = report

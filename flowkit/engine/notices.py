@@ -18,7 +18,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Disagreed:
-    """An execution whose outputs differ from those that stand under the same key: its step is not deterministic."""
+    """An execution whose outputs differ from those that stood under the same key: its step is not deterministic."""
 
     record: NodeRecord
     outputs: tuple[str, ...]
@@ -45,3 +45,14 @@ class Notices:
         """Yield what came since the last call."""
         while self._queue:
             yield self._queue.popleft()
+
+
+def describe_disagreement(notice: Disagreed) -> str:
+    """Return the warning of a step that gave the same inputs another result; each step is warned of once a run."""
+    record, names = notice.record, ", ".join(notice.outputs)
+    replaced = record.execution is not None and record.execution.supersedes is not None
+    stands = "It was made anew, so the new one stands." if replaced else "The first one stands for later runs."
+    return (
+        f"Step {record.step!r} is not deterministic: {record.node!r} gave another {names} than the same code and inputs "
+        f"gave before. {stands} `flowkit verify --rerun` says what differs."
+    )

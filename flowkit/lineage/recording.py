@@ -39,8 +39,8 @@ class Recorder:
         """Write a node's row, and its execution where there is one; an earlier row of the same run is replaced.
 
         Returns:
-            Names of the outputs that differ from those of the result that stands under the same entry key: a sign of
-            a step that does not give the same twice.
+            Names of the outputs that differ from those of the result that stood under the same entry key, whether this
+            one replaces it or not: a sign of a step that does not give the same twice.
 
         Raises:
             NotRecordedError: The run has not begun.
@@ -107,10 +107,9 @@ class Recorder:
         assert identity is not None
         self._write_account(identity, execution, run)
         self._write_observed(identity, execution)
-        if entry is None or self._publish(entry, identity, execution.supersedes, standing):
-            return identity, ()
-        # A rerun that set out to give something else, and came too late, tells nothing about its step.
-        return identity, self._differing(identity, standing) if execution.supersedes is None else ()
+        if entry is not None:
+            self._publish(entry, identity, execution.supersedes, standing)
+        return identity, () if execution.ages else self._differing(identity, standing)
 
     def _find_standing(self, execution: Execution) -> Standing | None:
         row = self.connection.execute(
@@ -128,18 +127,15 @@ class Recorder:
         assert entry is not None
         return entry
 
-    def _publish(self, entry: int, execution: int, supersedes: int | None, standing: Standing | None) -> bool:
-        """Let `execution` stand under its entry; False where another result stands and keeps standing."""
+    def _publish(self, entry: int, execution: int, supersedes: int | None, standing: Standing | None) -> None:
+        """Let `execution` stand under its entry, unless another result stands that it did not set out to replace."""
         if standing is None:
             self.connection.execute("UPDATE entry SET execution = ? WHERE id = ?", (execution, entry))
-            return True
-        if supersedes is None:
-            return False
-        replaced = self.connection.execute(
-            "UPDATE entry SET execution = ?, generation = ? WHERE id = ? AND generation = ?",
-            (execution, supersedes + 1, entry, supersedes),
-        )
-        return replaced.rowcount == 1
+        elif supersedes is not None:
+            self.connection.execute(
+                "UPDATE entry SET execution = ?, generation = ? WHERE id = ? AND generation = ?",
+                (execution, supersedes + 1, entry, supersedes),
+            )
 
     def _differing(self, execution: int, standing: Standing | None) -> tuple[str, ...]:
         if standing is None:

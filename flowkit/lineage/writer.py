@@ -32,7 +32,7 @@ class LineageWriter:
             that records it; so no row can name a blob that a collector removed in between.
         refused: Told, in the writer's thread, of a node whose execution named a missing blob: its record as it was
             written, a failure.
-        disagreed: Told, in the writer's thread, of an execution whose outputs differ from those that stand under the
+        disagreed: Told, in the writer's thread, of an execution whose outputs differ from those that stood under the
             same entry key, with the names of those outputs.
         timeout: Seconds to wait for other processes' locks.
         durable: Whether records are to survive a power cut; otherwise a killed process may damage the file.

@@ -134,6 +134,7 @@ class Execution:
         created: When it was made, where another machine did; None for the end of this node's attempt.
         producers: The node of this run that gave each input, in their order; None for what came in from outside.
             Empty where that is not known.
+        ages: Whether its step declares that results age: another one later then says nothing against the step.
     """
 
     parts: KeyParts
@@ -149,6 +150,7 @@ class Execution:
     cached: bool = True
     created: float | None = None
     producers: tuple[str | None, ...] = ()
+    ages: bool = False
 
 
 @dataclass(frozen=True, slots=True)
