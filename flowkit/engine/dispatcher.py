@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from types import GenericAlias
 
-from flowkit.contracts import contracts_in, must_enforce
 from flowkit.engine.commands import Launch
 from flowkit.engine.keys import KeyMaker
 from flowkit.engine.ledger import Ledger
@@ -14,13 +12,12 @@ from flowkit.engine.lookup import Lookup
 from flowkit.engine.orders import OrderWriter
 from flowkit.engine.packets import BUDGET, Pace, is_rider, plan_packets
 from flowkit.engine.placement import Demand, Placement
+from flowkit.engine.proven import ProvenParameters
 from flowkit.engine.run_state import RunState
 from flowkit.errors import WorkerError
 from flowkit.execution.base import Executor, NodeOrder, Packet, Slots
-from flowkit.graph.arguments import Gather, Ref
 from flowkit.graph.graph import Graph
-from flowkit.graph.typecheck import Verdict, check_edge
-from flowkit.records import ELEMENTS, Digest, StepSpecification
+from flowkit.records import Digest
 
 NEED_SECONDS = 50.0
 """How long a cluster may take to get a worker with what a node needs; with the time to connect, less than a minute."""
@@ -34,6 +31,7 @@ class Dispatcher:
     Args:
         live_keys: Gives, for the names of steps, the keys under which a result could be reused.
         forced: Nodes that never ride unasked.
+        proven: Knows which parameters need no further proof; by default by the graph's own edges.
     """
 
     def __init__(
@@ -46,6 +44,7 @@ class Dispatcher:
         executor: Executor,
         live_keys: LiveKeys,
         forced: frozenset[str],
+        proven: ProvenParameters | None = None,
     ) -> None:
         self.pace = Pace({})
         self._graph = graph
@@ -62,11 +61,12 @@ class Dispatcher:
         self._waiting: set[str] = set()
         self._count = 0
         self._live: dict[str, Collection[Digest]] = {}
-        self._validated: dict[tuple[StepSpecification, str, StepSpecification | str, str, bool], bool] = {}
+        self._proven = proven or ProvenParameters(graph)
 
     def follow(self, graph: Graph) -> None:
         """Go on with a graph that has grown."""
         self._graph = graph
+        self._proven.follow(graph)
 
     @property
     def idle(self) -> bool:
@@ -185,49 +185,10 @@ class Dispatcher:
             parts=parts,
             key=key,
             live_keys=live,
-            validated=self._validated_parameters(name),
+            validated=self._proven.of(name),
         )
 
     def _live_keys_of(self, step: str) -> Collection[Digest]:
         if step not in self._live:
             self._live[step] = self._live_keys([step]).get(step, frozenset())
         return self._live[step]
-
-    def _validated_parameters(self, name: str) -> frozenset[str]:
-        """Return the parameters of a node whose contracts the producers have proven already."""
-        node = self._graph[name]
-        step = node.step
-        if step is None:
-            return frozenset()
-        if node.hidden:
-            # The list is as its maker gave it, and its maker has proven it.
-            return frozenset(parameter.name for parameter in step.parameters)
-        return frozenset(
-            parameter.name
-            for parameter in step.parameters
-            if self._is_validated(step, parameter.name, node.arguments[parameter.name])
-        )
-
-    def _is_validated(self, step: StepSpecification, parameter: str, argument: object) -> bool:
-        """Return whether what one producer promises covers what the parameter's contract asks."""
-        gathered = isinstance(argument, Gather)
-        refs = argument.refs[:1] if isinstance(argument, Gather) else (argument,)
-        ref = refs[0] if refs else None
-        if not isinstance(ref, Ref):
-            return False
-        producer = self._graph[ref.node]
-        output = ELEMENTS if producer.hidden else ref.output
-        place = (step, parameter, producer.step or producer.name, output, gathered)
-        if place not in self._validated:
-            given = producer.output_hint(ref.output)
-            if gathered:
-                given = GenericAlias(list, (given,))
-            self._validated[place] = _is_proven(given, step.parameter(parameter).hint)
-        return self._validated[place]
-
-
-def _is_proven(given: object, wanted: object) -> bool:
-    """Whether nothing of a value that is of the hint `given` is left to be judged where `wanted` is annotated."""
-    if contracts_in(wanted):
-        return not must_enforce(given, wanted)
-    return check_edge(given, wanted).verdict is Verdict.FITS

@@ -94,6 +94,7 @@ class KeyMaker:
         project: Where relative paths start.
         store: Takes constant tables, arrays and estimators.
         files: Remembers digests of input files between runs.
+        locate: Gives the path under which a step is handed an input file.
 
     Attributes:
         views: What steps see of tables.
@@ -107,6 +108,7 @@ class KeyMaker:
         code: StepCode,
         environments: Environments,
         files: FileDigests | None,
+        locate: Callable[[Path], Path] = lambda path: path,
     ) -> None:
         self._project = project
         self._store = store
@@ -114,6 +116,7 @@ class KeyMaker:
         self._code = code
         self._environments = environments
         self._files = files
+        self._locate = locate
         self.views = TableViews(store)
         self._steps: dict[StepSpecification, PreparedStep] = {}
         self._bound: dict[str, BoundNode] = {}
@@ -203,9 +206,10 @@ class KeyMaker:
 
     def _read_file(self, path: Path) -> FileInput:
         absolute = self._project.root / path
-        stamp = stamp_path(absolute)
+        given = self._locate(absolute)
+        stamp = stamp_path(given)
         kind, digest, size = digest_path(absolute, self._files)
-        return FileInput(absolute, Artifact(digest, str(kind), size), stamp)
+        return FileInput(given, Artifact(digest, str(kind), size), stamp)
 
     def _store_constant(self, item: Any, hint: Any) -> Any:
         """Return a table, array or estimator as stored content; anything else as it is, to be refused by its name."""

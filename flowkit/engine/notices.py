@@ -53,6 +53,6 @@ def describe_disagreement(notice: Disagreed) -> str:
     replaced = record.execution is not None and record.execution.supersedes is not None
     stands = "It was made anew, so the new one stands." if replaced else "The first one stands for later runs."
     return (
-        f"Step {record.step!r} is not deterministic: {record.node!r} gave another {names} than the same code and inputs "
-        f"gave before. {stands} `flowkit verify --rerun` says what differs."
+        f"Step {record.step!r} is not deterministic: {record.node!r} gave another {names} than the same code and "
+        f"inputs gave before. {stands} `flowkit verify --rerun` says what differs."
     )

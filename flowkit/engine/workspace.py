@@ -128,8 +128,12 @@ class Workspace:
         self.reader.close()
         self.writer.close()
 
-    def make_keys(self) -> KeyMaker:
-        """Return a key maker for one run or plan. Code is read anew: it may have changed since the last."""
+    def make_keys(self, locate: Callable[[Path], Path] = lambda path: path) -> KeyMaker:
+        """Return a key maker for one run or plan. Code is read anew: it may have changed since the last.
+
+        Args:
+            locate: Gives the path under which a step is handed an input file.
+        """
         return KeyMaker(
             self.project,
             self.store,
@@ -137,6 +141,7 @@ class Workspace:
             StepCode(CodeFingerprinter(self.project), self.codecs),
             EnvironmentReader(),
             RecordedFileDigests(self.reader, self.writer),
+            locate,
         )
 
     def make_lookups(

@@ -96,6 +96,8 @@ class HostSettings:
         bundle: Digest of the code bundle, which the store holds; None where steps run in the driver's process.
         pickle: The project's policy for opaque values: `allow` or `deny`.
         undeclared: What becomes of a step that reads something undeclared: it counts, is warned about too, or fails.
+        variables: Environment variables that its processes are given on top of the driver's.
+        keeps_checkpoints: Whether what a step keeps under its key is there again for its next attempt.
         memory_bytes: How much of recent values a host may keep.
         warm: Modules to import before the first packet; they make no difference to results.
         proofs: The code of every step that is found by name, to be proven before the first packet: later a step that
@@ -109,6 +111,8 @@ class HostSettings:
     bundle: Digest | None = None
     pickle: Literal["allow", "deny"] = "allow"
     undeclared: Literal["track", "warn", "error"] = "track"
+    variables: tuple[tuple[str, str], ...] = ()
+    keeps_checkpoints: bool = True
     memory_bytes: int = 256 * 1024 * 1024
     warm: tuple[str, ...] = field(default=(), compare=False)
     proofs: Mapping[StepPlace, StepProof] = field(default_factory=dict, compare=False)

@@ -108,6 +108,7 @@ def set_up(
         worker=worker,
         boundaries=Boundaries(str(root.resolve()), (str(store), str(work))),
         undeclared=settings.undeclared,
+        keeps_checkpoints=settings.keeps_checkpoints,
         code=code,
         disposable=True,
         survivors=Survivors(),

@@ -149,7 +149,7 @@ class HostProcess:
             stderr=self.spool.descriptor,
             pass_fds=descriptors,
             start_new_session=True,
-            env={**self.environment, MARK: str(self._work)},
+            env={**self.environment, **dict(self.settings.variables), MARK: str(self._work)},
         )
 
     @property

@@ -66,6 +66,7 @@ class HostContext:
         interruptible: Whether a `KeyboardInterrupt` is a person's Ctrl-C, as in the driver, and so goes through.
         boundaries: What can be an input of a step at all.
         undeclared: What becomes of a step that reads something undeclared.
+        keeps_checkpoints: Whether what a step keeps under its key is there again for its next attempt.
         desk: Connects a step's own Dask computations to the run's cluster; None where Dask's own default holds.
         disposable: Whether another process can take this one's place once a step has changed what others may reach.
         survivors: Ends what steps leave running; None where the process has other children than theirs.
@@ -80,6 +81,7 @@ class HostContext:
     worker: str
     boundaries: Boundaries
     undeclared: Literal["track", "warn", "error"] = "track"
+    keeps_checkpoints: bool = True
     code: ArgumentCode | None = None
     interruptible: bool = False
     disposable: bool = False
@@ -168,7 +170,10 @@ def perform(
     try:
         with isolated(context.root), _computing(order.token, context.desk):
             account.checkpoints = Checkpoints(
-                StoreFolder(context.folder), key, lambda: context.work.path.parent / "checkpoints"
+                StoreFolder(context.folder),
+                key,
+                lambda: context.work.path.parent / "checkpoints",
+                kept=context.keeps_checkpoints,
             )
             _attempt(order, specification, resolve, context, account, reaches)
         # While what they print is still this attempt's.

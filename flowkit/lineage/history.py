@@ -59,12 +59,14 @@ _DETAILS = f"""
     LEFT JOIN pipeline_node AS q ON q.id = x.pipeline_node
     WHERE r.run = ? AND {IS_CALL}"""
 
-_EXECUTIONS = f"""
+_ALL_EXECUTIONS = """
     SELECT p.name, n.execution
     FROM node AS n
     JOIN run AS r ON r.id = n.run
     JOIN pipeline_node AS p ON p.id = n.pipeline_node
-    WHERE r.run = ? AND n.execution IS NOT NULL AND {IS_CALL}"""
+    WHERE r.run = ? AND n.execution IS NOT NULL"""
+
+_EXECUTIONS = f"{_ALL_EXECUTIONS} AND {IS_CALL}"
 
 
 def list_runs(reader: Reader, limit: int, pipeline: str | None = None) -> tuple[RunRow, ...]:
@@ -138,10 +140,16 @@ def details_of(reader: Reader, run: str) -> dict[str, NodeDetails]:
     }
 
 
-def artifacts_of(reader: Reader, run: str) -> dict[str, tuple[Output, ...]]:
-    """Return the outputs of a run's nodes with their artifacts, by node; of reused nodes too."""
+def artifacts_of(reader: Reader, run: str, *, elements: bool = False) -> dict[str, tuple[Output, ...]]:
+    """Return the outputs of a run's nodes with their artifacts, by node; of reused nodes too.
+
+    Args:
+        reader: The database.
+        run: The run's full id.
+        elements: Whether to add what takes lists apart, whose outputs are the lists' elements.
+    """
     with reader.at_one_moment():
-        rows = reader.select(_EXECUTIONS, (run,))
+        rows = reader.select(_ALL_EXECUTIONS if elements else _EXECUTIONS, (run,))
         outputs = load_outputs(reader, list(dict.fromkeys(execution for _, execution in rows)))
     return {name: outputs[execution] for name, execution in rows}
 

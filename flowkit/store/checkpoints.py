@@ -26,18 +26,20 @@ class Checkpoints:
         folder: The store.
         key: The node's cache key.
         fallback: Gives the folder to use where another attempt of the same node holds the real one.
+        kept: Whether there is a real one; else the fallback serves, and what is there already is not seen.
 
     Attributes:
         used: Whether the step has asked for them.
         refused: Whether another attempt held them.
     """
 
-    def __init__(self, folder: StoreFolder, key: Digest, fallback: Callable[[], Path]) -> None:
+    def __init__(self, folder: StoreFolder, key: Digest, fallback: Callable[[], Path], *, kept: bool = True) -> None:
         self.used = False
         self.refused = False
         self._root = folder.checkpoints
         self._key = key
         self._fallback = fallback
+        self._kept = kept
         self._lock: int | None = None
 
     def open(self) -> Path:
@@ -47,11 +49,11 @@ class Checkpoints:
             StoreError: It cannot be made.
         """
         self.used = True
-        if self._lock is None and not self.refused:
+        if self._kept and self._lock is None and not self.refused:
             with reporting("keep checkpoints", self._root):
                 self._lock = _take(self._root, check_digest(self._key))
             self.refused = self._lock is None
-        path = self._fallback() if self.refused else self._root / self._key
+        path = self._root / self._key if self._lock is not None else self._fallback()
         with reporting("keep checkpoints", path):
             make_folder(path)
         return path

@@ -1,0 +1,124 @@
+"""A copy of a project at another path: what steps are run in to see whether a result depends on where they run.
+
+Folders are real folders. Small files are copied, large ones linked to, so that paths which steps read undeclared are
+found and a project with gigabytes of data is ready at once. The store and what tools keep for themselves are links or
+left out. Nothing here runs project code.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from flowkit.errors import StoreError
+
+LARGEST_COPY = 1_000_000
+"""Bytes of the largest file that is copied rather than linked to."""
+
+MOST_COPIED = 100_000_000
+"""Bytes that are copied in all; what comes after is linked to."""
+
+MOST_ENTRIES = 20_000
+"""How many files and folders are gone through; a folder that comes after is linked to as a whole."""
+
+_LINKED = frozenset({".git", ".hg", ".venv", "venv", "node_modules"})
+_LEFT_OUT = frozenset({"__pycache__"})
+
+
+class ProjectCopy:
+    """A temporary copy of the project at `root`; use it in a `with`, which removes it.
+
+    Args:
+        root: The project's root.
+        left_out: Folders that do not belong to it, such as the store.
+
+    Attributes:
+        root: The root of the copy, with the project's own base name.
+    """
+
+    def __init__(self, root: Path, left_out: Sequence[Path] = ()) -> None:
+        self._project = root
+        self._left_out = frozenset(str(path) for path in left_out)
+        self._base = Path(os.path.realpath(tempfile.mkdtemp(prefix="flowkit-verify-")))
+        self._entries = 0
+        self._bytes = 0
+        self._outside: dict[Path, Path] = {}
+        self.root = self._base / "copy" / root.name
+
+    def __enter__(self) -> Self:
+        """Make the copy.
+
+        Raises:
+            StoreError: There is no room for it.
+        """
+        try:
+            self.root.parent.mkdir()
+            self._copy_folder(self._project, self.root)
+        except OSError as error:
+            self._remove()
+            raise StoreError.for_os_error("copy the project", self._base, error) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._remove()
+
+    def place_of(self, path: Path) -> Path:
+        """Return another path to the file or folder at `path`, with the same base name and the same siblings."""
+        if path.is_relative_to(self._project):
+            copied = self.root / path.relative_to(self._project)
+            if os.path.lexists(copied):
+                return copied
+        if not os.path.lexists(path) or path.parent == path:
+            return path
+        return self._linked(path.parent) / path.name
+
+    def _linked(self, folder: Path) -> Path:
+        """Return another path to a folder outside of the project."""
+        known = self._outside.get(folder)
+        if known is None:
+            place = self._base / "outside" / str(len(self._outside))
+            place.mkdir(parents=True)
+            known = self._outside[folder] = place / (folder.name or "root")
+            known.symlink_to(folder, target_is_directory=True)
+        return known
+
+    def _copy_folder(self, source: Path, target: Path) -> None:
+        target.mkdir()
+        # A file that vanishes meanwhile was none that anybody may count on.
+        with os.scandir(source) as entries:
+            ordered = sorted(entries, key=lambda entry: (entry.is_dir(), entry.name))
+        for entry in ordered:
+            if entry.name not in _LEFT_OUT and entry.path not in self._left_out:
+                with suppress(FileNotFoundError):
+                    self._copy_entry(entry, target / entry.name)
+
+    def _copy_entry(self, entry: os.DirEntry[str], target: Path) -> None:
+        self._entries += 1
+        if entry.is_symlink() or entry.name in _LINKED:
+            target.symlink_to(entry.path)
+        elif entry.is_dir(follow_symlinks=False):
+            if self._entries > MOST_ENTRIES or os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):
+                target.symlink_to(entry.path, target_is_directory=True)
+            else:
+                self._copy_folder(Path(entry.path), target)
+        elif entry.is_file(follow_symlinks=False):
+            self._copy_file(entry, target)
+
+    def _copy_file(self, entry: os.DirEntry[str], target: Path) -> None:
+        size = entry.stat(follow_symlinks=False).st_size
+        if size > LARGEST_COPY or self._bytes + size > MOST_COPIED or not os.access(entry.path, os.R_OK):
+            target.symlink_to(entry.path)
+        else:
+            self._bytes += size
+            shutil.copy2(entry.path, target)
+
+    def _remove(self) -> None:
+        shutil.rmtree(self._base, ignore_errors=True)
