@@ -32,12 +32,9 @@ class RecordedRun:
 
     rows: Mapping[str, NodeRow]
     outputs: Mapping[str, tuple[Output, ...]]
+    artifacts: Mapping[Ref, Artifact]
     accounts: Mapping[str, LatestSuccess]
     metrics: Mapping[str, Mapping[str, float]]
-
-    def artifacts(self) -> dict[Ref, Artifact]:
-        """Return what each output held."""
-        return {Ref(node, output.name): output.artifact for node, outputs in self.outputs.items() for output in outputs}
 
     def outcome(self, node: str) -> str | None:
         """Return how a node ended; None where the run has no such node."""

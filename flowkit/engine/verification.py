@@ -39,6 +39,7 @@ from flowkit.errors import FlowkitError, StoreError
 from flowkit.execution.base import Executor
 from flowkit.execution.project_copy import ProjectCopy
 from flowkit.fingerprint.observed import ObservedDigests
+from flowkit.graph.arguments import Ref
 from flowkit.graph.graph import Graph, Node
 from flowkit.graph.select import Selection
 from flowkit.lineage.file_digests import RecordedFileDigests
@@ -90,7 +91,8 @@ def load_recorded(reader: Reader, run: str) -> RecordedRun:
             value = float("nan") if metric.value is None else metric.value
             metrics.setdefault(metric.node, {})[metric.name] = value
         outputs = artifacts_of(reader, run, elements=True)
-        return RecordedRun(rows, outputs, accounts_of(reader, run, list(rows)), metrics)
+        artifacts = {Ref(node, output.name): output.artifact for node, some in outputs.items() for output in some}
+        return RecordedRun(rows, outputs, artifacts, accounts_of(reader, run, list(rows)), metrics)
 
 
 def verify_run(
