@@ -37,6 +37,9 @@ SECTIONS = {
         "models": Entry("flowkit.cli.models", "models", "List, show, describe, promote and roll back model versions."),
         "audit": Entry("flowkit.cli.audit", "audit", "List, verify and export the record of every promotion."),
     },
+    "Look after the store": {
+        "verify": Entry("flowkit.cli.verifying", "verify", "Check what is stored, or run a recorded run again."),
+    },
     "Settings": {
         "config": Entry("flowkit.cli.config", "config", "Show the settings and where each came from."),
         "completion": Entry(

@@ -120,7 +120,7 @@ def verify_run(
     with ProjectCopy(workspace.project.root, [workspace.folder.path]) as copy:
         keys = workspace.make_keys(copy.place_of)
         verification = Verification(workspace, executor, recorded, grown, keys, copy, seed, listener)
-        rows = wanted_rows(recorded, chosen)
+        rows = wanted_rows(recorded, grown, chosen)
         nodes = _verify(verification, rows, chosen)
     return VerificationReport(run, graph.pipeline, seed, time.time() - began, nodes, _exit_code(nodes))
 

@@ -30,11 +30,15 @@ _NOT_ITS_FAULT = {
 """Failures of another run that say nothing about the step."""
 
 
-def wanted_rows(recorded: RecordedRun, chosen: Collection[str] | None) -> list[NodeRow]:
-    """Return the nodes of a run that a verification is about: not what was skipped or belongs to the registry."""
+def wanted_rows(recorded: RecordedRun, graph: Graph, chosen: Collection[str] | None) -> list[NodeRow]:
+    """Return the nodes of a run that a verification is about: not what was skipped or belongs to the registry.
+
+    They are in the graph's order; what it does not have any more comes last.
+    """
+    names = dict.fromkeys((*graph.nodes, *recorded.rows))
     return [
         row
-        for row in recorded.rows.values()
+        for row in (recorded.rows[name] for name in names if name in recorded.rows)
         if row.step not in _DECIDED
         and row.outcome != Outcome.SKIPPED
         and (chosen is None or row.node in chosen or template_of(row.node) in chosen)

@@ -40,6 +40,15 @@ class UsageError(FlowkitError):
         )
 
     @classmethod
+    def for_verified_run(cls, given: str) -> Self:
+        """What only makes sense with `verify --rerun`, without that."""
+        return cls(
+            f"`flowkit verify` goes through the whole store and takes no {given}.",
+            [],
+            "add --rerun to run the nodes of a recorded run again and compare what they give.",
+        )
+
+    @classmethod
     def for_given_promotion(cls, node: str) -> Self:
         """A test that gives the decision of a promotion."""
         return cls(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from flowkit.errors import NotRecordedError
 from flowkit.lineage.reader import Reader, Row
@@ -15,6 +15,9 @@ from flowkit.lineage.texts import to_bytes, to_prefix, to_unsigned
 from flowkit.lineage.views import VIEWS
 from flowkit.records import Artifact, BlobFile, Digest, Output, Stamp
 from flowkit.store.names import blob_name
+
+_BATCH = 500
+"""How many artifacts are read at a time where all are wanted."""
 
 _ARTIFACT = "a.id, a.digest, f.text, a.bytes, a.inline, g.text"
 
@@ -51,6 +54,15 @@ _FILES = """
     JOIN word AS w ON w.id = b.suffix
     WHERE l.artifact IN ({values})
     ORDER BY l.artifact, l.position"""
+
+_STORED = f"""
+    SELECT {_ARTIFACT}
+    FROM artifact AS a
+    JOIN word AS f ON f.id = a.format
+    LEFT JOIN word AS g ON g.id = a.refers
+    WHERE a.id > ? AND f.text NOT IN ('file', 'folder')
+    ORDER BY a.id
+    LIMIT {_BATCH}"""
 
 _PREFIX = re.compile(r"[0-9a-f]{4,64}", re.ASCII)
 _DIGITS = 64
@@ -94,6 +106,27 @@ def made_at(reader: Reader, digests: Sequence[Digest]) -> dict[Digest, str | Non
     """Return when each of these artifacts was first made, or came in."""
     rows = reader.select_among(_MADE, [to_prefix(digest) for digest in dict.fromkeys(digests)])
     return {digest: created for digest, _, _, created in rows}
+
+
+def stored_artifacts(reader: Reader) -> Iterator[Artifact]:
+    """Yield every artifact that the store should hold, the oldest first; paths that came in are not among them."""
+    last = 0
+    while True:
+        with reader.at_one_moment():
+            rows = reader.select(_STORED, (last,))
+            artifacts = _assemble(reader, rows)
+        if not rows:
+            return
+        last = rows[-1][0]
+        yield from artifacts
+
+
+def count_stored(reader: Reader) -> int:
+    """Return how many artifacts `stored_artifacts` gives."""
+    query = (
+        "SELECT count(*) FROM artifact AS a JOIN word AS f ON f.id = a.format WHERE f.text NOT IN ('file', 'folder')"
+    )
+    return int(reader.select(query)[0][0])
 
 
 def load_outputs(reader: Reader, executions: Sequence[int]) -> dict[int, tuple[Output, ...]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flowkit.codecs.base import Encoded, Stored
 from flowkit.records import Artifact, BlobFile
 from flowkit.store.base import Presence
 from flowkit.store.folder import StoreFolder
 from flowkit.store.memory import KnownContent, RecentValues
 from flowkit.store.reading import InlineArtifact, StoredArtifact, StoreState
-from flowkit.store.writing import put_encoded, verify_artifact
+from flowkit.store.writing import NEVER, put_encoded, verify_artifact
 
 
 class LocalStore:
@@ -76,6 +78,19 @@ class LocalStore:
         if artifact.inline is not None:
             return InlineArtifact(artifact).artifact
         return verify_artifact(self._state, artifact)
+
+    def prove(self, artifact: Artifact) -> None:
+        """Hash all of `artifact` that this object has not hashed before, whatever its record says; change no record.
+
+        Raises:
+            LostArtifactError: It is gone, or holds something else; a damaged file is in quarantine then.
+            StoreError: A name in its record is unsafe, or a file cannot be opened.
+        """
+        if artifact.inline is not None:
+            InlineArtifact(artifact)
+            return
+        unproven = replace(artifact, files=tuple(BlobFile(file.name, NEVER) for file in artifact.files))
+        StoredArtifact(self._state, unproven).locate_all()
 
     def holds(self, file: BlobFile) -> bool:
         """Say whether the blob `file` is there: what a commit asks of every file that it names."""

@@ -22,7 +22,8 @@ Files = tuple[BlobFile, ...]
 
 _ATTEMPTS = 2
 _RACES = 20
-_NEVER = Stamp(-1, -1, -1, -1)
+NEVER = Stamp(-1, -1, -1, -1)
+"""A stamp that no file has: what is recorded with it has to be hashed."""
 
 
 def put_encoded(state: StoreState, encoded: Encoded) -> Artifact:
@@ -54,7 +55,7 @@ def _find_standing(state: StoreState, encoded: Encoded, name: str) -> Files | No
     """Return the files that hold `encoded` where they are all there and right, None where it must be written."""
     if state.folder.stamp(name) is None:
         return None
-    record = Artifact(encoded.digest, encoded.format, encoded.bytes, files=(BlobFile(name, _NEVER),))
+    record = Artifact(encoded.digest, encoded.format, encoded.bytes, files=(BlobFile(name, NEVER),))
     try:
         stored = StoredArtifact(StoreState(state.folder, state.known), record)
         for chunk in encoded.chunks:

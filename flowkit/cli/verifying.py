@@ -1,0 +1,99 @@
+"""`verify`: whether what is stored is whole, and whether steps give the same again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from flowkit.cli import options
+from flowkit.cli.completing import complete_run, complete_selection
+from flowkit.cli.looking import open_store
+from flowkit.cli.opening import open_record, open_session
+from flowkit.cli.render.output import on_terminal, print_json
+from flowkit.cli.render.run_lines import SilentListener
+from flowkit.cli.render.run_live import LiveListener
+from flowkit.cli.render.verification import ProofProgress, VerifyListener, print_soundness, print_verification
+from flowkit.engine.soundness import check_store
+from flowkit.errors import StoreError, UsageError
+from flowkit.graph.select import Selection
+from flowkit.lineage.history import run_summary
+from flowkit.project import Project
+from flowkit.store.local import LocalStore
+
+
+@click.command(epilog=options.example("flowkit verify", "flowkit verify --rerun last --select train"))
+@click.argument("run", required=False, shell_complete=complete_run)
+@click.option(
+    "--rerun", is_flag=True, help="Run the nodes of a recorded run again, and name those that give something else."
+)
+@click.option(
+    "--select",
+    metavar="SEL",
+    shell_complete=complete_selection,
+    help="Run only these nodes again, also where they are declared cache=False; a selection like that of run.",
+)
+@options.workers
+@options.looking_back
+def verify(
+    run: str | None,
+    rerun: bool,
+    select: str | None,
+    workers: int | None,
+    env: str | None,
+    store: Path | None,
+    as_json: bool,
+) -> int:
+    """Check that the store holds what its database says, or that steps give the same again.
+
+    Alone it hashes every stored artifact, and checks the database and the audit log; what is damaged is moved to
+    quarantine, and the exit code is 4.
+
+    With --rerun it runs the nodes of RUN (a run's id, its beginning, or 'last', the default) again: each with its
+    recorded inputs, in new processes with another hash seed, in a copy of the project at another path. Nothing is
+    recorded and nothing is promoted. The exit code is 1 where a node gives something else.
+    """
+    if rerun:
+        return _run_again(run or "last", select, workers, env, store, as_json=as_json)
+    for given, value in (("run", run), ("--select", select), ("--workers", workers)):
+        if value is not None:
+            raise UsageError.for_verified_run(given)
+    return _check(env, store, as_json=as_json)
+
+
+def _check(env: str | None, store: Path | None, *, as_json: bool) -> int:
+    with open_store(env, store) as view, ProofProgress() as progress:
+        report = check_store(view.reader, LocalStore(view.folder), progress.told)
+        place = str(view.folder.path)
+    if as_json:
+        print_json(report.to_json(place))
+    else:
+        print_soundness(report, place)
+    return StoreError.exit_code if report.findings else 0
+
+
+def _run_again(
+    text: str, select: str | None, workers: int | None, env: str | None, store: Path | None, *, as_json: bool
+) -> int:
+    with open_store(env, store) as view:
+        record = run_summary(view.reader, text).record
+    opened = open_record(record, Project.containing(Path.cwd()), store=store, workers=workers)
+    with open_session(opened) as session, _listener(as_json=as_json) as hearing:
+        report = session.verify(
+            opened.pipeline,
+            opened.parameters,
+            record.run,
+            select=Selection.parse(select) if select is not None else None,
+            listener=hearing,
+        )
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print_verification(report)
+    return report.exit_code
+
+
+def _listener(*, as_json: bool) -> LiveListener | VerifyListener | SilentListener:
+    if as_json:
+        return SilentListener()
+    return LiveListener() if on_terminal() else VerifyListener()
