@@ -6,6 +6,7 @@ Everything here is for people: whether two results differ was decided by their d
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -212,8 +213,21 @@ def _compare_values(before: Any, after: Any) -> Difference:
             (f"only the bytes of the pickle differ: the {type(after).__name__} is equal by ==",), BYTES_ONLY
         )
     if not any("__eq__" in vars(cls) for cls in type(after).__mro__[:-1]):
-        return Difference((f"other bytes; a {type(after).__name__} cannot be compared by ==",), GENERAL)
+        return _compare_by_content(before, after)
     return Difference((f"another {type(after).__name__}, also by ==",), GENERAL)
+
+
+def _compare_by_content(before: Any, after: Any) -> Difference:
+    """Compare values whose class has no ==, such as estimators, by what joblib finds in them, where it is loaded."""
+    name = type(after).__name__
+    joblib = sys.modules.get("joblib")
+    if joblib is None:
+        return Difference((f"other bytes; a {name} cannot be compared by ==",), GENERAL)
+    if joblib.hash(before) == joblib.hash(after):
+        return Difference(
+            (f"only the bytes of the pickle differ: the {name} holds the same by joblib.hash",), BYTES_ONLY
+        )
+    return Difference((f"another {name}, also by joblib.hash",), GENERAL)
 
 
 def _listed(names: Sequence[str], most: int = 6) -> str:

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,12 +28,16 @@ MOST_COPIED = 100_000_000
 MOST_ENTRIES = 20_000
 """How many files and folders are gone through; a folder that comes after is linked to as a whole."""
 
+_PREFIX = "flowkit-verify-"
 _LINKED = frozenset({".git", ".hg", ".venv", "venv", "node_modules"})
 _LEFT_OUT = frozenset({"__pycache__"})
 
 
 class ProjectCopy:
     """A temporary copy of the project at `root`; use it in a `with`, which removes it.
+
+    It stands below a folder of its own as the project stands below `/`, and beside each folder above it there are links
+    to what is there really: a relative path that leads out of the project leads to the same place.
 
     Args:
         root: The project's root.
@@ -43,13 +48,12 @@ class ProjectCopy:
     """
 
     def __init__(self, root: Path, left_out: Sequence[Path] = ()) -> None:
-        self._project = root
-        self._left_out = frozenset(str(path) for path in left_out)
-        self._base = Path(os.path.realpath(tempfile.mkdtemp(prefix="flowkit-verify-")))
+        self._project = Path(os.path.realpath(root))
+        self._left_out = frozenset(os.path.realpath(path) for path in left_out)
+        self._base = Path(os.path.realpath(tempfile.mkdtemp(prefix=_PREFIX)))
         self._entries = 0
         self._bytes = 0
-        self._outside: dict[Path, Path] = {}
-        self.root = self._base / "copy" / root.name
+        self.root = self._moved(self._project)
 
     def __enter__(self) -> Self:
         """Make the copy.
@@ -58,7 +62,8 @@ class ProjectCopy:
             StoreError: There is no room for it.
         """
         try:
-            self.root.parent.mkdir()
+            for folder, below in zip(self._project.parents, (self._project, *self._project.parents), strict=False):
+                self._link_around(folder, below.name)
             self._copy_folder(self._project, self.root)
         except OSError as error:
             self._remove()
@@ -71,27 +76,27 @@ class ProjectCopy:
         self._remove()
 
     def place_of(self, path: Path) -> Path:
-        """Return another path to the file or folder at `path`, with the same base name and the same siblings."""
-        if path.is_relative_to(self._project):
-            copied = self.root / path.relative_to(self._project)
-            if os.path.lexists(copied):
-                return copied
-        if not os.path.lexists(path) or path.parent == path:
+        """Return another path to the file or folder at `path`, with the same base name; `path` where there is none."""
+        if path.name in ("", ".."):
             return path
-        return self._linked(path.parent) / path.name
+        moved = self._moved(Path(os.path.realpath(path.parent)) / path.name)
+        return moved if os.path.lexists(moved) else path
 
-    def _linked(self, folder: Path) -> Path:
-        """Return another path to a folder outside of the project."""
-        known = self._outside.get(folder)
-        if known is None:
-            place = self._base / "outside" / str(len(self._outside))
-            place.mkdir(parents=True)
-            known = self._outside[folder] = place / (folder.name or "root")
-            known.symlink_to(folder, target_is_directory=True)
-        return known
+    def _moved(self, path: Path) -> Path:
+        return self._base.joinpath(*path.parts[1:])
+
+    def _link_around(self, folder: Path, below: str) -> None:
+        """Stand a folder above the project up, with links to all that is in it but for `below`."""
+        moved = self._moved(folder)
+        moved.mkdir(parents=True, exist_ok=True)
+        # What may not be listed cannot be found by its name alone either, but for what is known.
+        with suppress(PermissionError), os.scandir(folder) as entries:
+            for entry in islice(entries, MOST_ENTRIES):
+                if entry.name != below and not entry.name.startswith(_PREFIX):
+                    (moved / entry.name).symlink_to(entry.path)
 
     def _copy_folder(self, source: Path, target: Path) -> None:
-        target.mkdir()
+        target.mkdir(exist_ok=True)
         # A file that vanishes meanwhile was none that anybody may count on.
         with os.scandir(source) as entries:
             ordered = sorted(entries, key=lambda entry: (entry.is_dir(), entry.name))

@@ -24,8 +24,8 @@ MOST_DIFFERENT = 20
 """Of more nodes that differ only the first are told how."""
 
 _FAILED = (
-    "it ran with its recorded inputs, in a copy of the project at another path: a file that it finds by a path from "
-    "the project's folder to outside of it is not there."
+    "it ran with its recorded inputs in a copy of the project at another path, in a new process: it needs something "
+    "that was there only in the run."
 )
 _PAUSE = 5.0
 
