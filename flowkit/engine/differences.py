@@ -122,7 +122,7 @@ def _compare_json(before: bytes, after: bytes, folder: str) -> Difference:
     places = list(_places(old, new, ""))
     if any(isinstance(now, str) and folder in now for _, _, now in places):
         return Difference(_tell(places), PLACE)
-    if _as_bag(old) == _as_bag(new):
+    if _text_of_bag(old) == _text_of_bag(new):
         return Difference(("the same elements in another order", *_tell(places[:1])), ORDER)
     if places and all(_is_noise(then, now) for _, then, now in places):
         return Difference(_tell(places), NOISE)
@@ -161,6 +161,11 @@ def _as_bag(value: Any) -> Any:
     if isinstance(value, list):
         return sorted((_as_bag(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
     return value
+
+
+def _text_of_bag(value: Any) -> str:
+    # As text: 1, 1.0 and True are equal in Python.
+    return json.dumps(_as_bag(value), sort_keys=True)
 
 
 def _is_noise(before: Any, after: Any) -> bool:
@@ -224,9 +229,7 @@ def _compare_by_content(before: Any, after: Any) -> Difference:
     if joblib is None:
         return Difference((f"other bytes; a {name} cannot be compared by ==",), GENERAL)
     if joblib.hash(before) == joblib.hash(after):
-        return Difference(
-            (f"only the bytes of the pickle differ: the {name} holds the same by joblib.hash",), BYTES_ONLY
-        )
+        return Difference((f"only the bytes of the pickle differ: the {name} is equal by joblib.hash",), BYTES_ONLY)
     return Difference((f"another {name}, also by joblib.hash",), GENERAL)
 
 

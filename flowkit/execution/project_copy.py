@@ -49,8 +49,9 @@ class ProjectCopy:
 
     def __init__(self, root: Path, left_out: Sequence[Path] = ()) -> None:
         self._project = Path(os.path.realpath(root))
-        self._left_out = frozenset(os.path.realpath(path) for path in left_out)
         self._base = Path(os.path.realpath(tempfile.mkdtemp(prefix=_PREFIX)))
+        # Itself too, where temporary files lie in the project.
+        self._left_out = frozenset(os.path.realpath(path) for path in (*left_out, self._base))
         self._entries = 0
         self._bytes = 0
         self.root = self._moved(self._project)
