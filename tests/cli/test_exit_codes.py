@@ -21,6 +21,10 @@ CASES = [
     (0, ["logs", "last"]),
     (0, ["diff", "{good}", "{failed}"]),
     (0, ["audit", "verify"]),
+    (0, ["verify"]),
+    (2, ["verify", "last"]),
+    (2, ["verify", "--rerun", "2099"]),
+    (2, ["verify", "--rerun", "{good}", "--select", "nope"]),
     (0, ["models", "retire", "small:2"]),
     (0, ["run", "small", "--inline"]),
     (0, ["run", "small", "--inline", "-p", "least=2", "-p", "n=6"]),
@@ -43,7 +47,7 @@ CASES = [
     (3, ["run", "small", "--inline", "--require-promotion", "-p", "least=3", "-p", "n=7"]),
 ]
 
-NO_STORE = (["runs"], ["logs", "last"], ["diff", "last"], ["audit", "list"], ["models", "list"], ["artifact", "list"])
+NO_STORE = (["runs"], ["logs", "last"], ["diff", "last"], ["audit", "list"], ["models", "list"], ["artifact", "list"], ["verify"])
 
 
 @pytest.mark.slow

@@ -41,6 +41,7 @@ LOOKING_BACK = {
     "models-card": (["models", "card", "small"], ["models", "card", "small:2"]),
     "audit": (["audit", "list"], ["audit", "export"]),
     "audit-verify": (["audit", "verify"],),
+    "verify": (["verify"],),
     "config-show": (["config", "show"],),
     "why": (["why", "{refused}", "load"], ["why", "{failed}", "check"]),
     "error": (
@@ -60,6 +61,7 @@ BUILDING = {
     "plan": (["plan", "small"],),
     "run": (["run", "small", "--inline"], ["run", "small"], ["run", "small", "-p", "n=20", "--inline"], ["rerun"]),
     "why": (["why", "small", "check"],),
+    "verify-rerun": (["verify", "--rerun"], ["verify", "--rerun", "--select", "load"]),
     "artifact-export": (["artifact", "export", "small:1", "m.json"],),
     "models-promote": (["models", "promote", "small:1", "--to", "challenger"],),
     "models-retire": (["models", "retire", "small:2"],),
@@ -89,7 +91,7 @@ def test_what_looks_back_prints_what_its_schema_says(ask: Tell, recorded_project
 @pytest.mark.slow
 def test_what_builds_and_runs_prints_what_its_schema_says(tell: Tell) -> None:
     """Checks, plans and runs fit their schemas: executed, reused, failed and with a decision that is repeated."""
-    for name in ("init", "check", "show", "plan", "run", "why", "artifact-export"):
+    for name in ("init", "check", "show", "plan", "run", "verify-rerun", "why", "artifact-export"):
         for words in BUILDING[name]:
             answer = tell(*words, "--json")
             assert answer.code in (0, 1), answer.out

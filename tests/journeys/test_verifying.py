@@ -99,7 +99,7 @@ def skips_elsewhere(n: int) -> int:
     return n
 
 
-@fk.step(timeout="2s")
+@fk.step(timeout="1s")
 def hangs_elsewhere(n: int) -> int:
     if "flowkit-verify-" in os.getcwd():
         time.sleep(60)
