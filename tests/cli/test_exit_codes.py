@@ -47,7 +47,15 @@ CASES = [
     (3, ["run", "small", "--inline", "--require-promotion", "-p", "least=3", "-p", "n=7"]),
 ]
 
-NO_STORE = (["runs"], ["logs", "last"], ["diff", "last"], ["audit", "list"], ["models", "list"], ["artifact", "list"], ["verify"])
+NO_STORE = (
+    ["runs"],
+    ["logs", "last"],
+    ["diff", "last"],
+    ["audit", "list"],
+    ["models", "list"],
+    ["artifact", "list"],
+    ["verify"],
+)
 
 
 @pytest.mark.slow
