@@ -38,7 +38,7 @@ SECTIONS = {
         "audit": Entry("flowkit.cli.audit", "audit", "List, verify and export the record of every promotion."),
     },
     "Look after the store": {
-        "verify": Entry("flowkit.cli.verifying", "verify", "Check what is stored, or run a recorded run again."),
+        "verify": Entry("flowkit.cli.verifying", "verify", "Check what is stored, or that steps give the same again."),
     },
     "Settings": {
         "config": Entry("flowkit.cli.config", "config", "Show the settings and where each came from."),

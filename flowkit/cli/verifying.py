@@ -11,7 +11,6 @@ from flowkit.cli.completing import complete_run, complete_selection
 from flowkit.cli.looking import open_store
 from flowkit.cli.opening import open_record, open_session
 from flowkit.cli.render.output import on_terminal, print_json
-from flowkit.cli.render.run_lines import SilentListener
 from flowkit.cli.render.run_live import LiveListener
 from flowkit.cli.render.verification import ProofProgress, VerifyListener, print_soundness, print_verification
 from flowkit.engine.soundness import check_store
@@ -44,7 +43,7 @@ def verify(
     store: Path | None,
     as_json: bool,
 ) -> int:
-    """Check that the store holds what its database says, or that steps give the same again.
+    """Check what is stored, or that steps give the same again.
 
     Alone it hashes every stored artifact, and checks the database and the audit log; what is damaged is moved to
     quarantine, and the exit code is 4.
@@ -78,7 +77,8 @@ def _run_again(
     with open_store(env, store) as view:
         record = run_summary(view.reader, text).record
     opened = open_record(record, Project.containing(Path.cwd()), store=store, workers=workers)
-    with open_session(opened) as session, _listener(as_json=as_json) as hearing:
+    listener = LiveListener() if on_terminal() and not as_json else VerifyListener()
+    with open_session(opened) as session, listener as hearing:
         report = session.verify(
             opened.pipeline,
             opened.parameters,
@@ -91,9 +91,3 @@ def _run_again(
     else:
         print_verification(report)
     return report.exit_code
-
-
-def _listener(*, as_json: bool) -> LiveListener | VerifyListener | SilentListener:
-    if as_json:
-        return SilentListener()
-    return LiveListener() if on_terminal() else VerifyListener()

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from flowkit.engine.report import JSON_FORMAT
-from flowkit.errors import LostArtifactError
+from flowkit.errors import LostArtifactError, StoreError
 from flowkit.lineage.artifacts import count_stored, stored_artifacts
 from flowkit.lineage.connection import connect_for_reading, reporting
 from flowkit.lineage.history import list_audit
@@ -98,7 +98,7 @@ def check_store(reader: Reader, store: LocalStore, progress: Progress) -> Soundn
     for artifact in stored_artifacts(reader):
         try:
             store.prove(artifact)
-        except LostArtifactError as error:
+        except StoreError as error:
             findings.append(describe_loss(artifact, error, dependants_of(reader, artifact.digest)))
         done, size = done + 1, size + artifact.bytes
         progress(done, total, size)
@@ -119,11 +119,12 @@ def _describe_audit(sequence: int) -> Finding:
     )
 
 
-def describe_loss(artifact: Artifact, error: LostArtifactError, hanging: Dependants) -> Finding:
-    """Return what it means that an artifact is lost or damaged."""
+def describe_loss(artifact: Artifact, error: StoreError, hanging: Dependants) -> Finding:
+    """Return what it means that an artifact is lost, damaged or cannot be read."""
     facts = dict(error.facts)
     where = [f"{name} {facts[name]}" for name in ("file", "kept") if name in facts]
-    problem = error.message.partition(": ")[2].rstrip(".") + (f" ({', '.join(where)})" if where else "")
+    said = error.message.partition(": ")[2] if isinstance(error, LostArtifactError) else error.message
+    problem = said.rstrip(".") + (f" ({', '.join(where)})" if where else "")
     subject = f"{artifact.digest[:12]} ({artifact.format})"
     if hanging.versions:
         named = ", ".join(hanging.versions)

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 
 from flowkit.engine.differences import Contents
 from flowkit.engine.dispatcher import Dispatcher
+from flowkit.engine.hosting import host_settings
 from flowkit.engine.keys import KeyMaker
-from flowkit.engine.launch import host_settings, interruptions
+from flowkit.engine.launch import interruptions
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.orders import OrderWriter
 from flowkit.engine.progress import Listener
@@ -32,10 +33,10 @@ from flowkit.engine.recorded_graph import (
 )
 from flowkit.engine.run_state import RunState
 from flowkit.engine.runner import Runner
-from flowkit.engine.verdicts import NodeVerdict, Verdict, VerificationReport
-from flowkit.engine.verifying import INTERRUPTED, judge, not_verified, wanted_rows, why_changed, why_never, why_no_room
+from flowkit.engine.verdicts import NodeVerdict, VerificationReport
+from flowkit.engine.verifying import exit_code_of, judge, not_verified, wanted_rows, why_changed, why_never, why_no_room
 from flowkit.engine.workspace import Workspace
-from flowkit.errors import FlowkitError, StoreError
+from flowkit.errors import FlowkitError
 from flowkit.execution.base import Executor
 from flowkit.execution.project_copy import ProjectCopy
 from flowkit.fingerprint.observed import ObservedDigests
@@ -47,7 +48,7 @@ from flowkit.lineage.history import artifacts_of, metrics_of, nodes_of
 from flowkit.lineage.latest import accounts_of
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.rows import NodeRow
-from flowkit.records import Artifact, FailureKind, NodeRecord, StepOptions
+from flowkit.records import Artifact, NodeRecord, StepOptions
 
 HASH_SEEDS = 2**32
 """`PYTHONHASHSEED` is one of these; 0 would switch the randomness off, as some test setups do."""
@@ -122,15 +123,7 @@ def verify_run(
         verification = Verification(workspace, executor, recorded, grown, keys, copy, seed, listener)
         rows = wanted_rows(recorded, grown, chosen)
         nodes = _verify(verification, rows, chosen)
-    return VerificationReport(run, graph.pipeline, seed, time.time() - began, nodes, _exit_code(nodes))
-
-
-def _exit_code(nodes: Sequence[NodeVerdict]) -> int:
-    if any(node.failure is not None and node.failure.kind is FailureKind.STORE for node in nodes):
-        return StoreError.exit_code
-    if any(node.verdict is Verdict.NOT_VERIFIED and node.detail == INTERRUPTED for node in nodes):
-        return 130
-    return 1 if any(node.verdict is Verdict.DIFFERENT for node in nodes) else 0
+    return VerificationReport(run, graph.pipeline, seed, time.time() - began, nodes, exit_code_of(nodes))
 
 
 def _other_hash_seed() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from flowkit.cache.reason import Current, explain_miss
@@ -12,6 +12,7 @@ from flowkit.engine.placement import Demand, fits
 from flowkit.engine.recorded_graph import SUCCEEDED, RecordedRun
 from flowkit.engine.report import NodeReport
 from flowkit.engine.verdicts import MetricVerdict, NodeVerdict, OutputVerdict, Verdict
+from flowkit.errors import StoreError
 from flowkit.execution.base import Slots
 from flowkit.graph.graph import Graph, Node, template_of
 from flowkit.lineage.rows import NodeRow
@@ -20,11 +21,12 @@ from flowkit.records import FailureKind, LatestSuccess, ObservedInput, Outcome, 
 INTERRUPTED = "interrupted"
 """Why a node was not verified that the user did not wait for."""
 
+_INTERRUPTED_CODE = 130
 _DECIDED = ("promote", "champion")
 
 _NOT_ITS_FAULT = {
     FailureKind.LOST: "what it takes is gone from the store or damaged",
-    FailureKind.CODE: "its code cannot be run as recorded",
+    FailureKind.CODE: "its code is another one at another path, or in a new process",
     FailureKind.STORE: "the store failed",
 }
 """Failures of another run that say nothing about the step."""
@@ -154,3 +156,12 @@ def _differing_metrics(before: Mapping[str, float], after: Mapping[str, float]) 
         old, new = before.get(name), after.get(name)
         if old != new and not (old != old and new != new):
             yield MetricVerdict(name, old, new)
+
+
+def exit_code_of(nodes: Sequence[NodeVerdict]) -> int:
+    """Return 4 where the store failed, 130 where somebody did not wait, 1 where a node differs, else 0."""
+    if any(node.failure is not None and node.failure.kind is FailureKind.STORE for node in nodes):
+        return StoreError.exit_code
+    if any(node.verdict is Verdict.NOT_VERIFIED and node.detail == INTERRUPTED for node in nodes):
+        return _INTERRUPTED_CODE
+    return 1 if any(node.verdict is Verdict.DIFFERENT for node in nodes) else 0

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from flowkit.errors import NotRecordedError
+from flowkit.errors import NotRecordedError, StoreError
 from flowkit.lineage.reader import Reader, Row
 from flowkit.lineage.rows import ArtifactRow
 from flowkit.lineage.texts import to_bytes, to_prefix, to_unsigned
@@ -114,11 +114,22 @@ def stored_artifacts(reader: Reader) -> Iterator[Artifact]:
     while True:
         with reader.at_one_moment():
             rows = reader.select(_STORED, (last,))
-            artifacts = _assemble(reader, rows)
+            artifacts = _assemble_what_can_be(reader, rows)
         if not rows:
             return
         last = rows[-1][0]
         yield from artifacts
+
+
+def _assemble_what_can_be(reader: Reader, rows: Sequence[Row]) -> list[Artifact]:
+    """Return an artifact for each row; without files where a name that is recorded for them is no blob's."""
+    try:
+        return _assemble(reader, rows)
+    except StoreError:
+        if len(rows) > 1:
+            return [artifact for row in rows for artifact in _assemble_what_can_be(reader, [row])]
+        _, digest, format_name, size, inline, _ = rows[0]
+        return [Artifact(digest.hex(), format_name, size, inline)]
 
 
 def count_stored(reader: Reader) -> int:

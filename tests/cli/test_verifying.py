@@ -57,12 +57,17 @@ def dangle(store: Path) -> None:
     execute(store, "DELETE FROM environment;")
 
 
+def misname(store: Path) -> None:
+    execute(store, "UPDATE word SET text = '/../../x' WHERE id = (SELECT suffix FROM blob_file LIMIT 1);")
+
+
 AGAIN = "the next run that needs it makes it again: frame of frames."
 
 DAMAGES: list[tuple[Callable[[Path], None], str, str, str]] = [
     (delete, "artifact", "is gone", AGAIN),
     (flip, "artifact", "kept quarantine/", AGAIN),
     (cut, "artifact", "kept quarantine/", AGAIN),
+    (misname, "artifact", "no file of the store holds it", AGAIN),
     (change_model, "model", "does not match its digest", "model small:1 (champion) is lost"),
     (forget_model, "model", "no file of the store holds it", "restore the store from a backup"),
     (change_audit, "audit", "changed, missing or out of place", "compare it with a backup"),
