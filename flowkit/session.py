@@ -19,8 +19,6 @@ from flowkit.engine.explain import WhyReport, explain_planned
 from flowkit.engine.launch import RunRequest, plan_graph, run_graph
 from flowkit.engine.progress import Listener, Quiet
 from flowkit.engine.report import PlanReport, RunReport
-from flowkit.engine.verdicts import VerificationReport
-from flowkit.engine.verification import verify_run
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import NotRecordedError, UsageError
 from flowkit.execution.base import Executor
@@ -261,39 +259,6 @@ class Session:
         with self._looking(pipeline) as workspace:
             planned = plan_graph(workspace, graph, _resolved(self._force, graph))
             return explain_planned(planned, Entries(workspace.reader), node)
-
-    def verify(
-        self,
-        pipeline: Pipeline[..., Any],
-        parameters: Mapping[str, Any],
-        run: str,
-        *,
-        select: Selection | None = None,
-        listener: Listener | None = None,
-    ) -> VerificationReport:
-        """Run the nodes of a recorded run again, elsewhere and with their recorded inputs, and say which differ.
-
-        Args:
-            pipeline: What the run ran.
-            parameters: Those of the run.
-            run: The run's full id.
-            select: The nodes that are wanted; all, but for those that are declared to give something else, if None.
-            listener: Hears of the nodes as they run.
-
-        Raises:
-            DefinitionError: The pipeline does not check; nothing ran.
-            StoreError: The store or the workers as a whole failed.
-        """
-        graph = self.check(pipeline, parameters).graph
-        settings = self._settings_of(pipeline)
-        with self._own():
-            # Not this session's executor: its processes have the hash seed that they have.
-            executor = DaskExecutor(settings.workers, None, settings.resources)
-            try:
-                workspace = self.workspace_for(pipeline)
-                return verify_run(workspace, executor, graph, run, select, listener or Quiet())
-            finally:
-                executor.close()
 
     @contextmanager
     def _looking(self, pipeline: Pipeline[..., Any]) -> Iterator[Workspace]:

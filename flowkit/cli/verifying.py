@@ -14,7 +14,9 @@ from flowkit.cli.render.output import on_terminal, print_json
 from flowkit.cli.render.run_live import LiveListener
 from flowkit.cli.render.verification import ProofProgress, VerifyListener, print_soundness, print_verification
 from flowkit.engine.soundness import check_store
+from flowkit.engine.verification import verify_run
 from flowkit.errors import StoreError, UsageError
+from flowkit.execution.dask import DaskExecutor
 from flowkit.graph.select import Selection
 from flowkit.lineage.history import run_summary
 from flowkit.project import Project
@@ -77,15 +79,17 @@ def _run_again(
     with open_store(env, store) as view:
         record = run_summary(view.reader, text).record
     opened = open_record(record, Project.containing(Path.cwd()), store=store, workers=workers)
+    chosen = Selection.parse(select) if select is not None else None
     listener = LiveListener() if on_terminal() and not as_json else VerifyListener()
     with open_session(opened) as session, listener as hearing:
-        report = session.verify(
-            opened.pipeline,
-            opened.parameters,
-            record.run,
-            select=Selection.parse(select) if select is not None else None,
-            listener=hearing,
-        )
+        graph = session.check(opened.pipeline, opened.parameters).graph
+        workspace = session.workspace_for(opened.pipeline)
+        # Not the session's executor, which may be a cluster that does not see the copy of the project.
+        executor = DaskExecutor(opened.settings.workers, None, opened.settings.resources)
+        try:
+            report = verify_run(workspace, executor, graph, record.run, chosen, hearing)
+        finally:
+            executor.close()
     if as_json:
         print_json(report.to_json())
     else:
