@@ -12,7 +12,7 @@ NODES = 10_000
 
 
 def test_ten_thousand_nodes_are_small(database: Path) -> None:
-    """A run of 10,000 executed nodes takes at most 5 MB, and 60 bytes a node when all are reused; the times are printed."""
+    """A run of 10,000 executed nodes takes at most 5 MB, and 60 bytes a node when all are reused."""
     value, code, records = make_inline("start"), make_code(), []
     for index in range(NODES):
         made = make_inline(str(index * 7919))
