@@ -1,0 +1,165 @@
+"""One project of many steps on disk, each with a change of its own, run by fresh processes before and after."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tests.commands import spawn
+from tests.fingerprint.projects import variants
+
+PIPELINE = "pipelines/cases.py"
+SIGNATURE = "(x: float) -> str"
+
+
+FOLDER = Path(__file__).with_name("code_cases")
+
+
+@dataclass(frozen=True)
+class CodeCase:
+    """A step, and an edit after which its earlier result must not be reused.
+
+    It is read from a section of a file in `code_cases`: what stands before the step in its module; lines that begin
+    with `>>> ` for the step's body, of which the last is what it gives, `x` being its parameter; and after `--- name` the
+    other files beside the module. Every text may hold `<<before||after>>`. Lines that begin with `: ` say what is
+    unlike in most cases.
+
+    Attributes:
+        number: Of the case whose rule it shows.
+        what: What is edited.
+        texts: The files by name.
+        same_result: Whether the result does not show the edit.
+        says: What the reason's detail must name.
+        reason: Of the miss.
+        variables: Environment variables of the runs.
+    """
+
+    number: int
+    what: str
+    texts: Mapping[str, str]
+    same_result: bool = False
+    says: str = ""
+    reason: str = "code"
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Return the test's id."""
+        return f"case {self.number}: {self.what}"
+
+    @property
+    def name(self) -> str:
+        """The name of its step and of the package that holds its files."""
+        return _name(self.number, self.what)
+
+    def files(self, side: int) -> dict[str, str]:
+        """Return its files, before (0) or after (1) the edit."""
+        return {f"{self.name}/{name}": variants(text)[side] for name, text in self.texts.items()}
+
+
+def read_cases(*topics: str) -> list[CodeCase]:
+    """Return the cases of files in `code_cases`."""
+    texts = [(FOLDER / f"{topic}.txt").read_text() for topic in topics]
+    sections = re.split(r"^# case (\d+): (.*)\n", "".join(texts), flags=re.MULTILINE)[1:]
+    return [_read_case(int(number), what, text) for number, what, text in zip(*[iter(sections)] * 3, strict=True)]
+
+
+def firsts(cases: Iterable[CodeCase]) -> list[CodeCase]:
+    """Return the first case of each number."""
+    found: dict[int, CodeCase] = {}
+    for case in cases:
+        found.setdefault(case.number, case)
+    return list(found.values())
+
+
+def _read_case(number: int, what: str, section: str) -> CodeCase:
+    module, *others = re.split(r"^--- (.*)\n", section.strip("\n") + "\n", flags=re.MULTILINE)
+    marks = {": ": [], ">>> ": [], "": []}
+    for line in module.splitlines():
+        mark = next(mark for mark in marks if line.startswith(mark))
+        marks[mark].append(line.removeprefix(mark))
+    said = dict(_option(line) for line in marks[": "])
+    *body, result = marks[">>> "]
+    declared = said.get("declared", "@fk.step") + f"\ndef {_name(number, what)}{said.get('signature', SIGNATURE)}:"
+    step = textwrap.indent("\n".join([*body, f"return repr({result})"]), "    ")
+    control = f"@fk.step\ndef {_name(number, what)}_control{SIGNATURE}:\n    return repr(x)\n"
+    top = "\n".join(["import flowkit as fk", "", *marks[""]])
+    texts = {"__init__.py": "", **dict(zip(others[::2], others[1::2], strict=True))}
+    texts["steps.py"] = f"{top}\n\n\n{declared}\n{step}\n\n\n{control}"
+    variables = dict([said["variable"].split("=", 1)]) if "variable" in said else {}
+    return CodeCase(
+        number, what, texts, "same" in said, said.get("says", ""), said.get("reason", "code"), variables
+    )
+
+
+def _option(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(" ")
+    return name, value.replace("\\n", "\n")
+
+
+def _name(number: int, what: str) -> str:
+    return f"case{number}_" + re.sub(r"\W+", "_", what).strip("_").lower()
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The nodes of the runs before the edits, after them, and of one more that finds nothing edited."""
+
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    again: Mapping[str, Any]
+
+
+def run_edited(root: Path, cases: Iterable[CodeCase]) -> Runs:
+    """Write the cases' project, run it, make every edit, and run it twice; each run in a process of its own."""
+    cases = list(cases)
+    write(root, {"pyproject.toml": "", PIPELINE: _pipeline(cases)})
+    found = []
+    for side in (0, 1, 1):
+        for case in cases:
+            write(root, case.files(side))
+        settings = {name: variants(text)[side] for case in cases for name, text in case.variables.items()}
+        found.append(run(root, **settings))
+    return Runs(*found)
+
+
+def run(root: Path, *arguments: str, **variables: str) -> dict[str, Any]:
+    """Run the project's pipeline in a process of its own and return its nodes by name."""
+    done = spawn(root, "run", PIPELINE, "--inline", "--json", *arguments, **variables)
+    assert done.stdout, done.stderr
+    answer = json.loads(done.stdout)
+    failed = [(node["node"], node["error"]) for node in answer.get("nodes", ()) if node["outcome"] == "failed"]
+    assert done.returncode == 0, failed or answer
+    return {node["node"]: node for node in answer["nodes"]}
+
+
+def write(root: Path, files: Mapping[str, str]) -> None:
+    """Write files that differ from what is there."""
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+
+def numbers_tested(*modules: ModuleType) -> set[int]:
+    """Return the numbers of the cases that the test functions of modules have, by the ids of their parameters."""
+    ids: list[str] = []
+    for module in modules:
+        tests = [value for name, value in vars(module).items() if name.startswith("test_")]
+        marks = [mark for test in tests for mark in getattr(test, "pytestmark", []) if mark.name == "parametrize"]
+        ids += [str(value) for mark in marks for value in mark.args[1]]
+    return {int(found[1]) for found in map(re.compile(r"case (\d+): ").match, ids) if found}
+
+
+def _pipeline(cases: Iterable[CodeCase]) -> str:
+    names = [case.name for case in cases]
+    lines = ["import flowkit as fk", *(f"from {name} import steps as {name}" for name in names)]
+    lines += ["", "", "@fk.pipeline", "def cases() -> None:"]
+    lines += [f"    {name}.{name}{ending}(2.0)" for name in names for ending in ("", "_control")]
+    return "\n".join(lines) + "\n"
