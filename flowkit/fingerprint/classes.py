@@ -35,10 +35,10 @@ from flowkit.fingerprint.values import ValueEncoder, join, show_value
 
 # Of the names that Python and libraries give to a class, these say nothing that does not count elsewhere.
 _SKIPPED = frozenset({"_abc_impl", "__abstractmethods__", "__dict__", "__weakref__", "__doc__", "__annotations__"})
-_SKIPPED |= {"__module__", "__qualname__", "__firstlineno__", "__static_attributes__"}
+_SKIPPED |= {"__module__", "__qualname__", "__firstlineno__", "__static_attributes__", "__dataclass_fields__"}
+_SKIPPED |= {"__parameters__", "__non_callable_proto_members__", "__annotations_cache__"}
 _COUNTING = frozenset({"__slots__", "__match_args__", "__hash__"})
 _PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None), list, tuple, dict, set, frozenset})
-_DATA = frozenset({bool, int, float, complex, str, bytes, type(None)})
 _FUNCTION_LIKE = (FunctionType, staticmethod, classmethod, property, cached_property)
 _OPERATORS: tuple[type, ...] = (
     BuiltinFunctionType,
@@ -105,7 +105,7 @@ def _members(context: Context, kind: type) -> Iterator[tuple[str, Any]]:
         if name in _SKIPPED or name in members:
             continue
         is_code = isinstance(value, (*_FUNCTION_LIKE, *_OPERATORS)) or is_project_code(context, value)
-        if _is_dunder(name) and not is_code and name not in _COUNTING and type(value) not in _DATA:
+        if _is_dunder(name) and not is_code and name not in _COUNTING and type(value) not in _PLAIN:
             continue
         if is_enum and _is_sunder(name) and not is_project_code(context, value):
             # The enum's own tables of its members.
