@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +35,7 @@ class CodeCase:
         what: What is edited.
         texts: The files by name.
         same_result: Whether the result does not show the edit.
+        whole: Whether the edit reaches all of the module, as what is imported for its effect does.
         says: What the reason's detail must name.
         reason: Of the miss.
         variables: Environment variables of the runs.
@@ -44,6 +45,7 @@ class CodeCase:
     what: str
     texts: Mapping[str, str]
     same_result: bool = False
+    whole: bool = False
     says: str = ""
     reason: str = "code"
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -79,27 +81,29 @@ def firsts(cases: Iterable[CodeCase]) -> list[CodeCase]:
 
 def _read_case(number: int, what: str, section: str) -> CodeCase:
     module, *others = re.split(r"^--- (.*)\n", section.strip("\n") + "\n", flags=re.MULTILINE)
-    marks = {": ": [], ">>> ": [], "": []}
+    marked: dict[str, list[str]] = {": ": [], ">>> ": [], "": []}
     for line in module.splitlines():
-        mark = next(mark for mark in marks if line.startswith(mark))
-        marks[mark].append(line.removeprefix(mark))
-    said = dict(_option(line) for line in marks[": "])
-    *body, result = marks[">>> "]
-    declared = said.get("declared", "@fk.step") + f"\ndef {_name(number, what)}{said.get('signature', SIGNATURE)}:"
-    step = textwrap.indent("\n".join([*body, f"return repr({result})"]), "    ")
-    control = f"@fk.step\ndef {_name(number, what)}_control{SIGNATURE}:\n    return repr(x)\n"
-    top = "\n".join(["import flowkit as fk", "", *marks[""]])
+        mark = next(mark for mark in marked if line.startswith(mark))
+        marked[mark].append(line.removeprefix(mark))
+    said: dict[str, list[str]] = defaultdict(list)
+    for option in marked[": "]:
+        name, _, value = option.partition(" ")
+        said[name].append(value)
+    step = _step(_name(number, what), marked[">>> "], said)
     texts = {"__init__.py": "", **dict(zip(others[::2], others[1::2], strict=True))}
-    texts["steps.py"] = f"{top}\n\n\n{declared}\n{step}\n\n\n{control}"
-    variables = dict([said["variable"].split("=", 1)]) if "variable" in said else {}
-    return CodeCase(
-        number, what, texts, "same" in said, said.get("says", ""), said.get("reason", "code"), variables
-    )
+    texts["steps.py"] = "\n".join(["import flowkit as fk", "", *marked[""], "", "", *step])
+    variables = dict(value.split("=", 1) for value in said["variable"])
+    reason = "".join(said["reason"]) or "code"
+    return CodeCase(number, what, texts, bool(said["same"]), bool(said["module"]), "".join(said["says"]), reason, variables)
 
 
-def _option(line: str) -> tuple[str, str]:
-    name, _, value = line.partition(" ")
-    return name, value.replace("\\n", "\n")
+def _step(name: str, body: Sequence[str], said: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the lines of a case's step, and of another one that its edit does not reach."""
+    *statements, result = body
+    statements.append(f"return {''.join(said['result']) or f'repr({result})'}")
+    signature = "".join(said["signature"]) or SIGNATURE
+    lines = [*(said["declared"] or ["@fk.step"]), f"def {name}{signature}:", *(f"    {line}" for line in statements)]
+    return [*lines, "", "", "@fk.step", f"def {name}_control{SIGNATURE}:", "    return repr(x)", ""]
 
 
 def _name(number: int, what: str) -> str:
