@@ -248,7 +248,15 @@ class CodeMismatchError(StepError):
     retryable: ClassVar[bool] = False
 
     @classmethod
-    def for_step(cls, step: str, wanted: str, found: str, worker: str, modules: Sequence[tuple[str, str]] = ()) -> Self:
+    def for_step(
+        cls,
+        step: str,
+        wanted: str,
+        found: str,
+        worker: str,
+        modules: Sequence[tuple[str, str]] = (),
+        parts: Sequence[str] = (),
+    ) -> Self:
         """Report a step whose code differs between the driver and the process that was to run it.
 
         Args:
@@ -257,9 +265,11 @@ class CodeMismatchError(StepError):
             found: The fingerprint there.
             worker: Where it was to run.
             modules: The modules that differ, each with the file that it was loaded from there.
+            parts: The functions and classes that are others there.
         """
         facts = [("step", step), ("this run", wanted), ("the worker", found), ("worker", worker)]
         facts += [("differs", f"{name} (there from {file})") for name, file in modules]
+        facts += [("reaches", ", ".join(parts))] if parts else []
         return cls(
             f"The code of step '{step}' in the worker is not the code of this run, so it was not run.",
             tuple(facts),

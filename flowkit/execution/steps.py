@@ -20,6 +20,7 @@ from flowkit.execution.proof import (
     differing_environment,
     differing_globals,
     differing_modules,
+    differing_parts,
     summarise_code,
 )
 from flowkit.execution.reached import Fingerprints, ReachedCode
@@ -108,13 +109,15 @@ class StepFinder:
             return
         wanted = self._proof_of(order)
         modules: tuple[str, ...] = ()
+        parts: tuple[str, ...] = ()
         if wanted is not None:
             here = summarise_code(found)
             if names := differing_globals(wanted, here):
                 raise CodeMismatchError.for_values(order.name, names, self._worker)
             modules = differing_modules(wanted, here)
+            parts = differing_parts(wanted, found)
         places = [(name, _file_of(name)) for name in modules]
-        raise CodeMismatchError.for_step(order.name, order.code, found.digest, self._worker, places)
+        raise CodeMismatchError.for_step(order.name, order.code, found.digest, self._worker, places, parts)
 
     def _prove_environment(self, order: StepOrder, code: CodeFingerprint) -> None:
         variables = order.options.env
