@@ -52,27 +52,26 @@ _COMPUTING = frozenset({*(known.__name__ for known in _COMPUTED_IMPORTS), "run_m
 def encode_reference(encoder: ValueEncoder, value: Any) -> Tokens | None:
     """Return the tokens of a step, function, class, module or built-in function; None for anything else."""
     value = behind_watch(value)
-    if isinstance(value, (Step, Pipeline)):
+    # Proxies and generic aliases claim the class of what they stand for, and are more than that.
+    kind = type(value)
+    if kind in (Step, Pipeline):
         return _encode_function(encoder, value.function)
-    if isinstance(value, FunctionType):
+    if kind is FunctionType:
         return _encode_function(encoder, value)
-    if isinstance(value, types.GenericAlias):
-        # It claims to be an instance of `type`.
-        return None
-    if isinstance(value, type):
+    if issubclass(kind, type):
         return _encode_class(encoder, value)
-    if isinstance(value, ModuleType):
+    if issubclass(kind, ModuleType):
         return _encode_module(encoder, value)
-    if isinstance(value, BuiltinFunctionType):
+    if kind is BuiltinFunctionType:
         return _encode_builtin(encoder, value)
-    if type(value).__name__ in _CYTHON_FUNCTIONS:
+    if kind.__name__ in _CYTHON_FUNCTIONS:
         return _encode_compiled(encoder, value)
     if value is os.environ or value is os.environb:
         # By name, as where it is read from `os`: which variables count is observed while the step runs.
         return [encoder.context.foreign("os", "environ" if value is os.environ else "environb")]
     if value is sys.modules:
         return [encoder.context.all_sources()]
-    if type(value) is dict and (module := _module_of_namespace(value)) is not None:
+    if kind is dict and (module := _module_of_namespace(value)) is not None:
         return _encode_module(encoder, module)
     return None
 
@@ -96,7 +95,8 @@ def is_project_code(context: Context, value: Any) -> bool:
     """Whether a function or class, or what a wrapper stands around, is the project's."""
     for _ in range(100):
         value = behind_watch(value)
-        if isinstance(value, (Step, Pipeline)):
+        kind = type(value)
+        if kind in (Step, Pipeline):
             return True
         if isinstance(value, (staticmethod, classmethod, MethodType)):
             value = value.__func__
@@ -104,18 +104,18 @@ def is_project_code(context: Context, value: Any) -> bool:
             value = value.func
         elif isinstance(value, property):
             value = value.fget
-        elif isinstance(value, FunctionType) and context.owner_of_function(value) is Owner.PROJECT:
+        elif kind is FunctionType and context.owner_of_function(value) is Owner.PROJECT:
             return True
-        elif isinstance(value, FunctionType) and _is_single_dispatch(value):
-            return any(_is_followed(context, found) for found in value.registry.values())  # type: ignore[attr-defined]
-        elif isinstance(value, (FunctionType, _LRU_CACHE)) and "__wrapped__" in value.__dict__:
+        elif kind is FunctionType and _is_single_dispatch(value):
+            return any(_is_followed(context, found) for found in value.registry.values())
+        elif kind in (FunctionType, _LRU_CACHE) and "__wrapped__" in value.__dict__:
             value = value.__dict__["__wrapped__"]
-        elif isinstance(value, type):
+        elif issubclass(kind, type):
             return context.owner_of_class(value) is Owner.PROJECT
-        elif isinstance(value, FunctionType):
+        elif kind is FunctionType:
             return False
         else:
-            return context.owner_of_class(type(value)) is Owner.PROJECT
+            return context.owner_of_class(kind) is Owner.PROJECT
     return True
 
 
@@ -163,7 +163,10 @@ def _encode_function(encoder: ValueEncoder, function: Any) -> Tokens:
 
 
 def _encode_foreign_closure(encoder: ValueEncoder, function: FunctionType, name: bytes) -> Tokens:
-    """Return the tokens of somebody else's function that was made around something: what it holds counts."""
+    """Return the tokens of somebody else's function that was made around something: what it holds counts.
+
+    `functools.wraps` gave it the name and the module of that, so its own are those of its code and of its globals.
+    """
     key = id(function)
     if key in encoder.closures:
         return [name, mark(b"^")]
@@ -173,7 +176,8 @@ def _encode_foreign_closure(encoder: ValueEncoder, function: FunctionType, name:
         held.append(encoder.tokens(function.__defaults__))
         held.append(encoder.pairs(b"d", sorted((function.__kwdefaults__ or {}).items())))
         held.append(encoder.pairs(b"d", sorted(function.__dict__.items())))
-        return join(b"H", [[name], *held])
+        own = encoder.context.foreign(function.__globals__.get("__name__"), function.__code__.co_qualname)
+        return join(b"H", [[name, own], *held])
     finally:
         encoder.closures.discard(key)
 
