@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tests.commands import spawn
+from tests.commands import ROOT, spawn
 from tests.fingerprint.projects import variants
 
 PIPELINE = "pipelines/cases.py"
@@ -140,6 +143,21 @@ def run(root: Path, *arguments: str, **variables: str) -> dict[str, Any]:
     failed = [(node["node"], node["error"]) for node in answer.get("nodes", ()) if node["outcome"] == "failed"]
     assert done.returncode == 0, failed or answer
     return {node["node"]: node for node in answer["nodes"]}
+
+
+def run_program(root: Path, text: str, *arguments: str) -> Any:
+    """Run a Python program in the project's folder and return the JSON that is the last line of what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", text, *arguments],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{root}"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def write(root: Path, files: Mapping[str, str]) -> None:
