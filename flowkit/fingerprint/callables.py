@@ -31,6 +31,7 @@ _DESCRIPTORS = (
     types.MemberDescriptorType,
 )
 _LRU_CACHE = type(functools.lru_cache(lambda: None))
+_WRAPPERS = frozenset({FunctionType, MethodType, functools.partial, staticmethod, classmethod, _LRU_CACHE})
 _CYTHON_FUNCTIONS = frozenset({"cython_function_or_method", "fused_cython_function"})
 EMPTY: Any = types.SimpleNamespace(empty="cell")
 """Stands for the contents of a cell that has none."""
@@ -117,6 +118,11 @@ def is_project_code(context: Context, value: Any) -> bool:
         else:
             return context.owner_of_class(kind) is Owner.PROJECT
     return True
+
+
+def is_wrapper(value: Any) -> bool:
+    """Whether a value is a function or, as methods, partials and caches are, made around one."""
+    return type(behind_watch(value)) in _WRAPPERS
 
 
 def _is_followed(context: Context, value: object) -> bool:

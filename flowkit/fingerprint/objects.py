@@ -13,6 +13,8 @@ import weakref
 from typing import Any
 
 from flowkit.fingerprint.bytecode import normalise_code
+from flowkit.fingerprint.callables import is_project_code, is_wrapper
+from flowkit.fingerprint.ownership import Owner
 from flowkit.fingerprint.syntax import constant_bytes
 from flowkit.fingerprint.tokens import Tokens, text
 from flowkit.fingerprint.values import UnencodableError, ValueEncoder, join
@@ -113,7 +115,9 @@ def encode_instance(encoder: ValueEncoder, value: Any) -> Tokens | None:
     except Exception as error:
         raise UnencodableError(f"it is a {kind.__module__}.{kind.__qualname__} ({error})") from error
     if isinstance(reduced, str):
-        return [*encoder.tokens(kind), text(b"s", reduced)]
+        # A global that is named instead: what it holds stays with it.
+        held = vars(value) if encoder.context.owner_of_class(kind) is Owner.PROJECT and hasattr(value, "__dict__") else {}
+        return join(b"I", [encoder.tokens(kind), [text(b"s", reduced)], _encode_state(encoder, held)])
     if kind.__module__.partition(".")[0] == "polars" and _calls_python(reduced):
         raise UnencodableError(f"it is a polars {kind.__name__} with a Python function, which it does not show")
     make, arguments, state, items, pairs = (list(reduced[:5]) + [None] * 5)[:5]
@@ -122,7 +126,15 @@ def encode_instance(encoder: ValueEncoder, value: Any) -> Tokens | None:
         parts.append(encoder.sequence(b"l", items))
     if pairs is not None:
         parts.append(encoder.pairs(b"d", pairs))
+    parts.append(encoder.pairs(b"h", _held_code(encoder, value)))
     return join(b"R", parts)
+
+
+def _held_code(encoder: ValueEncoder, value: Any) -> list[tuple[str, Any]]:
+    """Return the project's functions among an object's attributes: a reduction may name them, or leave them out."""
+    state = getattr(value, "__dict__", None)
+    held = sorted(state.items()) if type(state) is dict and all(type(name) is str for name in state) else []
+    return [(name, item) for name, item in held if is_wrapper(item) and is_project_code(encoder.context, item)]
 
 
 def _calls_python(reduced: Any) -> bool:
