@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import ast
 import dataclasses
 import enum
@@ -47,6 +48,7 @@ _OPERATORS: tuple[type, ...] = (
     WrapperDescriptorType,
     partial,
 )
+_dump_of_abc: Any = abc._get_dump  # type: ignore[attr-defined]
 _ORDERINGS = ("__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__")
 _PROTOCOL = frozenset({"__init__", "__subclasshook__"})
 _GENERATED = frozenset(
@@ -72,6 +74,7 @@ def class_body(encoder: ValueEncoder, kind: type) -> Body:
         return _written_body(encoder, kind, name, tokens)
     tokens += annotation_tokens(encoder, kind, name)
     tokens += _fields(encoder, kind, name)
+    tokens += _registered(encoder, kind)
     if isinstance(kind, enum.EnumMeta):
         tokens += _enum_members(encoder, kind, name)
     for attribute, value in _members(context, kind):
@@ -152,7 +155,8 @@ def _fields(encoder: ValueEncoder, kind: type, name: str) -> Tokens:
         return []
     parts: list[Tokens] = [[text(b"o", repr(kind.__dict__["__dataclass_params__"]))]]
     for field in kind.__dict__["__dataclass_fields__"].values():
-        flags = (field.init, field.repr, field.hash, field.compare, field.kw_only)
+        # What stands for a class variable has no answer to some of these, but an object without a name.
+        flags = [flag if flag in (True, False, None) else "unset" for flag in _flags(field)]
         part: Tokens = [text(b"n", field.name), text(b"o", str(flags))]
         for default in (field.default, field.default_factory):
             is_missing = default is dataclasses.MISSING
@@ -160,6 +164,10 @@ def _fields(encoder: ValueEncoder, kind: type, name: str) -> Tokens:
         part += encoder.guarded(f"metadata of {name}.{field.name}", field.metadata)
         parts.append(part)
     return join(b"f", parts)
+
+
+def _flags(field: dataclasses.Field[Any]) -> tuple[object, ...]:
+    return (field.init, field.repr, field.hash, field.compare, field.kw_only)
 
 
 def _enum_values(kind: enum.EnumMeta) -> dict[str, Any]:
@@ -171,7 +179,20 @@ def _enum_members(encoder: ValueEncoder, kind: enum.EnumMeta, name: str) -> Toke
     members: list[Tokens] = []
     for member_name, value in _enum_values(kind).items():
         members.append([text(b"n", member_name), *encoder.guarded(f"{name}.{member_name}", value)])
+        # Beside its value a member may hold what its `__new__` or `__init__` gave it.
+        for key, item in sorted(vars(kind.__members__[member_name]).items()):
+            if not _is_sunder(key):
+                members.append([text(b"a", key), *encoder.guarded(f"{name}.{member_name}.{key}", item)])
     return join(b"E", members)
+
+
+def _registered(encoder: ValueEncoder, kind: type) -> Tokens:
+    """Return the tokens of the project's classes that were registered with an abstract base."""
+    if not isinstance(kind, abc.ABCMeta):
+        return []
+    known = [found for reference in _dump_of_abc(kind)[0] if (found := reference()) is not None]
+    ours = [found for found in known if encoder.context.owner_of_class(found) is Owner.PROJECT]
+    return encoder.unordered(b"B", ours) if ours else []
 
 
 def _render(kind: type, tokens: Tokens, context: Context) -> str:

@@ -6,6 +6,7 @@ import contextvars
 import copyreg
 import enum
 import logging
+import struct
 import sys
 import types
 import typing
@@ -30,7 +31,9 @@ def encode_known_kind(encoder: ValueEncoder, value: Any) -> Tokens | None:
     if isinstance(value, logging.Logger):
         return [text(b"g", value.name)]
     if isinstance(value, contextvars.ContextVar):
-        return [text(b"v", value.name)]
+        return [text(b"v", value.name), *encoder.tokens(_default_of(value))]
+    if kind is struct.Struct:
+        return [text(b"S", value.format)]
     if kind.__module__ in ("_thread", "threading", "_threading_local"):
         # Locks, events and thread-locals hold no data that a result could depend on from one run to the next.
         return [text(b"h", kind.__qualname__)]
@@ -43,6 +46,14 @@ def encode_known_kind(encoder: ValueEncoder, value: Any) -> Tokens | None:
     if kind.__name__ == "Secret" and kind.__module__.partition(".")[0] == "flowkit":
         return [text(b"X", value.name)]
     return None
+
+
+def _default_of(variable: contextvars.ContextVar[Any]) -> Any:
+    """Return what a context variable holds where nothing has set it."""
+    try:
+        return contextvars.Context().run(variable.get)
+    except LookupError:
+        return None
 
 
 def encode_array(encoder: ValueEncoder, value: Any) -> Tokens | None:
@@ -116,7 +127,9 @@ def encode_instance(encoder: ValueEncoder, value: Any) -> Tokens | None:
         raise UnencodableError(f"it is a {kind.__module__}.{kind.__qualname__} ({error})") from error
     if isinstance(reduced, str):
         # A global that is named instead: what it holds stays with it.
-        held = vars(value) if encoder.context.owner_of_class(kind) is Owner.PROJECT and hasattr(value, "__dict__") else {}
+        held = (
+            vars(value) if encoder.context.owner_of_class(kind) is Owner.PROJECT and hasattr(value, "__dict__") else {}
+        )
         return join(b"I", [encoder.tokens(kind), [text(b"s", reduced)], _encode_state(encoder, held)])
     if kind.__module__.partition(".")[0] == "polars" and _calls_python(reduced):
         raise UnencodableError(f"it is a polars {kind.__name__} with a Python function, which it does not show")
