@@ -29,9 +29,9 @@ class CodeCase:
     """A step, and an edit after which its earlier result must not be reused.
 
     It is read from a section of a file in `code_cases`: what stands before the step in its module; lines that begin
-    with `>>> ` for the step's body, of which the last is what it gives, `x` being its parameter; and after `--- name` the
-    other files beside the module. Every text may hold `<<before||after>>`. Lines that begin with `: ` say what is
-    unlike in most cases.
+    with `>>> ` for the step's body, of which the last is what it gives, `x` being its parameter; and after `--- name`
+    the other files beside the module. Every text may hold `<<before||after>>`. Lines that begin with `: ` say in what
+    the case is unlike most.
 
     Attributes:
         number: Of the case whose rule it shows.
@@ -97,7 +97,9 @@ def _read_case(number: int, what: str, section: str) -> CodeCase:
     texts["steps.py"] = "\n".join(["import flowkit as fk", "", *marked[""], "", "", *step])
     variables = dict(value.split("=", 1) for value in said["variable"])
     reason = "".join(said["reason"]) or "code"
-    return CodeCase(number, what, texts, bool(said["same"]), bool(said["module"]), "".join(said["says"]), reason, variables)
+    return CodeCase(
+        number, what, texts, bool(said["same"]), bool(said["module"]), "".join(said["says"]), reason, variables
+    )
 
 
 def _step(name: str, body: Sequence[str], said: Mapping[str, Sequence[str]]) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from tests.conformance import test_code_in_processes
 from tests.conformance.code_project import CodeCase, Runs, firsts, numbers_tested, read_cases, run_edited
 
-ALL = read_cases("bodies", "inside", "names", "wrappers", "classes", "objects")
+ALL = read_cases("bodies", "inside", "names", "wrappers", "classes", "objects", "unusual", "libraries")
 EVERYDAY = firsts(ALL)
 FURTHER = [case for case in ALL if case not in EVERYDAY]
 
@@ -49,7 +49,10 @@ def assert_missed(runs: Runs, case: CodeCase) -> None:
     assert (after["outputs"] == before["outputs"]) is case.same_result
     assert (again["outcome"], again["outputs"]) == ("reused", after["outputs"])
     control = f"{case.name}_control"
-    assert [found[control]["outcome"] for found in (runs.after, runs.again)] == ["executed" if case.whole else "reused", "reused"]
+    assert [found[control]["outcome"] for found in (runs.after, runs.again)] == [
+        "executed" if case.whole else "reused",
+        "reused",
+    ]
 
 
 def test_every_case_of_code_is_tested() -> None:

@@ -1,4 +1,4 @@
-"""Changes of code that no edit of one file makes: cells, patches, extensions, packages, interpreters, stale processes."""
+"""Changes of code that no edit of one file makes: cells, patches, extensions, packages, other Pythons, stale code."""
 
 from __future__ import annotations
 
@@ -137,7 +137,11 @@ print(json.dumps([first, *(told(**settings) for settings in where)]))
 PATCHES = {
     "case 33: helper monkeypatched before the run": ("lib.low = lambda x: x + 40", 42.0, "lib:low"),
     "case 33: method monkeypatched before the run": ("lib.A.go = lambda self, x: x + 39", 42.0, "lib:A.go"),
-    "case 33: helper of the step's module monkeypatched": ("cases.middle = lambda x: 42.0", 42.0, "pipelines.cases:middle"),
+    "case 33: helper of the step's module monkeypatched": (
+        "cases.middle = lambda x: 42.0",
+        42.0,
+        "pipelines.cases:middle",
+    ),
     "case 9: __defaults__ changed in the program": ("lib.low.__defaults__ = (40,)", 42.0, "lib:low"),
 }
 
@@ -201,7 +205,7 @@ STALE = {
 @pytest.mark.cluster
 @pytest.mark.parametrize("case", [f"case 42: edit on disk without reload, {what}" for what in STALE])
 def test_an_edit_that_was_not_loaded_never_passes_for_what_ran(tmp_path: Path, case: str) -> None:
-    """A process that holds old code runs it or is refused; the next process runs the new code, and then that is kept."""
+    """A process that holds old code runs it or is refused; the next one runs the new code, which is then kept."""
     text = STALE[case.partition(", ")[2]]
     write(tmp_path, PATCHED)
     change = "import os; os.remove('lib.py')"
