@@ -124,10 +124,16 @@ class Runs:
     again: Mapping[str, Any]
 
 
-def run_edited(root: Path, cases: Iterable[CodeCase]) -> Runs:
-    """Write the cases' project, run it, make every edit, and run it twice; each run in a process of its own."""
+def run_edited(root: Path, cases: Iterable[CodeCase], *, neighbours: bool = True) -> Runs:
+    """Write the cases' project, run it, make every edit, and run it twice; each run in a process of its own.
+
+    Args:
+        root: The project's folder.
+        cases: The cases.
+        neighbours: Whether the other step of each module runs too.
+    """
     cases = list(cases)
-    write(root, {"pyproject.toml": "", PIPELINE: _pipeline(cases)})
+    write(root, {"pyproject.toml": "", PIPELINE: _pipeline(cases, ("", "_control") if neighbours else ("",))})
     found = []
     for side in (0, 1, 1):
         for case in cases:
@@ -181,9 +187,9 @@ def numbers_tested(*modules: ModuleType) -> set[int]:
     return {int(found[1]) for found in map(re.compile(r"case (\d+): ").match, ids) if found}
 
 
-def _pipeline(cases: Iterable[CodeCase]) -> str:
+def _pipeline(cases: Iterable[CodeCase], endings: Sequence[str]) -> str:
     names = [case.name for case in cases]
     lines = ["import flowkit as fk", *(f"from {name} import steps as {name}" for name in names)]
     lines += ["", "", "@fk.pipeline", "def cases() -> None:"]
-    lines += [f"    {name}.{name}{ending}(2.0)" for name in names for ending in ("", "_control")]
+    lines += [f"    {name}.{name}{ending}(2.0)" for name in names for ending in endings]
     return "\n".join(lines) + "\n"

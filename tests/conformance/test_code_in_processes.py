@@ -199,7 +199,7 @@ STALE = {
 @pytest.mark.cluster
 @pytest.mark.parametrize("case", [f"case 42: edit on disk without reload, {what}" for what in STALE])
 def test_an_edit_that_was_not_loaded_never_passes_for_what_ran(tmp_path: Path, case: str) -> None:
-    """A process with old code runs that inline and is refused by others; the next process runs the new, which is kept."""
+    """A process with old code runs it inline and is refused by others; the next one runs the new, which is kept."""
     text = STALE[case.partition(", ")[2]]
     write(tmp_path, PATCHED)
     change = EDIT_ON_DISK.format(text)
