@@ -541,6 +541,74 @@ CASES = {
         """,
         "",
     ),
+    "attribute of an Enum member": (
+        """
+        import enum
+        class E(int, enum.Enum):
+            def __new__(cls, n, label):
+                self = int.__new__(cls, n)
+                self._value_ = n
+                self.label = label
+                return self
+            A = (1, '<<a||b>>')
+        """,
+        "return E.A.label",
+        "",
+    ),
+    "what a base is made for": (
+        """
+        from typing import Generic, TypeVar
+        T = TypeVar('T')
+        class B(Generic[T]):
+            pass
+        class A(B[<<int||str>>]):
+            pass
+        """,
+        "return A.__orig_bases__",
+        "",
+    ),
+    "class registered with an abstract base": (
+        """
+        import abc
+        class B(abc.ABC):
+            pass
+        class A:
+            pass
+        class C:
+            pass
+        B.register(<<A||C>>)
+        """,
+        "return isinstance(A(), B)",
+        "",
+    ),
+    "list under a name with underscores": (
+        """
+        class A:
+            __columns__ = ['a', '<<b||c>>']
+        """,
+        "return A.__columns__",
+        "",
+    ),
+    "default of a context variable": (
+        """
+        import contextvars
+        C = contextvars.ContextVar('c', default=<<1||2>>)
+        """,
+        "return C.get()",
+        "",
+    ),
+    "object that pickles by its name": (
+        """
+        class A:
+            def __init__(self, n):
+                self.n = n
+            def __reduce__(self):
+                return 'CONFIG'
+        CONFIG = A(<<1||2>>)
+        """,
+        "return CONFIG.n",
+        "",
+    ),
 }
 
 
