@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from flowkit.authoring.unpacking import UNPACKING_FORMAT
@@ -14,6 +15,10 @@ from flowkit.records import CodeFingerprint, Digest, StepSpecification
 
 class Fingerprinter(Protocol):
     """Gives fingerprints of code, such as a `CodeFingerprinter`."""
+
+    def at_one_moment(self) -> AbstractContextManager[None]:
+        """Read all code and globals once for what is asked inside; nothing that could change them may run there."""
+        ...
 
     def of_step(self, step: StepSpecification, extra: Sequence[object] = (), /) -> CodeFingerprint:
         """Return the fingerprint of a step's code, of all that it reaches, and of `extra`."""
@@ -34,6 +39,10 @@ class StepCode:
     def __init__(self, fingerprinter: Fingerprinter, codecs: CodecRegistry) -> None:
         self._fingerprinter = fingerprinter
         self._codecs = codecs
+
+    def at_one_moment(self) -> AbstractContextManager[None]:
+        """Read all code and globals once for what is asked inside; nothing that could change them may run there."""
+        return self._fingerprinter.at_one_moment()
 
     def of_step(self, step: StepSpecification) -> CodeFingerprint:
         """Return the fingerprint of a step, with the registered codecs that its annotations admit."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,6 +36,10 @@ from flowkit.store.views import TableViews
 
 class Environments(Protocol):
     """Gives the environment fingerprint of what a step reaches."""
+
+    def at_one_moment(self) -> AbstractContextManager[None]:
+        """Look at what is installed once for all that is asked inside."""
+        ...
 
     def read(self, distributions: frozenset[str], variables: tuple[str, ...], /) -> EnvironmentFingerprint:
         """Return the fingerprint of these distributions and variables."""
@@ -120,6 +125,12 @@ class KeyMaker:
         self.views = TableViews(store)
         self._steps: dict[StepSpecification, PreparedStep] = {}
         self._bound: dict[str, BoundNode] = {}
+
+    def prepare_all(self, steps: Iterable[StepSpecification]) -> None:
+        """Fingerprint steps as they are at one moment; what several of them reach is read once."""
+        with self._code.at_one_moment(), self._environments.at_one_moment():
+            for step in steps:
+                self.prepare(step)
 
     def prepare(self, step: StepSpecification) -> PreparedStep:
         """Return a step with its fingerprints."""

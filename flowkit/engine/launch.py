@@ -129,9 +129,11 @@ def plan_graph(
     """
     warnings: list[str] = []
     sharing = workspace.make_sharing(warnings.append, fetch=False)
+    keys = workspace.make_keys()
+    keys.prepare_all(node.step for node in graph if node.step is not None)
     planner = Planner(
         graph,
-        workspace.make_keys(),
+        keys,
         workspace.make_lookups(graph.pipeline, forced, spared, sharing),
         workspace.make_promotions(),
         forced,
@@ -154,10 +156,8 @@ def _assemble(
 ) -> Runner:
     graph = request.graph
     keys = workspace.make_keys()
-    for node in graph:
-        # Now, before anything runs: a later edit on disk must not speak for the code of this run.
-        if node.step is not None:
-            keys.prepare(node.step)
+    # Now, before anything runs: a later edit on disk must not speak for the code of this run.
+    keys.prepare_all(node.step for node in graph if node.step is not None)
     state = RunState(graph, lambda name: _options(state.graph, name), ledger.run)
     entries = Entries(workspace.reader)
     dispatcher = Dispatcher(

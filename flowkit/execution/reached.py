@@ -12,6 +12,7 @@ import re
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Protocol
@@ -35,6 +36,10 @@ Place = Callable[[], Iterator[object]]
 
 class Fingerprints(Protocol):
     """Gives fingerprints of code, such as `StepCode`."""
+
+    def at_one_moment(self) -> AbstractContextManager[None]:
+        """Read all code and globals once for what is asked inside; nothing that could change them may run there."""
+        ...
 
     def of_step(self, step: StepSpecification, /) -> CodeFingerprint:
         """Return the fingerprint of all the code that a step reaches."""

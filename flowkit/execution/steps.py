@@ -59,10 +59,15 @@ class StepFinder:
 
     def prepare(self) -> None:
         """Fingerprint every step that the driver has told of, before one that runs can change what others reach."""
+        steps: list[StepSpecification] = []
         for module, qualname in self._proofs:
             # What fails here fails again, with the node that needs it, and is told there.
             with suppress(Exception):
-                self._reach(_look_up(qualname, module, qualname))
+                steps.append(_look_up(qualname, module, qualname))
+        with self._fingerprints.at_one_moment():
+            for step in steps:
+                with suppress(Exception):
+                    self._reach(step)
 
     def knows(self, order: StepOrder) -> bool:
         """Whether the step was found and proven already, so that `find` takes no time."""

@@ -61,7 +61,7 @@ def class_body(encoder: ValueEncoder, kind: type) -> Body:
     context = encoder.context
     module = sys.modules.get(kind.__module__)
     if module is not None and context.owner_of_class(kind) is Owner.PROJECT:
-        context.modules.add(kind.__module__)
+        context.note_module(kind.__module__)
     tokens = [text(b"K", kind.__name__), *_ancestry(encoder, kind)]
     name = f"{kind.__module__}:{kind.__qualname__}"
     if context.docstrings:
@@ -221,7 +221,7 @@ def _written_body(encoder: ValueEncoder, kind: type, name: str, tokens: Tokens) 
     source, node, code = found
     namespace = _namespace_of(kind)
     references = encoder.context.references.of(code)
-    encoder.context.reads |= references.reads
+    encoder.context.note_reads(references.reads)
     tokens.append(canonical_syntax(node, own_decorator_in(namespace), encoder.context.docstrings))
     tokens += reference_tokens(encoder, references, namespace)
     tokens += check_tokens(encoder, references.words)

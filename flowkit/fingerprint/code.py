@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
 
@@ -16,9 +17,10 @@ from flowkit.fingerprint.ownership import Ownership
 from flowkit.fingerprint.packages import installed_packages
 from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.source import SourceLibrary
+from flowkit.fingerprint.survey import Survey
 from flowkit.fingerprint.tokens import Tokens, Value, text
 from flowkit.fingerprint.values import ValueEncoder
-from flowkit.fingerprint.walk import Walk
+from flowkit.fingerprint.walk import walk
 from flowkit.project import Project
 from flowkit.records import CodeFingerprint, Digest, StepSpecification
 
@@ -39,6 +41,22 @@ class CodeFingerprinter:
         self._project = project
         self._ownership = Ownership(project, installed_packages())
         self._named: dict[str, Digest | None] = {}
+        self._surveys: dict[Reading, Survey] = {}
+        self._held = False
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Read each function, class and global once for all fingerprints that are asked for inside.
+
+        Nothing that could change a global may run inside, no step above all.
+        """
+        outer, self._held = self._held, True
+        try:
+            yield
+        finally:
+            self._held = outer
+            if not outer:
+                self._surveys = {}
 
     def of_step(self, specification: StepSpecification, extra: Sequence[object] = ()) -> CodeFingerprint:
         """Return the fingerprint of a step.
@@ -85,38 +103,43 @@ class CodeFingerprinter:
         self, root: Any, specification: StepSpecification | None, extra: Sequence[object]
     ) -> CodeFingerprint:
         counted = Reading(0)
+        if not self._held:
+            self._surveys = {}
         while True:
-            found, reads = self._walk(root, specification, extra, counted)
-            if reads in counted:
-                return found
+            survey = self._survey(counted)
+            found = walk(survey, survey.root(_root_tokens(survey.encoder, root, specification, extra)))
+            if survey.context.has_imported:
+                self._surveys = {}
+            if found.reads in counted:
+                return CodeFingerprint(
+                    found.digest, found.parts, found.modules, found.distributions, found.uncacheable
+                )
             # What is read of code may lead to more code: at most one more walk for each kind of reading.
-            counted |= reads
+            counted |= found.reads
 
-    def _walk(
-        self, root: Any, specification: StepSpecification | None, extra: Sequence[object], counted: Reading
-    ) -> tuple[CodeFingerprint, Reading]:
-        packages = installed_packages()
-        if packages is not self._ownership.packages:
-            self._ownership = Ownership(self._project, packages)
-        context = Context(self._ownership, _SOURCES, _REFERENCES, counted)
-        walk = Walk(context, _DIGESTS)
-        tokens: Tokens = _root_tokens(walk.encoder, root)
-        if specification is not None:
-            tokens += _declaration(walk.encoder, specification)
-        for index, item in enumerate(extra):
-            tokens += walk.encoder.guarded(f"extra {index}", item)
-        digest, parts = walk.run(tokens)
-        return (
-            CodeFingerprint(
-                digest, parts, frozenset(context.modules), frozenset(context.distributions), context.uncacheable
-            ),
-            context.reads,
-        )
+    def _survey(self, counted: Reading) -> Survey:
+        if not self._surveys:
+            packages = installed_packages()
+            if packages is not self._ownership.packages:
+                self._ownership = Ownership(self._project, packages)
+        if counted not in self._surveys:
+            context = Context(self._ownership, _SOURCES, _REFERENCES, counted)
+            self._surveys[counted] = Survey(context, _DIGESTS)
+        return self._surveys[counted]
 
 
-def _root_tokens(encoder: ValueEncoder, root: Any) -> Tokens:
+def _root_tokens(
+    encoder: ValueEncoder, root: Any, specification: StepSpecification | None, extra: Sequence[object]
+) -> Tokens:
+    encoder.context.untracked = {}
     # A step is followed wherever it was defined, even in a library of steps that is installed from an index.
-    return [encoder.context.function(root)] if isinstance(root, FunctionType) else encoder.guarded("the value", root)
+    is_function = isinstance(root, FunctionType)
+    tokens: Tokens = [encoder.context.function(root)] if is_function else list(encoder.guarded("the value", root))
+    if specification is not None:
+        tokens += _declaration(encoder, specification)
+    for index, item in enumerate(extra):
+        tokens += encoder.guarded(f"extra {index}", item)
+    return tokens
 
 
 def _declaration(encoder: ValueEncoder, specification: StepSpecification) -> Tokens:

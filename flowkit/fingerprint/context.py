@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -29,16 +30,35 @@ class ReferenceCache:
         return kept[1]
 
 
-class Context:
-    """The state of one walk over a step's code.
+Note = tuple[int, Any]
+"""Something that was met on the way: of which kind, and what."""
+_MODULE, _DISTRIBUTION, _UNCACHEABLE, _READS = range(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What was met while something was read.
 
     Attributes:
         modules: Names of the project modules that are reached.
         distributions: Names of the installed distributions that are reached.
         uncacheable: The first thing that could not be encoded, with its name; None where all could.
-        counted: What of code counts in this walk beyond what it does.
         reads: What of code the code that was reached may read.
+    """
+
+    modules: frozenset[str]
+    distributions: frozenset[str]
+    uncacheable: str | None
+    reads: Reading
+
+
+class Context:
+    """Entities, and what is noted while code is read.
+
+    Attributes:
+        counted: What of code counts beyond what it does.
         untracked: By a function's id, the parameters whose defaults do not count.
+        has_imported: Whether a module was imported on the way, which may have changed what was read before.
     """
 
     def __init__(
@@ -49,12 +69,45 @@ class Context:
         self.sources = sources
         self.references = references
         self.counted = counted
-        self.reads = _NOTHING
-        self.modules: set[str] = set()
-        self.distributions: set[str] = set()
-        self.uncacheable: str | None = None
         self.untracked: dict[int, frozenset[str]] = {}
+        self.has_imported = False
+        self._notes: list[Note] = []
         self._entities: dict[tuple[str, int], Entity] = {}
+
+    def note_module(self, name: str) -> None:
+        """Note that a project module is reached."""
+        self._notes.append((_MODULE, name))
+
+    def note_reads(self, reads: Reading) -> None:
+        """Note what of other code some code may read."""
+        if reads:
+            self._notes.append((_READS, reads))
+
+    def mark(self) -> int:
+        """Return the place in the notes from which `since` is to give them."""
+        return len(self._notes)
+
+    def since(self, mark: int) -> tuple[Note, ...]:
+        """Return what was noted since, each note once."""
+        return tuple(dict.fromkeys(self._notes[mark:]))
+
+    def repeat(self, notes: tuple[Note, ...]) -> None:
+        """Note again what was noted when something was read that is not read a second time."""
+        self._notes += notes
+
+    def take_notes(self) -> Noted:
+        """Return what was noted since this was last asked."""
+        notes, self._notes = dict.fromkeys(self._notes), []
+        reads = _NOTHING
+        for kind, item in notes:
+            if kind == _READS:
+                reads |= item
+        return Noted(
+            frozenset(item for kind, item in notes if kind == _MODULE),
+            frozenset(item for kind, item in notes if kind == _DISTRIBUTION),
+            next((item for kind, item in notes if kind == _UNCACHEABLE), None),
+            reads,
+        )
 
     @property
     def docstrings(self) -> bool:
@@ -97,7 +150,7 @@ class Context:
             return text(b"x", f"flowkit:{name}")
         owners = sorted(distribution.name for distribution in self.ownership.packages.of_module(top))
         if top not in sys.stdlib_module_names:
-            self.distributions.update(owners)
+            self._notes += [(_DISTRIBUTION, owner) for owner in owners]
         return text(b"x", f"{','.join(owners)} {module}:{name}")
 
     def owner_of_function(self, function: FunctionType) -> Owner:
@@ -119,5 +172,4 @@ class Context:
 
     def mark_uncacheable(self, reason: str) -> None:
         """Note that something cannot be encoded; the first reason stands."""
-        if self.uncacheable is None:
-            self.uncacheable = reason
+        self._notes.append((_UNCACHEABLE, reason))

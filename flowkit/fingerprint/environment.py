@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from blake3 import blake3
 
@@ -31,6 +32,17 @@ class EnvironmentReader:
         self._python = python or f"{sys.version_info.major}.{sys.version_info.minor}"
         self._packages: Packages | None = None
         self._labels: dict[frozenset[str], dict[str, str]] = {}
+        self._held = False
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Look at what is installed once for all that is asked inside."""
+        self._note_installed()
+        outer, self._held = self._held, True
+        try:
+            yield
+        finally:
+            self._held = outer
 
     def read(self, distributions: frozenset[str], variables: Sequence[str] = ()) -> EnvironmentFingerprint:
         """Return the fingerprint of what a step depends on outside its code and arguments.
@@ -46,17 +58,22 @@ class EnvironmentReader:
         return EnvironmentFingerprint(blake3(_DOMAIN + b"".join(message)).hexdigest(), values)
 
     def _package_labels(self, distributions: frozenset[str]) -> dict[str, str]:
+        if not self._held or self._packages is None:
+            self._packages = self._note_installed()
+        if distributions not in self._labels:
+            self._labels[distributions] = {
+                f"package:{found.name}": found.label
+                for found in self._packages.closure(distributions)
+                if found.name != _OWN_DISTRIBUTION
+            }
+        return self._labels[distributions]
+
+    def _note_installed(self) -> Packages:
         packages = installed_packages()
         if packages is not self._packages:
             self._packages = packages
             self._labels = {}
-        if distributions not in self._labels:
-            self._labels[distributions] = {
-                f"package:{found.name}": found.label
-                for found in packages.closure(distributions)
-                if found.name != _OWN_DISTRIBUTION
-            }
-        return self._labels[distributions]
+        return packages
 
 
 def digest_variable(name: str, variables: Mapping[str, str]) -> Digest | str:

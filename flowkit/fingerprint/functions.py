@@ -95,7 +95,7 @@ def function_body(encoder: ValueEncoder, digests: CodeDigests, function: Functio
     context = encoder.context
     code = digests.of(context, function)
     references = context.references.of(function.__code__)
-    context.reads |= references.reads
+    context.note_reads(references.reads)
     name = f"{function.__globals__.get('__name__')}:{function.__qualname__}"
     cells = cell_contents(function)
     tokens: Tokens = [text(b"F", code.basis), code.digest]
@@ -120,7 +120,7 @@ def _own_module(context: Context, function: FunctionType) -> Tokens:
     module = sys.modules.get(name) if isinstance(name, str) else None
     if module is None or module.__dict__ is not function.__globals__:
         return []
-    context.modules.add(module.__name__)
+    context.note_module(module.__name__)
     return [context.module(found) for found in imported_for_effect(context, module)]
 
 

@@ -28,7 +28,7 @@ _LEFT_OUT = frozenset({"__pycache__", "node_modules", "site-packages"})
 def module_body(encoder: ValueEncoder, module: ModuleType) -> Body:
     """Return what a project module contributes as a whole: its file, and everything in its namespace."""
     context = encoder.context
-    context.modules.add(module.__name__)
+    context.note_module(module.__name__)
     digest, source = _file_share(context, module)
     tokens: Tokens = [text(b"m", digest)]
     if Reading.SOURCES in context.counted:

@@ -118,6 +118,7 @@ class _Resolver:
         return self._context.ownership.of_file(top, file) is Owner.PROJECT
 
     def _import(self, absolute: str) -> ModuleType | None:
+        self._context.has_imported = True
         try:
             return importlib.import_module(absolute)
         except ModuleNotFoundError:
@@ -158,7 +159,7 @@ class _Resolver:
                 return self._foreign(value.__name__, chain, value)
             if is_compiled(value) or chain[0] in _NAMESPACES:
                 return [self._context.module(value)]
-            self._context.modules.add(value.__name__)
+            self._context.note_module(value.__name__)
             found = value.__dict__.get(chain[0], _MISSING)
             found = self._submodule(value, chain[0]) if found is _MISSING else found
             if found is _MISSING:

@@ -57,15 +57,6 @@ class Body:
     source: str
 
 
-def write_numbered(tokens: Tokens, write: Callable[[bytes], object], number: Callable[[Entity], int]) -> None:
-    """Write tokens out with entities by number and values in full."""
-    for token in _in_full(tokens):
-        if isinstance(token, Entity):
-            write(frame_text(b"#", str(number(token))))
-        else:
-            write(token)
-
-
 def digest_named(tokens: Tokens) -> bytes:
     """Return the digest of tokens with entities by name, and values in full."""
     hasher = blake3()
@@ -80,6 +71,19 @@ def write_named(tokens: Tokens, write: Callable[[bytes], object], in_full: bool 
             write(token)
         else:
             write(frame_text(b"@", token.name))
+
+
+def flatten(tokens: Tokens) -> list[bytes | Entity]:
+    """Return tokens with values in full, neighbouring bytes joined."""
+    found: list[bytes | Entity] = []
+    held: list[bytes] = []
+    for token in _in_full(tokens):
+        if isinstance(token, bytes):
+            held.append(token)
+        else:
+            found += [b"".join(held), token]
+            held = []
+    return [*found, b"".join(held)]
 
 
 def values_in(tokens: Tokens) -> Iterator[Value]:

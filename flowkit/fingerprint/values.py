@@ -12,11 +12,13 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
-from flowkit.fingerprint.context import Context
+from flowkit.fingerprint.context import Context, Note
 from flowkit.fingerprint.framing import count_bytes
 from flowkit.fingerprint.syntax import constant_bytes
 from flowkit.fingerprint.tokens import Token, Tokens, Value, digest_named, mark, text
 
+_Read = tuple[Any, Tokens, tuple[Note, ...]]
+"""A value, which is kept so that its identity stays its own, its tokens, and what was noted on the way to them."""
 _PLAIN = frozenset({type(None), bool, int, float, complex, bytes, type(Ellipsis)})
 _LONGEST_SHOWN = 200
 _SHOWN = frozenset({*_PLAIN, str, list, tuple, dict, set, frozenset})
@@ -27,7 +29,7 @@ class UnencodableError(Exception):
 
 
 class ValueEncoder:
-    """Turns values into tokens.
+    """Turns values into tokens, each once: what it says holds for the moment at which it was made.
 
     Args:
         context: Where entities and distributions are noted.
@@ -41,7 +43,10 @@ class ValueEncoder:
         self._structures = structures
         self.closures: set[int] = set()
         self._open: dict[int, int] = {}
-        self._finished: dict[int, tuple[Any, Tokens]] = {}
+        self._finished: dict[int, _Read] = {}
+        self._inside: dict[int, _Read] = {}
+        self._referred: dict[int, _Read] = {}
+        self._named: dict[tuple[str, int], tuple[Any, Value, tuple[Note, ...]]] = {}
         self._shallowest = 0
 
     def tokens(self, value: Any) -> Tokens:
@@ -61,15 +66,35 @@ class ValueEncoder:
 
     def reference(self, value: Any) -> Tokens | None:
         """Return the tokens of what counts by reference or by name; None for data."""
+        kept = self._referred.get(id(value))
+        if kept is not None:
+            self.context.repeat(kept[2])
+            return kept[1]
+        mark = self.context.mark()
         for handle in self._references:
             found = handle(self, value)
             if found is not None:
+                if self._is_apart:
+                    self._referred[id(value)] = (value, found, self.context.since(mark))
                 return found
         return None
 
     def named(self, name: str, value: Any) -> Token:
         """Return a global as one token with a part of its own; what cannot be encoded makes the step uncacheable."""
-        return Value(name, self.guarded(name, value), show_value(value))
+        kept = self._named.get((name, id(value)))
+        if kept is not None:
+            self.context.repeat(kept[2])
+            return kept[1]
+        mark = self.context.mark()
+        found = Value(name, self.guarded(name, value), show_value(value))
+        if self._is_apart:
+            self._named[name, id(value)] = (value, found, self.context.since(mark))
+        return found
+
+    @property
+    def _is_apart(self) -> bool:
+        """Whether nothing is being taken apart, so that what is met means the same wherever it is met again."""
+        return not self._open and not self.closures
 
     def guarded(self, name: str, value: Any) -> Tokens:
         """Return a value's tokens; what cannot be encoded makes the step uncacheable under the given name."""
@@ -108,9 +133,15 @@ class ValueEncoder:
         return join(tag, [side for part in parts for side in part])
 
     def _structure(self, value: Any) -> Tokens:
-        kept = self._finished.get(id(value))
+        # What stands inside a library's closure may lead back to that: it is forgotten with the closure.
+        finished = self._inside if self.closures else self._finished
+        if not self.closures:
+            self._inside.clear()
+        kept = self._finished.get(id(value)) or finished.get(id(value))
         if kept is not None:
+            self.context.repeat(kept[2])
             return kept[1]
+        mark = self.context.mark()
         depth = len(self._open)
         place = self._open.get(id(value))
         if place is not None:
@@ -123,7 +154,7 @@ class ValueEncoder:
         self._open.popitem()
         if self._shallowest == depth:
             # Nothing in it leads to what is above it, so it means the same wherever it is met again.
-            self._finished[id(value)] = (value, found)
+            finished[id(value)] = (value, found, self.context.since(mark))
         self._shallowest = min(outer, self._shallowest)
         return found
 

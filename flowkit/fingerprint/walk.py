@@ -6,87 +6,86 @@ reached costs no recursion, and swapping two functions that are alike still chan
 
 from __future__ import annotations
 
-from collections import deque
+from dataclasses import dataclass, replace
 
 from blake3 import blake3
 
-from flowkit.fingerprint.callables import encode_reference, encode_wrapper
-from flowkit.fingerprint.classes import class_body
-from flowkit.fingerprint.context import Context
-from flowkit.fingerprint.framing import count_bytes
-from flowkit.fingerprint.functions import CodeDigests, function_body
-from flowkit.fingerprint.modules import module_body, sources_body
-from flowkit.fingerprint.objects import encode_array, encode_hint, encode_instance, encode_known_kind
-from flowkit.fingerprint.tokens import Body, Entity, Tokens, Value, values_in, write_named, write_numbered
-from flowkit.fingerprint.values import ValueEncoder
+from flowkit.fingerprint.framing import frame_text
+from flowkit.fingerprint.references import Reading
+from flowkit.fingerprint.survey import Share, Survey
+from flowkit.fingerprint.tokens import Entity
 from flowkit.records import CodePart, Digest
 
 _DOMAIN = b"flowkit code 1\0"
+_NUMBERS = [frame_text(b"#", str(number)) for number in range(1000)]
 
 
-class Walk:
-    """One walk; `encoder` makes the tokens of its root.
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """All that is reached from a root.
 
-    Args:
-        context: Where the walk notes what it meets.
-        digests: Digests of code objects that are already known.
+    Attributes:
+        digest: Over the whole graph.
+        parts: Entities in the order in which they were met, then values.
+        reads: What of other code the code in it may read.
     """
 
-    def __init__(self, context: Context, digests: CodeDigests) -> None:
-        self.encoder = ValueEncoder(
-            context,
-            references=(encode_reference,),
-            structures=(encode_wrapper, encode_hint, encode_known_kind, encode_array, encode_instance),
-        )
-        self._digests = digests
-        self._numbers: dict[Entity, int] = {}
-        self._queue: deque[Entity] = deque()
-        self._parts: dict[str, CodePart] = {}
+    digest: Digest
+    parts: tuple[CodePart, ...]
+    modules: frozenset[str]
+    distributions: frozenset[str]
+    uncacheable: str | None
+    reads: Reading
 
-    def run(self, root: Tokens) -> tuple[Digest, tuple[CodePart, ...]]:
-        """Return the digest over everything that is reached from `root`, and its parts in the order they were met."""
-        hasher = blake3(_DOMAIN)
-        late: list[Tokens] = [root]
-        write_numbered(root, hasher.update, self._number)
-        while self._queue:
-            entity = self._queue.popleft()
-            body = self._body(entity)
-            hasher.update(b"|" + count_bytes(len(body.tokens)))
-            write_numbered(body.tokens, hasher.update, self._number)
-            self._add_entity(entity, body)
-            late.append(body.tokens)
-        for tokens in late:
-            for value in values_in(tokens):
-                self._add_value(value)
-        return hasher.hexdigest(), tuple(self._parts.values())
 
-    def _number(self, entity: Entity) -> int:
-        if entity not in self._numbers:
-            self._numbers[entity] = len(self._numbers)
-            self._queue.append(entity)
-        return self._numbers[entity]
+def walk(survey: Survey, root: Share) -> Reached:
+    """Return what is reached from a root."""
+    numbers: dict[Entity, int] = {}
+    order: list[Entity] = []
+    shares = [root]
+    message = [_DOMAIN]
+    place = 0
+    while True:
+        share = shares[-1]
+        message.append(share.head)
+        for entity, tail in share.references:
+            number = numbers.get(entity)
+            if number is None:
+                number = numbers[entity] = len(order)
+                order.append(entity)
+            message.append(_NUMBERS[number] if number < len(_NUMBERS) else frame_text(b"#", str(number)))
+            message.append(tail)
+        if place == len(order):
+            break
+        shares.append(survey.of(order[place]))
+        place += 1
+    notes = [share.noted for share in shares]
+    reads = Reading(0)
+    for noted in notes:
+        if noted.reads:
+            reads |= noted.reads
+    return Reached(
+        blake3(b"".join(message)).hexdigest(),
+        _parts(shares),
+        frozenset().union(*(noted.modules for noted in notes)),
+        frozenset().union(*(noted.distributions for noted in notes)),
+        next((noted.uncacheable for noted in notes if noted.uncacheable is not None), None),
+        reads,
+    )
 
-    def _body(self, entity: Entity) -> Body:
-        if entity.kind == "function":
-            return function_body(self.encoder, self._digests, entity.value)
-        if entity.kind == "class":
-            return class_body(self.encoder, entity.value)
-        if entity.kind == "module":
-            return module_body(self.encoder, entity.value)
-        return sources_body(self.encoder)
 
-    def _add_entity(self, entity: Entity, body: Body) -> None:
-        hasher = blake3()
-        write_named(body.tokens, hasher.update)
-        name, count = entity.name, 1
-        while name in self._parts:
+def _parts(shares: list[Share]) -> tuple[CodePart, ...]:
+    parts: dict[str, CodePart] = {}
+    for share in shares:
+        if share.part is None:
+            continue
+        name, count = share.part.name, 1
+        while name in parts:
             # Lambdas and the functions that a factory makes share a qualified name.
             count += 1
-            name = f"{entity.name}#{count}"
-        self._parts[name] = CodePart(name, body.basis, hasher.hexdigest(), body.source)
-
-    def _add_value(self, value: Value) -> None:
-        if value.name not in self._parts:
-            hasher = blake3()
-            write_named(value.tokens, hasher.update)
-            self._parts[value.name] = CodePart(value.name, "value", hasher.hexdigest(), value.shown)
+            name = f"{share.part.name}#{count}"
+        parts[name] = share.part if count == 1 else replace(share.part, name=name)
+    for share in shares:
+        for value in share.values:
+            parts.setdefault(value.name, value)
+    return tuple(parts.values())

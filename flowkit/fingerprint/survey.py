@@ -1,0 +1,106 @@
+"""What code and globals are at one moment: every entity read once, however many steps reach it.
+
+Running code may change globals, so a survey must not outlive the moment: see `CodeFingerprinter.at_one_moment`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from blake3 import blake3
+
+from flowkit.fingerprint.callables import encode_reference, encode_wrapper
+from flowkit.fingerprint.classes import class_body
+from flowkit.fingerprint.context import Context, Noted
+from flowkit.fingerprint.framing import count_bytes
+from flowkit.fingerprint.functions import CodeDigests, function_body
+from flowkit.fingerprint.modules import module_body, sources_body
+from flowkit.fingerprint.objects import encode_array, encode_hint, encode_instance, encode_known_kind
+from flowkit.fingerprint.tokens import Body, Entity, Tokens, Value, flatten, values_in, write_named
+from flowkit.fingerprint.values import ValueEncoder
+from flowkit.records import CodePart
+
+
+@dataclass(eq=False, slots=True)
+class Share:
+    """What an entity contributes, ready to be written into the message of any step that reaches it.
+
+    Attributes:
+        head: The bytes before the first entity that it refers to.
+        references: Every entity that it refers to, in order, with the bytes behind that.
+        part: The entity's own part; None for the root.
+        values: The parts of the values that it reads.
+        noted: What was met while it was read.
+    """
+
+    head: bytes
+    references: list[tuple[Entity, bytes]]
+    part: CodePart | None
+    values: list[CodePart]
+    noted: Noted
+
+
+class Survey:
+    """Reads entities, each once.
+
+    Args:
+        context: Where is noted what is met.
+        digests: Digests of code objects that are already known.
+    """
+
+    def __init__(self, context: Context, digests: CodeDigests) -> None:
+        self.context = context
+        self.encoder = ValueEncoder(
+            context,
+            references=(encode_reference,),
+            structures=(encode_wrapper, encode_hint, encode_known_kind, encode_array, encode_instance),
+        )
+        self._digests = digests
+        self._shares: dict[Any, Share] = {}
+        self._values: dict[Value, CodePart] = {}
+
+    def root(self, tokens: Tokens) -> Share:
+        """Return the share of a walk's root, with all that was noted since the last share was made."""
+        return self._share(b"", tokens, None)
+
+    def of(self, entity: Entity) -> Share:
+        """Return an entity's share."""
+        # A step's own defaults do not count where its parameters are untracked; where another step calls it they do.
+        untracked = self.context.untracked.get(id(entity.value))
+        key: Any = (entity, untracked) if untracked else entity
+        kept = self._shares.get(key)
+        if kept is None:
+            kept = self._shares[key] = self._read(entity)
+        return kept
+
+    def _read(self, entity: Entity) -> Share:
+        body = self._body(entity)
+        hasher = blake3()
+        write_named(body.tokens, hasher.update)
+        part = CodePart(entity.name, body.basis, hasher.hexdigest(), body.source)
+        return self._share(b"|" + count_bytes(len(body.tokens)), body.tokens, part)
+
+    def _share(self, before: bytes, tokens: Tokens, part: CodePart | None) -> Share:
+        head, *rest = flatten(tokens)
+        references: Any = list(zip(rest[::2], rest[1::2], strict=True))
+        values = [self._part_of(value) for value in values_in(tokens)]
+        assert isinstance(head, bytes)
+        return Share(before + head, references, part, values, self.context.take_notes())
+
+    def _body(self, entity: Entity) -> Body:
+        if entity.kind == "function":
+            return function_body(self.encoder, self._digests, entity.value)
+        if entity.kind == "class":
+            return class_body(self.encoder, entity.value)
+        if entity.kind == "module":
+            return module_body(self.encoder, entity.value)
+        return sources_body(self.encoder)
+
+    def _part_of(self, value: Value) -> CodePart:
+        kept = self._values.get(value)
+        if kept is None:
+            hasher = blake3()
+            write_named(value.tokens, hasher.update)
+            kept = self._values[value] = CodePart(value.name, "value", hasher.hexdigest(), value.shown)
+        return kept
