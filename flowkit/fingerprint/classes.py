@@ -24,8 +24,9 @@ from typing import Any
 from flowkit.fingerprint.accessors import check_tokens
 from flowkit.fingerprint.callables import is_importable, is_project_code
 from flowkit.fingerprint.context import Context
+from flowkit.fingerprint.decorators import DecoratorJudge
 from flowkit.fingerprint.freshness import is_as_imported
-from flowkit.fingerprint.functions import annotation_tokens, own_decorator_in
+from flowkit.fingerprint.functions import annotation_tokens
 from flowkit.fingerprint.ownership import Owner, file_of
 from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.resolve import reference_tokens
@@ -220,9 +221,9 @@ def _written_body(encoder: ValueEncoder, kind: type, name: str, tokens: Tokens) 
         return Body("class", [*tokens, mark(b"?")], f"class {kind.__qualname__}")
     source, node, code = found
     namespace = _namespace_of(kind)
-    references = encoder.context.references.of(code)
+    references = encoder.context.known.references(code, namespace)
     encoder.context.note_reads(references.reads)
-    tokens.append(canonical_syntax(node, own_decorator_in(namespace), encoder.context.docstrings))
+    tokens.append(canonical_syntax(node, DecoratorJudge(namespace), encoder.context.docstrings))
     tokens += reference_tokens(encoder, references, namespace)
     tokens += check_tokens(encoder, references.words)
     tokens += annotation_tokens(encoder, kind, name)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 from blake3 import blake3
 
-from flowkit.fingerprint.context import Context, ReferenceCache
-from flowkit.fingerprint.functions import CodeDigests
+from flowkit.fingerprint.context import Context
+from flowkit.fingerprint.kept import KeptFacts
+from flowkit.fingerprint.known import KnownCode
 from flowkit.fingerprint.named import MISSING, find_named
 from flowkit.fingerprint.ownership import Ownership
 from flowkit.fingerprint.packages import installed_packages
@@ -27,17 +29,20 @@ from flowkit.records import CodeFingerprint, Digest, StepSpecification
 # What is known of a code object holds for the life of the process, whichever project asks: after an edit on disk the
 # code that is loaded must still be told by the text that it was made from.
 _SOURCES = SourceLibrary()
-_REFERENCES = ReferenceCache()
-_DIGESTS = CodeDigests()
+_KNOWN = KnownCode(_SOURCES)
 
 
 class CodeFingerprinter:
     """Computes code fingerprints for one project.
 
     Values of globals are read anew each time, as running steps may change them; sources are read once.
+
+    Args:
+        store: The folder of the store that keeps what was found out about sources, for later processes.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, store: Path | None = None) -> None:
+        self._kept = KeptFacts(store) if store is not None else None
         self._project = project
         self._ownership = Ownership(project, installed_packages())
         self._named: dict[str, Digest | None] = {}
@@ -56,7 +61,7 @@ class CodeFingerprinter:
         finally:
             self._held = outer
             if not outer:
-                self._surveys = {}
+                self._end_moment()
 
     def of_step(self, specification: StepSpecification, extra: Sequence[object] = ()) -> CodeFingerprint:
         """Return the fingerprint of a step.
@@ -102,29 +107,35 @@ class CodeFingerprinter:
     def _fingerprint(
         self, root: Any, specification: StepSpecification | None, extra: Sequence[object]
     ) -> CodeFingerprint:
+        if self._held:
+            return self._walk(root, specification, extra)
+        with self.at_one_moment():
+            return self._walk(root, specification, extra)
+
+    def _end_moment(self) -> None:
+        self._surveys = {}
+        _SOURCES.keep_facts()
+
+    def _walk(self, root: Any, specification: StepSpecification | None, extra: Sequence[object]) -> CodeFingerprint:
         counted = Reading(0)
-        if not self._held:
-            self._surveys = {}
         while True:
             survey = self._survey(counted)
             found = walk(survey, survey.root(_root_tokens(survey.encoder, root, specification, extra)))
             if survey.context.has_imported:
                 self._surveys = {}
             if found.reads in counted:
-                return CodeFingerprint(
-                    found.digest, found.parts, found.modules, found.distributions, found.uncacheable
-                )
+                return CodeFingerprint(found.digest, found.parts, found.modules, found.distributions, found.uncacheable)
             # What is read of code may lead to more code: at most one more walk for each kind of reading.
             counted |= found.reads
 
     def _survey(self, counted: Reading) -> Survey:
         if not self._surveys:
+            _SOURCES.shelf = self._kept
             packages = installed_packages()
             if packages is not self._ownership.packages:
                 self._ownership = Ownership(self._project, packages)
         if counted not in self._surveys:
-            context = Context(self._ownership, _SOURCES, _REFERENCES, counted)
-            self._surveys[counted] = Survey(context, _DIGESTS)
+            self._surveys[counted] = Survey(Context(self._ownership, _SOURCES, _KNOWN, counted))
         return self._surveys[counted]
 
 

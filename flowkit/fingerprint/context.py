@@ -5,29 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
+from flowkit.fingerprint.known import KnownCode
 from flowkit.fingerprint.ownership import Owner, Ownership
-from flowkit.fingerprint.references import CodeReferences, Reading, references_of
+from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.source import SourceLibrary
 from flowkit.fingerprint.tokens import Entity, EntityKind, text
 
 _NOTHING = Reading(0)
-
-
-class ReferenceCache:
-    """References by code object, for the life of the process."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[CodeType, CodeReferences]] = {}
-
-    def of(self, code: CodeType) -> CodeReferences:
-        """Return what a code object refers to."""
-        kept = self._known.get(id(code))
-        if kept is None:
-            kept = self._known[id(code)] = (code, references_of(code))
-        return kept[1]
 
 
 Note = tuple[int, Any]
@@ -62,12 +49,12 @@ class Context:
     """
 
     def __init__(
-        self, ownership: Ownership, sources: SourceLibrary, references: ReferenceCache, counted: Reading = _NOTHING
+        self, ownership: Ownership, sources: SourceLibrary, known: KnownCode, counted: Reading = _NOTHING
     ) -> None:
         self.ownership = ownership
         self.project = ownership.project
         self.sources = sources
-        self.references = references
+        self.known = known
         self.counted = counted
         self.untracked: dict[int, frozenset[str]] = {}
         self.has_imported = False

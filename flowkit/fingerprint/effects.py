@@ -4,55 +4,47 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
+from typing import Any
 
 from flowkit.fingerprint.context import Context
+from flowkit.fingerprint.facts import TopImport
 from flowkit.fingerprint.ownership import Owner, file_of
 from flowkit.fingerprint.source import SourceFile
-
-_KNOWN: dict[int, tuple[SourceFile, _Imports]] = {}
-
-
-class _Imports:
-    """The imports at the top of one file, and which of them it reads."""
-
-    def __init__(self, source: SourceFile) -> None:
-        self._source = source
-        self.statements = tuple(_find_imports(source.tree))
-
-    @cached_property
-    def _read(self) -> set[str]:
-        return _read_names(self._source.nodes)
-
-    def is_read(self, name: str) -> bool:
-        """Whether a dotted name is read itself, or the package that it starts with is read bare."""
-        return name in self._read or ("." in name and f"={name.partition('.')[0]}" in self._read)
 
 
 def imported_for_effect(context: Context, module: ModuleType) -> list[ModuleType]:
     """Return the project modules that a module imports at its top and never reads, in order."""
     file = file_of(module)
-    source = context.sources.file(file, namespace=module.__dict__) if file is not None else None
-    if source is None:
-        return []
-    imports = _imports_of(source)
     found = []
-    for bound, level, name, member in imports.statements:
-        target = sys.modules.get(_absolute(module, level, name, member))
+    for item in _imports_of(context, file, module.__dict__) if file is not None else ():
+        target = sys.modules.get(_absolute(module, item.level, item.module, item.member)) if not item.is_read else None
         if target is None or target is module or context.ownership.of_module(target) is not Owner.PROJECT:
             continue
-        if not imports.is_read(bound):
-            found.append(target)
+        found.append(target)
     return found
 
 
-def _imports_of(source: SourceFile) -> _Imports:
-    kept = _KNOWN.get(id(source))
-    if kept is None:
-        kept = _KNOWN[id(source)] = (source, _Imports(source))
-    return kept[1]
+def _imports_of(context: Context, file: str, namespace: dict[str, Any]) -> Sequence[TopImport]:
+    written = context.sources.text(file, namespace)
+    known = written.facts.imports if written is not None else None
+    if written is None or known is not None:
+        return known or ()
+    source = context.sources.file(file, namespace=namespace)
+    if source is None:
+        return ()
+    known = list(_read_imports(source))
+    source.written.facts.add_imports(known)
+    return known
+
+
+def _read_imports(source: SourceFile) -> Iterator[TopImport]:
+    read = _read_names(source.nodes)
+    for bound, level, module, member in _find_imports(source.tree):
+        # Read itself, or the package that it starts with is read bare.
+        is_read = bound in read or ("." in bound and f"={bound.partition('.')[0]}" in read)
+        yield TopImport(bound, level, module, member, is_read)
 
 
 def _find_imports(tree: ast.Module) -> Iterator[tuple[str, int, str, str]]:

@@ -2,99 +2,29 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import sys
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
-from blake3 import blake3
-
 from flowkit.fingerprint.accessors import accessor_tokens, check_tokens
-from flowkit.fingerprint.bytecode import normalise_code, render_code
 from flowkit.fingerprint.callables import EMPTY, cell_contents
 from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.effects import imported_for_effect
 from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.resolve import reference_tokens
-from flowkit.fingerprint.source import VerifiedSource, future_flags
-from flowkit.fingerprint.syntax import OwnDecorator, canonical_syntax
 from flowkit.fingerprint.tokens import Body, Tokens, mark, text
 from flowkit.fingerprint.values import ValueEncoder, join
 from flowkit.fingerprint.watched import behind_watch
 
 
-@dataclass(frozen=True, slots=True)
-class CodeDigest:
-    """How a code object was read, and the digest and text of it."""
-
-    basis: str
-    digest: bytes
-    source: str
-
-
-class CodeDigests:
-    """Digests of code objects. Once told for a code object a digest holds for the life of the process."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, bool], tuple[CodeType, CodeDigest]] = {}
-
-    def of(self, context: Context, function: FunctionType) -> CodeDigest:
-        """Return the digest of a function's code, without anything that it refers to."""
-        code = function.__code__
-        key = (id(code), context.docstrings)
-        kept = self._known.get(key)
-        if kept is None:
-            verified = context.sources.find(code, function.__globals__)
-            made = _digest_source(context, function, verified) if verified is not None else _digest_bytecode(code)
-            kept = self._known[key] = (code, made)
-        return kept[1]
-
-
-def _digest_source(context: Context, function: FunctionType, verified: VerifiedSource) -> CodeDigest:
-    written = canonical_syntax(verified.node, own_decorator_in(function.__globals__), context.docstrings)
-    message = text(b"a", str(future_flags(function.__code__))) + written
-    return CodeDigest("ast", blake3(message).digest(), verified.file.text_of(verified.node))
-
-
-def _digest_bytecode(code: CodeType) -> CodeDigest:
-    return CodeDigest("bytecode", blake3(normalise_code(code)).digest(), render_code(code))
-
-
-def own_decorator_in(namespace: dict[str, Any]) -> OwnDecorator:
-    """Return the judge of whether a decorator's expression is one of flowkit's, by what its name means in a module."""
-
-    def judge(expression: ast.expr) -> bool:
-        found = _meaning(expression, namespace)
-        module = getattr(found, "__module__", None)
-        return isinstance(module, str) and module.partition(".")[0] == "flowkit"
-
-    return judge
-
-
-def _meaning(expression: ast.expr, namespace: dict[str, Any]) -> Any:
-    if isinstance(expression, ast.Call):
-        return _meaning(expression.func, namespace)
-    if isinstance(expression, ast.Name):
-        return namespace.get(expression.id)
-    if isinstance(expression, ast.Attribute):
-        base = _meaning(expression.value, namespace)
-        return getattr(base, expression.attr, None) if _is_flowkit(base) else None
-    return None
-
-
-def _is_flowkit(value: object) -> bool:
-    return isinstance(value, ModuleType) and value.__name__.partition(".")[0] == "flowkit"
-
-
-def function_body(encoder: ValueEncoder, digests: CodeDigests, function: FunctionType) -> Body:
+def function_body(encoder: ValueEncoder, function: FunctionType) -> Body:
     """Return what a project function contributes."""
     context = encoder.context
-    code = digests.of(context, function)
-    references = context.references.of(function.__code__)
+    code = context.known.digest(function, context.docstrings)
+    references = context.known.references(function.__code__, function.__globals__)
     context.note_reads(references.reads)
     name = f"{function.__globals__.get('__name__')}:{function.__qualname__}"
     cells = cell_contents(function)

@@ -12,11 +12,12 @@ from blake3 import blake3
 
 from flowkit.fingerprint.callables import is_compiled
 from flowkit.fingerprint.context import Context
+from flowkit.fingerprint.decorators import DecoratorJudge
 from flowkit.fingerprint.effects import imported_for_effect
-from flowkit.fingerprint.functions import own_decorator_in
 from flowkit.fingerprint.ownership import file_of
 from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.resolve import global_tokens
+from flowkit.fingerprint.source import SourceText
 from flowkit.fingerprint.syntax import canonical_syntax
 from flowkit.fingerprint.tokens import Body, Tokens, text
 from flowkit.fingerprint.values import ValueEncoder
@@ -55,11 +56,28 @@ def _file_share(context: Context, module: ModuleType) -> tuple[str, str]:
     file = file_of(module)
     if file is None or not os.path.isfile(file):
         return "", ""
-    source = context.sources.file(file, namespace=module.__dict__) if file.endswith(".py") else None
-    if source is None:
+    written = context.sources.text(file, module.__dict__) if file.endswith(".py") else None
+    digest = _digest_tree(context, file, written, module.__dict__, module.__dict__) if written is not None else None
+    if written is None or digest is None:
         return _digest_bytes(Path(file)), ""
-    judge = own_decorator_in(module.__dict__)
-    return blake3(canonical_syntax(source.tree, judge, context.docstrings)).hexdigest(), source.text
+    return digest, written.decoded
+
+
+def _digest_tree(
+    context: Context,
+    file: str,
+    written: SourceText,
+    meanings: dict[str, Any],
+    namespace: dict[str, Any] | None,
+) -> str | None:
+    """Return the digest of a whole text's syntax, None where it is not Python's."""
+    digest = written.facts.tree(context.docstrings, meanings)
+    source = context.sources.file(file, namespace=namespace) if digest is None else None
+    if source is not None:
+        judge = DecoratorJudge(meanings)
+        digest = blake3(canonical_syntax(source.tree, judge, context.docstrings)).hexdigest()
+        source.written.facts.add_tree(context.docstrings, digest, judge)
+    return digest
 
 
 def sources_body(encoder: ValueEncoder) -> Body:
@@ -70,10 +88,9 @@ def sources_body(encoder: ValueEncoder) -> Body:
     shown = []
     for path in _source_files(context):
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        source = context.sources.file(str(path))
-        digest = _digest_bytes(path)
-        if source is not None:
-            digest = blake3(canonical_syntax(source.tree, own_decorator_in({}), context.docstrings)).hexdigest()
+        written = context.sources.text(str(path))
+        found = _digest_tree(context, str(path), written, {}, None) if written is not None else None
+        digest = found or _digest_bytes(path)
         tokens += [text(b"n", name), text(b"m", digest)]
         shown.append(f"{name} {digest[:12]}")
     return Body("module", tokens, "\n".join(shown))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import codecs
 import io
 import linecache
 import os
@@ -18,7 +19,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.machinery import SourceFileLoader
 from types import CodeType
-from typing import Any
+from typing import Any, Protocol
+
+from blake3 import blake3
+
+from flowkit.fingerprint.facts import SourceFacts, Span
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -29,14 +34,71 @@ _LEAVES = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop)
 _IS_LAMBDA = "<lambda>"
 
 
+class Shelf(Protocol):
+    """Where facts of texts are kept between processes."""
+
+    def load(self, digest: str, /) -> SourceFacts | None:
+        """Return the facts of the text with this digest; None where none are kept that can be relied on."""
+        ...
+
+    def save(self, found: dict[str, SourceFacts], /) -> None:
+        """Keep facts by the digests of their texts, as far as that can be done."""
+        ...
+
+
+class SourceText:
+    """The text of a file or notebook cell, and what is known of it without parsing it.
+
+    Args:
+        content: Bytes of a file, or a text that a loader or a notebook gave.
+        shelf: Where its facts may be kept.
+    """
+
+    def __init__(self, content: str | bytes, shelf: Shelf | None) -> None:
+        self.content = content
+        self.facts = (shelf.load(self.digest) if shelf is not None else None) or SourceFacts()
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the content; the same for bytes and for the text that they stand for without being told how."""
+        if isinstance(self.content, str):
+            return blake3(b"u" + self.content.encode("utf-8", "surrogatepass")).hexdigest()
+        head = b"\n".join(self.content.split(b"\n", 2)[:2])
+        is_told = b"coding" in head or head.startswith(codecs.BOM_UTF8)
+        return blake3((b"b" if is_told else b"u") + self.content).hexdigest()
+
+    @cached_property
+    def decoded(self) -> str:
+        """The text, with its lines ended by `\\n`."""
+        return self.content if isinstance(self.content, str) else _decode(self.content)
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.decoded.split("\n")
+
+    def between(self, span: Span) -> str:
+        """Return the text of a definition as it stands, without the indentation of its first line."""
+        if len(span) > 2:
+            place = dict(zip(("lineno", "end_lineno", "col_offset", "end_col_offset"), span, strict=True))
+            return ast.get_source_segment(self.decoded, ast.Pass(**place)) or ""
+        lines = self._lines[span[0] - 1 : span[1]]
+        margin = len(lines[0]) - len(lines[0].lstrip()) if lines else 0
+        return "\n".join(line[margin:] if not line[:margin].strip() else line for line in lines)
+
+
 @dataclass(eq=False)
 class SourceFile:
-    """A file or notebook cell: its text, its tree, and the code objects that compiling it gives."""
+    """A file or notebook cell that was parsed: its tree, and the code objects that compiling it gives."""
 
     name: str
-    text: str
+    written: SourceText
     tree: ast.Module
     flags: int
+
+    @property
+    def text(self) -> str:
+        """The text, with its lines ended by `\\n`."""
+        return self.written.decoded
 
     @cached_property
     def codes(self) -> dict[tuple[str, int], list[CodeType]]:
@@ -96,12 +158,14 @@ class SourceFile:
 
     def text_of(self, node: ast.stmt | ast.Lambda) -> str:
         """Return a node's text as it stands, with its decorators, without the indentation of its first line."""
+        return self.written.between(self.span_of(node))
+
+    def span_of(self, node: ast.stmt | ast.Lambda) -> Span:
+        """Return where a node stands, with its decorators."""
+        end = node.end_lineno or node.lineno
         if isinstance(node, ast.Lambda):
-            return ast.get_source_segment(self.text, node) or ""
-        start = first_line(node)
-        lines = self.text.split("\n")[start - 1 : node.end_lineno]
-        margin = len(lines[0]) - len(lines[0].lstrip()) if lines else 0
-        return "\n".join(line[margin:] if not line[:margin].strip() else line for line in lines)
+            return (node.lineno, end, node.col_offset, node.end_col_offset or 0)
+        return (first_line(node), end)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,11 +186,16 @@ class SourceLibrary:
     """Finds verified sources. What was once proven for a code object holds for the life of the process.
 
     An edit on disk without a reload must not change what is said of code that is already loaded.
+
+    Attributes:
+        shelf: Where facts of texts are kept between processes: what is known of a text does not depend on where.
     """
 
     def __init__(self) -> None:
+        self.shelf: Shelf | None = None
         self._verified: dict[int, tuple[CodeType, VerifiedSource | None]] = {}
-        self._files: dict[tuple[str, int], tuple[object, SourceFile | None]] = {}
+        self._files: dict[tuple[str, int], tuple[SourceText, SourceFile | None]] = {}
+        self._texts: dict[str, tuple[object, SourceText | None]] = {}
 
     def find(self, code: CodeType, namespace: dict[str, Any] | None = None) -> VerifiedSource | None:
         """Return where a code object comes from; None where no text can be proven to be its source.
@@ -143,12 +212,32 @@ class SourceLibrary:
 
     def file(self, name: str, flags: int = 0, namespace: dict[str, Any] | None = None) -> SourceFile | None:
         """Return a file or notebook cell by its name; None where there is none or it does not parse."""
-        state, read = _read(name, namespace)
+        written = self.text(name, namespace)
+        if written is None:
+            return None
         kept = self._files.get((name, flags))
-        if kept is None or kept[0] != state:
-            text = read()
-            kept = self._files[name, flags] = (state, None if text is None else _parse(name, text, flags))
+        if kept is None or kept[0] is not written:
+            kept = self._files[name, flags] = (written, _parse(name, written, flags))
         return kept[1]
+
+    def text(self, name: str, namespace: dict[str, Any] | None = None) -> SourceText | None:
+        """Return the text of a file or notebook cell by its name; None where there is none."""
+        state, read = _read(name, namespace)
+        kept = self._texts.get(name)
+        if kept is None or kept[0] != state:
+            content = read()
+            kept = self._texts[name] = (state, None if content is None else SourceText(content, self.shelf))
+        return kept[1]
+
+    def keep_facts(self) -> None:
+        """Keep what was found out since the last time, where there is a place for it."""
+        if self.shelf is None:
+            return
+        texts = [written for _, written in self._texts.values() if written is not None and written.facts.has_grown]
+        if texts:
+            self.shelf.save({written.digest: written.facts for written in texts})
+        for written in texts:
+            written.facts.has_grown = False
 
     def _verify(self, code: CodeType, namespace: dict[str, Any] | None) -> VerifiedSource | None:
         file = self.file(code.co_filename, code.co_flags & _FUTURES, namespace)
@@ -211,15 +300,14 @@ def _read_file(name: str) -> bytes | None:
         return None
 
 
-def _parse(name: str, text: str | bytes, flags: int) -> SourceFile | None:
+def _parse(name: str, written: SourceText, flags: int) -> SourceFile | None:
     try:
         options = flags | ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        tree = compile(text, name, "exec", flags=options, dont_inherit=True)
+        tree = compile(written.content, name, "exec", flags=options, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError):
         # Not Python, or not this version's: the caller goes on with bytecode.
         return None
-    decoded = text if isinstance(text, str) else _decode(text)
-    return SourceFile(name, decoded, tree, flags)
+    return SourceFile(name, written, tree, flags)
 
 
 def _decode(text: bytes) -> str:

@@ -14,7 +14,7 @@ from flowkit.fingerprint.callables import encode_reference, encode_wrapper
 from flowkit.fingerprint.classes import class_body
 from flowkit.fingerprint.context import Context, Noted
 from flowkit.fingerprint.framing import count_bytes
-from flowkit.fingerprint.functions import CodeDigests, function_body
+from flowkit.fingerprint.functions import function_body
 from flowkit.fingerprint.modules import module_body, sources_body
 from flowkit.fingerprint.objects import encode_array, encode_hint, encode_instance, encode_known_kind
 from flowkit.fingerprint.tokens import Body, Entity, Tokens, Value, flatten, values_in, write_named
@@ -46,17 +46,15 @@ class Survey:
 
     Args:
         context: Where is noted what is met.
-        digests: Digests of code objects that are already known.
     """
 
-    def __init__(self, context: Context, digests: CodeDigests) -> None:
+    def __init__(self, context: Context) -> None:
         self.context = context
         self.encoder = ValueEncoder(
             context,
             references=(encode_reference,),
             structures=(encode_wrapper, encode_hint, encode_known_kind, encode_array, encode_instance),
         )
-        self._digests = digests
         self._shares: dict[Any, Share] = {}
         self._values: dict[Value, CodePart] = {}
 
@@ -90,7 +88,7 @@ class Survey:
 
     def _body(self, entity: Entity) -> Body:
         if entity.kind == "function":
-            return function_body(self.encoder, self._digests, entity.value)
+            return function_body(self.encoder, entity.value)
         if entity.kind == "class":
             return class_body(self.encoder, entity.value)
         if entity.kind == "module":

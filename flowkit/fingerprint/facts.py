@@ -1,0 +1,138 @@
+"""What was found out about one text of source code, in a form that outlives the process.
+
+Facts of a text alone: a function's digest counts only for a live code object of the same structure, and only where its
+decorators still mean what they meant. Nothing here says anything about the values of globals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from flowkit.fingerprint.decorators import DecoratorJudge, is_own_decorator
+from flowkit.fingerprint.references import CodeReferences, Reading, Reference, Root
+
+Span = tuple[int, ...]
+"""First and last line of a definition; with the columns behind them for a lambda."""
+
+
+class TopImport(NamedTuple):
+    """An import at the top of a file.
+
+    Attributes:
+        bound: The name that it binds.
+        is_read: Whether the file reads that.
+    """
+
+    bound: str
+    level: int
+    module: str
+    member: str
+    is_read: bool
+
+
+class SourceFacts:
+    """The facts of one text.
+
+    Args:
+        kept: As `to_json` gave them in another process.
+
+    Attributes:
+        has_grown: Whether there are facts that are not kept yet.
+    """
+
+    def __init__(self, kept: Mapping[str, Any] | None = None) -> None:
+        kept = kept or {}
+        self._functions: dict[str, list[Any]] = kept.get("functions", {})
+        self._references: dict[str, list[Any]] = kept.get("references", {})
+        self._trees: dict[str, list[Any]] = kept.get("trees", {})
+        self._imports: list[list[Any]] | None = kept.get("imports")
+        self.has_grown = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all facts as plain data."""
+        return {
+            "functions": self._functions,
+            "references": self._references,
+            "trees": self._trees,
+            "imports": self._imports,
+        }
+
+    def function(self, structure: str, docstrings: bool, namespace: Mapping[str, Any]) -> tuple[bytes, Span] | None:
+        """Return the digest of the syntax that code of this structure was compiled from, and where it stands."""
+        kept = self._functions.get(f"{structure} {docstrings:d}")
+        if kept is None or not _still_mean(kept[1], namespace):
+            return None
+        return bytes.fromhex(kept[0]), tuple(kept[2])
+
+    def add_function(self, structure: str, docstrings: bool, digest: bytes, judge: DecoratorJudge, span: Span) -> None:
+        """Keep a function's digest that was proven to be that of code of this structure."""
+        self._functions[f"{structure} {docstrings:d}"] = [digest.hex(), judge.verdicts, list(span)]
+        self.has_grown = True
+
+    def references(self, structure: str) -> CodeReferences | None:
+        """Return what code of this structure refers to."""
+        kept = self._references.get(structure)
+        return _to_references(kept) if kept is not None else None
+
+    def add_references(self, structure: str, found: CodeReferences) -> None:
+        """Keep what code of this structure refers to."""
+        self._references[structure] = _from_references(found)
+        self.has_grown = True
+
+    def tree(self, docstrings: bool, namespace: Mapping[str, Any]) -> str | None:
+        """Return the digest of the syntax of the whole text."""
+        kept = self._trees.get(f"{docstrings:d}")
+        return kept[0] if kept is not None and _still_mean(kept[1], namespace) else None
+
+    def add_tree(self, docstrings: bool, digest: str, judge: DecoratorJudge) -> None:
+        """Keep the digest of the syntax of the whole text."""
+        self._trees[f"{docstrings:d}"] = [digest, judge.verdicts]
+        self.has_grown = True
+
+    @property
+    def imports(self) -> list[TopImport] | None:
+        """The imports at the top of the text; None while they are not known."""
+        return None if self._imports is None else [TopImport(*item) for item in self._imports]
+
+    def add_imports(self, found: list[TopImport]) -> None:
+        """Keep the imports at the top of the text."""
+        self._imports = [list(item) for item in found]
+        self.has_grown = True
+
+
+def _still_mean(verdicts: Mapping[str, bool], namespace: Mapping[str, Any]) -> bool:
+    return all(is_own_decorator(name, namespace) is verdict for name, verdict in verdicts.items())
+
+
+def _from_references(found: CodeReferences) -> list[Any]:
+    return [
+        [[item.root, item.name, item.chain, item.level] for item in found.references],
+        found.imports,
+        sorted(found.names),
+        sorted(found.words - found.names),
+        [[item.name, item.chain] for item in found.spoken],
+        found.computed_import,
+        found.opens_module,
+        found.reads.value,
+    ]
+
+
+_ROOTS = tuple(Root)
+
+
+def _to_references(kept: list[Any]) -> CodeReferences:
+    references, imports, names, words, spoken, computed_import, opens_module, reads = kept
+    known = frozenset(names)
+    return CodeReferences(
+        references=tuple(
+            [Reference(_ROOTS[root], name, tuple(chain), level) for root, name, chain, level in references]
+        ),
+        imports=tuple([(level, name) for level, name in imports]),
+        names=known,
+        words=known.union(words),
+        spoken=tuple([Reference(Root.GLOBAL, name, tuple(chain)) for name, chain in spoken]),
+        computed_import=computed_import,
+        opens_module=opens_module,
+        reads=Reading(reads),
+    )
