@@ -26,6 +26,14 @@ class CodeDigest:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """The text that may be a code object's source, as it was when the code was first met, and the code's structure."""
+
+    written: SourceText
+    structure: str
+
+
 class KnownCode:
     """Digests and references of code objects.
 
@@ -36,7 +44,7 @@ class KnownCode:
         self._sources = sources
         self._digests: dict[tuple[int, bool], tuple[CodeType, CodeDigest]] = {}
         self._references: dict[int, tuple[CodeType, CodeReferences]] = {}
-        self._structures: dict[int, tuple[CodeType, str | None]] = {}
+        self._origins: dict[int, tuple[CodeType, _Origin | None]] = {}
 
     def digest(self, function: FunctionType, docstrings: bool) -> CodeDigest:
         """Return the digest of a function's code, without anything that it refers to."""
@@ -60,42 +68,41 @@ class KnownCode:
 
     def _digest(self, function: FunctionType, docstrings: bool) -> CodeDigest:
         code, namespace = function.__code__, function.__globals__
-        written = self._sources.text(code.co_filename, namespace)
-        structure = self._structure(code) if written is not None else None
-        if written is not None and structure is not None:
-            known = written.facts.function(structure, docstrings, namespace)
-            if known is not None:
-                return CodeDigest("ast", known[0], written.between(known[1]))
-        verified = self._sources.find(code, namespace)
-        if verified is None:
+        origin = self._origin(code, namespace)
+        known = origin.written.facts.function(origin.structure, docstrings, namespace) if origin is not None else None
+        if origin is not None and known is not None:
+            return CodeDigest("ast", known[0], origin.written.between(known[1]))
+        verified = self._sources.find(code, origin.written) if origin is not None else None
+        if origin is None or verified is None:
             return CodeDigest("bytecode", blake3(normalise_code(code)).digest(), render_code(code))
-        return _digest_source(code, namespace, docstrings, verified, structure)
+        return _digest_source(code, namespace, docstrings, verified, origin.structure)
 
     def _read_references(self, code: CodeType, namespace: dict[str, Any]) -> CodeReferences:
-        written: SourceText | None = self._sources.text(code.co_filename, namespace)
-        structure = self._structure(code) if written is not None else None
-        if written is None or structure is None:
+        origin = self._origin(code, namespace)
+        if origin is None:
             return references_of(code)
-        known = written.facts.references(structure)
+        known = origin.written.facts.references(origin.structure)
         if known is None:
             known = references_of(code)
-            written.facts.add_references(structure, known)
+            origin.written.facts.add_references(origin.structure, known)
         return known
 
-    def _structure(self, code: CodeType) -> str | None:
-        kept = self._structures.get(id(code))
+    def _origin(self, code: CodeType, namespace: dict[str, Any]) -> _Origin | None:
+        kept = self._origins.get(id(code))
         if kept is None:
-            kept = self._structures[id(code)] = (code, digest_structure(code))
+            written = self._sources.text(code.co_filename, namespace)
+            structure = digest_structure(code) if written is not None else None
+            origin = _Origin(written, structure) if written is not None and structure is not None else None
+            kept = self._origins[id(code)] = (code, origin)
         return kept[1]
 
 
 def _digest_source(
-    code: CodeType, namespace: dict[str, Any], docstrings: bool, verified: VerifiedSource, structure: str | None
+    code: CodeType, namespace: dict[str, Any], docstrings: bool, verified: VerifiedSource, structure: str
 ) -> CodeDigest:
     judge = DecoratorJudge(namespace)
     written = canonical_syntax(verified.node, judge, docstrings)
     digest = blake3(text(b"a", str(future_flags(code))) + written).digest()
     span = verified.file.span_of(verified.node)
-    if structure is not None:
-        verified.file.written.facts.add_function(structure, docstrings, digest, judge, span)
+    verified.file.written.facts.add_function(structure, docstrings, digest, judge, span)
     return CodeDigest("ast", digest, verified.file.written.between(span))

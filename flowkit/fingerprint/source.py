@@ -69,7 +69,7 @@ class SourceText:
 
     @cached_property
     def decoded(self) -> str:
-        """The text, with its lines ended by `\\n`."""
+        """The text, with its lines ended by line feeds alone."""
         return self.content if isinstance(self.content, str) else _decode(self.content)
 
     @cached_property
@@ -97,7 +97,7 @@ class SourceFile:
 
     @property
     def text(self) -> str:
-        """The text, with its lines ended by `\\n`."""
+        """The text, with its lines ended by line feeds alone."""
         return self.written.decoded
 
     @cached_property
@@ -197,24 +197,26 @@ class SourceLibrary:
         self._files: dict[tuple[str, int], tuple[SourceText, SourceFile | None]] = {}
         self._texts: dict[str, tuple[object, SourceText | None]] = {}
 
-    def find(self, code: CodeType, namespace: dict[str, Any] | None = None) -> VerifiedSource | None:
-        """Return where a code object comes from; None where no text can be proven to be its source.
-
-        Args:
-            code: A live function's code.
-            namespace: Its module's globals, by which a loader that is not the file system is found.
-        """
+    def find(self, code: CodeType, written: SourceText) -> VerifiedSource | None:
+        """Return where a code object comes from in a text; None where that cannot be proven to be its source."""
         kept = self._verified.get(id(code))
         if kept is None:
             # The code object is kept too: its id must not be given to another one.
-            kept = self._verified[id(code)] = (code, self._verify(code, namespace))
+            kept = self._verified[id(code)] = (code, self._verify(code, written))
         return kept[1]
 
     def file(self, name: str, flags: int = 0, namespace: dict[str, Any] | None = None) -> SourceFile | None:
-        """Return a file or notebook cell by its name; None where there is none or it does not parse."""
+        """Return a file or notebook cell by its name; None where there is none or it does not parse.
+
+        Args:
+            name: Its path, or the name of a cell.
+            flags: The `__future__` features to parse it with.
+            namespace: Its module's globals, by which a loader that is not the file system is found.
+        """
         written = self.text(name, namespace)
-        if written is None:
-            return None
+        return self._parsed(name, written, flags) if written is not None else None
+
+    def _parsed(self, name: str, written: SourceText, flags: int) -> SourceFile | None:
         kept = self._files.get((name, flags))
         if kept is None or kept[0] is not written:
             kept = self._files[name, flags] = (written, _parse(name, written, flags))
@@ -239,8 +241,8 @@ class SourceLibrary:
         for written in texts:
             written.facts.has_grown = False
 
-    def _verify(self, code: CodeType, namespace: dict[str, Any] | None) -> VerifiedSource | None:
-        file = self.file(code.co_filename, code.co_flags & _FUTURES, namespace)
+    def _verify(self, code: CodeType, written: SourceText) -> VerifiedSource | None:
+        file = self._parsed(code.co_filename, written, code.co_flags & _FUTURES)
         if file is None:
             return None
         key = (code.co_name, code.co_firstlineno)
