@@ -115,6 +115,8 @@ class CodeFingerprinter:
     def _end_moment(self) -> None:
         self._surveys = {}
         _SOURCES.keep_facts()
+        if self._kept is not None:
+            self._kept.save_packages(self._ownership.packages)
 
     def _walk(self, root: Any, specification: StepSpecification | None, extra: Sequence[object]) -> CodeFingerprint:
         counted = Reading(0)
@@ -132,6 +134,8 @@ class CodeFingerprinter:
         if not self._surveys:
             _SOURCES.shelf = self._kept
             packages = installed_packages()
+            if self._kept is not None:
+                self._kept.load_packages(packages)
             if packages is not self._ownership.packages:
                 self._ownership = Ownership(self._project, packages)
         if counted not in self._surveys:
@@ -156,7 +160,8 @@ def _root_tokens(
 def _declaration(encoder: ValueEncoder, specification: StepSpecification) -> Tokens:
     """Return the tokens of what a step declares: its version, and its signature as objects."""
     untracked = frozenset(parameter.name for parameter in specification.parameters if parameter.untracked)
-    encoder.context.untracked[id(specification.function)] = untracked
+    if untracked:
+        encoder.context.untracked[id(specification.function)] = untracked
     tokens: Tokens = []
     version = specification.options.version
     if version:

@@ -45,6 +45,7 @@ class Context:
     Attributes:
         counted: What of code counts beyond what it does.
         untracked: By a function's id, the parameters whose defaults do not count.
+        effects: By a module's id, the modules that it imports for their effect.
         has_imported: Whether a module was imported on the way, which may have changed what was read before.
     """
 
@@ -58,6 +59,7 @@ class Context:
         self.counted = counted
         self.untracked: dict[int, frozenset[str]] = {}
         self.has_imported = False
+        self.effects: dict[int, list[ModuleType]] = {}
         self._notes: list[Note] = []
         self._entities: dict[tuple[str, int], Entity] = {}
 

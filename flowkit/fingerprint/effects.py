@@ -16,6 +16,13 @@ from flowkit.fingerprint.source import SourceFile
 
 def imported_for_effect(context: Context, module: ModuleType) -> list[ModuleType]:
     """Return the project modules that a module imports at its top and never reads, in order."""
+    known = context.effects.get(id(module))
+    if known is None:
+        known = context.effects[id(module)] = _find_effects(context, module)
+    return known
+
+
+def _find_effects(context: Context, module: ModuleType) -> list[ModuleType]:
     file = file_of(module)
     found = []
     for item in _imports_of(context, file, module.__dict__) if file is not None else ():

@@ -1,4 +1,4 @@
-"""Facts of source texts on disk: a file for each text, named after the digest of its content.
+"""Facts of source texts and installed packages on disk: a file each, named after the digest of what they are about.
 
 Whatever is wrong with such a file, its facts are found out again: files are checked by a digest, written beside and
 renamed, so that two processes may write at once and a torn file is noticed. A folder that cannot be written is used as
@@ -11,9 +11,11 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from blake3 import blake3
 
@@ -23,6 +25,7 @@ from flowkit.fingerprint import (
     facts,
     framing,
     known,
+    packages,
     references,
     source,
     spoken,
@@ -30,6 +33,7 @@ from flowkit.fingerprint import (
     syntax,
 )
 from flowkit.fingerprint.facts import SourceFacts
+from flowkit.fingerprint.packages import Packages
 
 MOST_BYTES = 64 * 1024 * 1024
 """How much may lie in the folder: many times the facts of a large project. What was not used for longest goes."""
@@ -37,7 +41,7 @@ MOST_BYTES = 64 * 1024 * 1024
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 _DIGEST_LENGTH = 64
 _UNUSED_AFTER = 24 * 3600.0
-_FINDING_OUT = (decorators, effects, facts, framing, known, references, source, spoken, structure, syntax)
+_FINDING_OUT = (decorators, effects, facts, framing, known, packages, references, source, spoken, structure, syntax)
 
 
 class KeptFacts:
@@ -48,10 +52,34 @@ class KeptFacts:
     """
 
     def __init__(self, store: Path) -> None:
+        self._store = store
         self._base = store / "cache" / "fingerprints"
+        self._packages: Packages | None = None
 
     def load(self, digest: str) -> SourceFacts | None:
         """Return the facts of the text with this digest; None where none are kept that can be relied on."""
+        kept = self._load(digest)
+        return SourceFacts(kept) if kept is not None else None
+
+    def save(self, found: Mapping[str, SourceFacts]) -> None:
+        """Keep facts by the digests of their texts, as far as the folder can be written."""
+        self._save({digest: kept.to_json() for digest, kept in found.items()})
+
+    def load_packages(self, packages: Packages) -> None:
+        """Tell packages which modules they install, where that is kept."""
+        if not packages.has_tables and (tables := self._load(packages.stamp())) is not None:
+            packages.adopt(tables)
+            self._packages = packages
+
+    def save_packages(self, packages: Packages) -> None:
+        """Keep which modules packages install, if they were asked."""
+        if packages.has_tables and packages is not self._packages:
+            self._packages = packages
+            stamp = packages.stamp()
+            if self._load(stamp) is None:
+                self._save({stamp: packages.tables()})
+
+    def _load(self, digest: str) -> dict[str, Any] | None:
         recipe = _recipe()
         if recipe is None:
             return None
@@ -63,21 +91,24 @@ class KeptFacts:
         except OSError:
             # Not kept, or not readable: found out again.
             return None
-        found = _checked(digest, content)
-        if found is not None and time.time() - used > _UNUSED_AFTER:
+        body = content[_DIGEST_LENGTH:]
+        if content[:_DIGEST_LENGTH].decode("ascii", "replace") != _checksum(digest, body):
+            return None
+        if time.time() - used > _UNUSED_AFTER:
             with suppress(OSError):
                 # A store that cannot be written forgets nothing either.
                 os.utime(path)
+        found: dict[str, Any] = json.loads(body)
         return found
 
-    def save(self, found: dict[str, SourceFacts]) -> None:
-        """Keep facts by the digests of their texts, as far as the folder can be written."""
+    def _save(self, found: Mapping[str, dict[str, Any]]) -> None:
         recipe = _recipe()
-        if recipe is None or not self._base.parent.parent.is_dir():
+        if recipe is None or not self._store.is_dir():
             return
         folder = self._base / recipe
         try:
-            folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+            for place in (self._base.parent, self._base, folder):
+                place.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
             for digest, kept in found.items():
                 _write(folder, digest, kept)
             _forget(self._base)
@@ -86,19 +117,12 @@ class KeptFacts:
             return
 
 
-def _checked(digest: str, content: bytes) -> SourceFacts | None:
-    body = content[_DIGEST_LENGTH:]
-    if content[:_DIGEST_LENGTH].decode("ascii", "replace") != _checksum(digest, body):
-        return None
-    return SourceFacts(json.loads(body))
-
-
 def _checksum(digest: str, body: bytes) -> str:
     return blake3(digest.encode() + body).hexdigest()
 
 
-def _write(folder: Path, digest: str, kept: SourceFacts) -> None:
-    body = json.dumps(kept.to_json(), separators=(",", ":")).encode()
+def _write(folder: Path, digest: str, kept: dict[str, Any]) -> None:
+    body = json.dumps(kept, separators=(",", ":")).encode()
     part = folder / f"{digest}.{os.getpid()}-{os.urandom(4).hex()}.part"
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE_FILE)
     try:

@@ -38,12 +38,20 @@ class Ownership:
         self.project = project
         self.packages = packages
         self._known: dict[tuple[str, str | None], Owner] = {}
+        self._modules: dict[tuple[str, str], Owner] = {}
         self._folders = tuple(os.path.abspath(project.root / entry) for entry in project.code)
 
     def of_module(self, module: ModuleType) -> Owner:
         """Return the owner of a module object."""
-        name = getattr(module, "__name__", "")
-        return self.of_file(name if isinstance(name, str) else "", file_of(module))
+        namespace = module.__dict__
+        name, written = namespace.get("__name__"), namespace.get("__file__")
+        if type(name) is not str or type(written) is not str or written[:1] != os.sep:
+            name = getattr(module, "__name__", "")
+            return self.of_file(name if isinstance(name, str) else "", file_of(module))
+        kept = self._modules.get((name, written))
+        if kept is None:
+            kept = self._modules[name, written] = self.of_file(name, file_of(module))
+        return kept
 
     def of_name(self, name: str) -> Owner:
         """Return the owner of a module by its name, loaded or not."""

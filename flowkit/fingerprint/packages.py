@@ -9,12 +9,14 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from blake3 import blake3
+
+from flowkit.records import Digest
 
 _TOP_LEVEL = re.compile(rb'^"?([^/,"\r\n]+)', re.MULTILINE)
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)(.*)", re.DOTALL)
@@ -96,12 +98,35 @@ class Packages:
             # The first on the path wins, as it does for imports.
             self._by_name.setdefault(name, Distribution(name, version, folder))
 
+    @property
+    def has_tables(self) -> bool:
+        """Whether it is known which modules each distribution installs: reading that takes longest."""
+        return "_by_module" in self.__dict__
+
+    def stamp(self) -> Digest:
+        """Return a digest of where the distributions lie and of when they were installed."""
+        hasher = blake3()
+        for distribution in self._by_name.values():
+            hasher.update(f"{distribution.folder}\n{_times(distribution.folder)}\n".encode("utf-8", "surrogateescape"))
+        return hasher.hexdigest()
+
+    def tables(self) -> dict[str, list[str]]:
+        """Return the modules that each distribution installs, by its name."""
+        return {name: sorted(distribution.modules) for name, distribution in self._by_name.items()}
+
+    def adopt(self, tables: Mapping[str, Sequence[str]]) -> None:
+        """Take over the tables of another process that found the same stamp."""
+        self._by_module = self._invert({name: tables[name] for name in self._by_name})
+
     @cached_property
     def _by_module(self) -> dict[str, tuple[Distribution, ...]]:
+        return self._invert({name: distribution.modules for name, distribution in self._by_name.items()})
+
+    def _invert(self, tables: Mapping[str, Iterable[str]]) -> dict[str, tuple[Distribution, ...]]:
         table: dict[str, tuple[Distribution, ...]] = {}
-        for distribution in self._by_name.values():
-            for module in distribution.modules:
-                table[module] = (*table.get(module, ()), distribution)
+        for name, modules in tables.items():
+            for module in modules:
+                table[module] = (*table.get(module, ()), self._by_name[name])
         return table
 
     def named(self, name: str) -> Distribution | None:
@@ -171,6 +196,18 @@ def _module_names(tops: Iterable[str]) -> Iterable[str]:
             yield top.partition(".")[0]
         elif "." not in top and top != "__pycache__":
             yield top
+
+
+def _times(folder: Path) -> list[tuple[int, int] | None]:
+    """Return size and time of a distribution's folder and of the files that list its modules."""
+    found: list[tuple[int, int] | None] = []
+    for name in ("", "/RECORD", "/top_level.txt"):
+        try:
+            status = os.stat(f"{folder}{name}")
+            found.append((status.st_size, status.st_mtime_ns))
+        except OSError:
+            found.append(None)
+    return found
 
 
 def _read(path: Path) -> bytes | None:

@@ -21,6 +21,12 @@ from flowkit.fingerprint.values import ValueEncoder
 
 _MISSING: Any = object()
 _OPENS_MODULE = frozenset({"eval", "exec", "globals", "vars", "locals"})
+_BUILTINS = {
+    name: value
+    for name, value in vars(builtins).items()
+    if getattr(value, "__module__", None) == "builtins" and name not in _OPENS_MODULE | {"__import__"}
+}
+"""What counts by name alone, unless it was replaced since."""
 _MACHINERY = frozenset({"__builtins__", "__loader__", "__spec__", "__cached__"})
 _NAMESPACES = frozenset({"__dict__", "__getattribute__"})
 _GLOBALS = "__globals__"
@@ -43,10 +49,7 @@ def reference_tokens(
     for level, name in code.imports:
         resolver.load(level, name)
     for reference in code.references:
-        resolved = resolver.resolve(reference)
-        if resolved is not None:
-            found.append(text(b"n", " ".join((str(reference.level), reference.name, *reference.chain))))
-            found += resolved
+        found += resolver.read(reference)
     for reference in code.spoken:
         if reference.name in namespace:
             found.append(text(b"n", " ".join((reference.name, *reference.chain))))
@@ -71,6 +74,26 @@ class _Resolver:
         self._context = encoder.context
         self._namespace = namespace
         self._cells = cells
+
+    def read(self, reference: Reference) -> Tokens:
+        """Return a reference's name and the tokens of what it means; nothing where it counts elsewhere."""
+        if reference.root is Root.CELL:
+            return self._read(reference)
+        key = (id(self._namespace), reference)
+        kept = self._encoder.resolved.get(key)
+        if kept is None:
+            mark = self._context.mark()
+            found = self._read(reference)
+            kept = self._encoder.resolved[key] = (self._namespace, found, self._context.since(mark))
+        else:
+            self._context.repeat(kept[2])
+        return kept[1]
+
+    def _read(self, reference: Reference) -> Tokens:
+        resolved = self.resolve(reference)
+        if resolved is None:
+            return []
+        return [text(b"n", " ".join((str(reference.level), reference.name, *reference.chain))), *resolved]
 
     def resolve(self, reference: Reference) -> Tokens | None:
         """Return the tokens of what a reference means; None where it counts elsewhere."""
@@ -135,9 +158,14 @@ class _Resolver:
         if name in self._namespace:
             place = f"{self._namespace.get('__name__')}:{name}"
             return self._follow(self._namespace[name], reference.chain, place)
+        return self._builtin(name)
+
+    def _builtin(self, name: str) -> Tokens:
         value = vars(builtins).get(name, _MISSING)
         if value is _MISSING:
             return [text(b"u", name)]
+        if value is _BUILTINS.get(name):
+            return [text(b"x", name)]
         if name in _OPENS_MODULE and isinstance(value, BuiltinFunctionType):
             return self.own_module()
         if is_computed_import(value) or is_project_code(self._context, value):

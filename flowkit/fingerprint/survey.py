@@ -6,7 +6,6 @@ Running code may change globals, so a survey must not outlive the moment: see `C
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from blake3 import blake3
 
@@ -44,6 +43,9 @@ class Share:
 class Survey:
     """Reads entities, each once.
 
+    Attributes:
+        shares: Of the entities that were read, but for those of steps with untracked parameters.
+
     Args:
         context: Where is noted what is met.
     """
@@ -55,7 +57,8 @@ class Survey:
             references=(encode_reference,),
             structures=(encode_wrapper, encode_hint, encode_known_kind, encode_array, encode_instance),
         )
-        self._shares: dict[Any, Share] = {}
+        self.shares: dict[Entity, Share] = {}
+        self._tracked: dict[tuple[Entity, frozenset[str]], Share] = {}
         self._values: dict[Value, CodePart] = {}
 
     def root(self, tokens: Tokens) -> Share:
@@ -66,10 +69,14 @@ class Survey:
         """Return an entity's share."""
         # A step's own defaults do not count where its parameters are untracked; where another step calls it they do.
         untracked = self.context.untracked.get(id(entity.value))
-        key: Any = (entity, untracked) if untracked else entity
-        kept = self._shares.get(key)
+        if untracked:
+            kept = self._tracked.get((entity, untracked))
+            if kept is None:
+                kept = self._tracked[entity, untracked] = self._read(entity)
+            return kept
+        kept = self.shares.get(entity)
         if kept is None:
-            kept = self._shares[key] = self._read(entity)
+            kept = self.shares[entity] = self._read(entity)
         return kept
 
     def _read(self, entity: Entity) -> Share:
@@ -80,10 +87,8 @@ class Survey:
         return self._share(b"|" + count_bytes(len(body.tokens)), body.tokens, part)
 
     def _share(self, before: bytes, tokens: Tokens, part: CodePart | None) -> Share:
-        head, *rest = flatten(tokens)
-        references: Any = list(zip(rest[::2], rest[1::2], strict=True))
+        head, references = flatten(tokens)
         values = [self._part_of(value) for value in values_in(tokens)]
-        assert isinstance(head, bytes)
         return Share(before + head, references, part, values, self.context.take_notes())
 
     def _body(self, entity: Entity) -> Body:

@@ -73,17 +73,26 @@ def write_named(tokens: Tokens, write: Callable[[bytes], object], in_full: bool 
             write(frame_text(b"@", token.name))
 
 
-def flatten(tokens: Tokens) -> list[bytes | Entity]:
-    """Return tokens with values in full, neighbouring bytes joined."""
-    found: list[bytes | Entity] = []
+def flatten(tokens: Tokens) -> tuple[bytes, list[tuple[Entity, bytes]]]:
+    """Return tokens with values in full: the bytes before the first entity, and each entity with those behind it."""
+    head: bytes | None = None
+    entities: list[Entity] = []
+    tails: list[bytes] = []
     held: list[bytes] = []
     for token in _in_full(tokens):
-        if isinstance(token, bytes):
+        if token.__class__ is bytes:
             held.append(token)
+            continue
+        if head is None:
+            head = b"".join(held)
         else:
-            found += [b"".join(held), token]
-            held = []
-    return [*found, b"".join(held)]
+            tails.append(b"".join(held))
+        entities.append(token)  # type: ignore[arg-type]
+        held = []
+    if head is None:
+        return b"".join(held), []
+    tails.append(b"".join(held))
+    return head, list(zip(entities, tails, strict=True))
 
 
 def values_in(tokens: Tokens) -> Iterator[Value]:
@@ -94,12 +103,16 @@ def values_in(tokens: Tokens) -> Iterator[Value]:
             yield from values_in(token.tokens)
 
 
-def _in_full(tokens: Tokens) -> Iterator[bytes | Entity]:
+def _in_full(tokens: Tokens) -> list[bytes | Entity]:
+    if not any(token.__class__ is Value for token in tokens):
+        return tokens  # type: ignore[return-value]
+    found: list[bytes | Entity] = []
     for token in tokens:
         if isinstance(token, Value):
-            yield from _in_full(token.tokens)
+            found += _in_full(token.tokens)
         else:
-            yield token
+            found.append(token)
+    return found
 
 
 def text(tag: bytes, content: str) -> bytes:

@@ -17,7 +17,7 @@ from flowkit.fingerprint.framing import count_bytes
 from flowkit.fingerprint.syntax import constant_bytes
 from flowkit.fingerprint.tokens import Token, Tokens, Value, digest_named, mark, text
 
-_Read = tuple[Any, Tokens, tuple[Note, ...]]
+Read = tuple[Any, Tokens, tuple[Note, ...]]
 """A value, which is kept so that its identity stays its own, its tokens, and what was noted on the way to them."""
 _PLAIN = frozenset({type(None), bool, int, float, complex, bytes, type(Ellipsis)})
 _LONGEST_SHOWN = 200
@@ -35,6 +35,10 @@ class ValueEncoder:
         context: Where entities and distributions are noted.
         references: Handlers of what counts by reference or by name: functions, classes, modules.
         structures: Handlers of what is taken apart, asked in turn.
+
+    Attributes:
+        closures: Ids of the functions of libraries that are being taken apart.
+        resolved: What the references of code mean, by the id of the globals and the reference.
     """
 
     def __init__(self, context: Context, references: Sequence[Handler], structures: Sequence[Handler]) -> None:
@@ -42,10 +46,11 @@ class ValueEncoder:
         self._references = references
         self._structures = structures
         self.closures: set[int] = set()
+        self.resolved: dict[tuple[int, Any], Read] = {}
         self._open: dict[int, int] = {}
-        self._finished: dict[int, _Read] = {}
-        self._inside: dict[int, _Read] = {}
-        self._referred: dict[int, _Read] = {}
+        self._finished: dict[int, Read] = {}
+        self._inside: dict[int, Read] = {}
+        self._referred: dict[int, Read] = {}
         self._named: dict[tuple[str, int], tuple[Any, Value, tuple[Note, ...]]] = {}
         self._shallowest = 0
 

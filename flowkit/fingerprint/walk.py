@@ -7,6 +7,7 @@ reached costs no recursion, and swapping two functions that are alike still chan
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 from blake3 import blake3
 
@@ -17,7 +18,6 @@ from flowkit.fingerprint.tokens import Entity
 from flowkit.records import CodePart, Digest
 
 _DOMAIN = b"flowkit code 1\0"
-_NUMBERS = [frame_text(b"#", str(number)) for number in range(1000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +40,28 @@ class Reached:
 
 def walk(survey: Survey, root: Share) -> Reached:
     """Return what is reached from a root."""
-    numbers: dict[Entity, int] = {}
+    numbers: dict[Entity, bytes] = {}
     order: list[Entity] = []
     shares = [root]
     message = [_DOMAIN]
+    # Where a step has untracked parameters its own share is another one, which only the survey tells.
+    known = survey.shares if not survey.context.untracked else {}
     place = 0
+    share: Share | None = root
     while True:
-        share = shares[-1]
+        assert share is not None
         message.append(share.head)
         for entity, tail in share.references:
             number = numbers.get(entity)
             if number is None:
-                number = numbers[entity] = len(order)
+                number = numbers[entity] = _number(len(order))
                 order.append(entity)
-            message.append(_NUMBERS[number] if number < len(_NUMBERS) else frame_text(b"#", str(number)))
-            message.append(tail)
+            message += (number, tail)
         if place == len(order):
             break
-        shares.append(survey.of(order[place]))
+        entity = order[place]
+        share = known.get(entity) or survey.of(entity)
+        shares.append(share)
         place += 1
     notes = [share.noted for share in shares]
     reads = Reading(0)
@@ -74,17 +78,25 @@ def walk(survey: Survey, root: Share) -> Reached:
     )
 
 
+@cache
+def _number(number: int) -> bytes:
+    return frame_text(b"#", str(number))
+
+
 def _parts(shares: list[Share]) -> tuple[CodePart, ...]:
     parts: dict[str, CodePart] = {}
     for share in shares:
         if share.part is None:
             continue
         name, count = share.part.name, 1
+        if name not in parts:
+            parts[name] = share.part
+            continue
         while name in parts:
             # Lambdas and the functions that a factory makes share a qualified name.
             count += 1
             name = f"{share.part.name}#{count}"
-        parts[name] = share.part if count == 1 else replace(share.part, name=name)
+        parts[name] = replace(share.part, name=name)
     for share in shares:
         for value in share.values:
             parts.setdefault(value.name, value)
