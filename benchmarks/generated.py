@@ -33,7 +33,7 @@ def write_project(folder: Path) -> None:
 
 
 def _core(number: int) -> str:
-    above = f"c{number - 1}" if number % 5 else ""
+    above = f"c{number - 1}" if number % 2 else ""
     head = f"from large.core import {above}\n\n" if above else ""
     text = f'''"""Arithmetic and words, part {number}."""
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from blake3 import blake3
-
 from flowkit.fingerprint.callables import encode_reference, encode_wrapper
 from flowkit.fingerprint.classes import class_body
 from flowkit.fingerprint.context import Context, Noted
@@ -16,9 +14,8 @@ from flowkit.fingerprint.framing import count_bytes
 from flowkit.fingerprint.functions import function_body
 from flowkit.fingerprint.modules import module_body, sources_body
 from flowkit.fingerprint.objects import encode_array, encode_hint, encode_instance, encode_known_kind
-from flowkit.fingerprint.tokens import Body, Entity, Tokens, Value, flatten, values_in, write_named
+from flowkit.fingerprint.tokens import Body, Entity, Tokens, flatten
 from flowkit.fingerprint.values import ValueEncoder
-from flowkit.records import CodePart
 
 
 @dataclass(eq=False, slots=True)
@@ -26,17 +23,16 @@ class Share:
     """What an entity contributes, ready to be written into the message of any step that reaches it.
 
     Attributes:
+        entity: None for the root of a walk.
         head: The bytes before the first entity that it refers to.
         references: Every entity that it refers to, in order, with the bytes behind that.
-        part: The entity's own part; None for the root.
-        values: The parts of the values that it reads.
         noted: What was met while it was read.
     """
 
+    entity: Entity | None
+    body: Body
     head: bytes
     references: list[tuple[Entity, bytes]]
-    part: CodePart | None
-    values: list[CodePart]
     noted: Noted
 
 
@@ -59,11 +55,10 @@ class Survey:
         )
         self.shares: dict[Entity, Share] = {}
         self._tracked: dict[tuple[Entity, frozenset[str]], Share] = {}
-        self._values: dict[Value, CodePart] = {}
 
     def root(self, tokens: Tokens) -> Share:
         """Return the share of a walk's root, with all that was noted since the last share was made."""
-        return self._share(b"", tokens, None)
+        return self._share(None, Body("", tokens, ""), b"")
 
     def of(self, entity: Entity) -> Share:
         """Return an entity's share."""
@@ -81,15 +76,11 @@ class Survey:
 
     def _read(self, entity: Entity) -> Share:
         body = self._body(entity)
-        hasher = blake3()
-        write_named(body.tokens, hasher.update)
-        part = CodePart(entity.name, body.basis, hasher.hexdigest(), body.source)
-        return self._share(b"|" + count_bytes(len(body.tokens)), body.tokens, part)
+        return self._share(entity, body, b"|" + count_bytes(len(body.tokens)))
 
-    def _share(self, before: bytes, tokens: Tokens, part: CodePart | None) -> Share:
-        head, references = flatten(tokens)
-        values = [self._part_of(value) for value in values_in(tokens)]
-        return Share(before + head, references, part, values, self.context.take_notes())
+    def _share(self, entity: Entity | None, body: Body, before: bytes) -> Share:
+        head, references = flatten(body.tokens)
+        return Share(entity, body, before + head, references, self.context.take_notes())
 
     def _body(self, entity: Entity) -> Body:
         if entity.kind == "function":
@@ -99,11 +90,3 @@ class Survey:
         if entity.kind == "module":
             return module_body(self.encoder, entity.value)
         return sources_body(self.encoder)
-
-    def _part_of(self, value: Value) -> CodePart:
-        kept = self._values.get(value)
-        if kept is None:
-            hasher = blake3()
-            write_named(value.tokens, hasher.update)
-            kept = self._values[value] = CodePart(value.name, "value", hasher.hexdigest(), value.shown)
-        return kept

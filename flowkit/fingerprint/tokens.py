@@ -42,6 +42,14 @@ class Value:
     name: str
     tokens: list[Token]
     shown: str = field(default="")
+    _digest: str = field(default="", repr=False)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the value with what it refers to by name."""
+        if not self._digest:
+            self._digest = _digest_of(self.tokens)
+        return self._digest
 
 
 Token = Union[bytes, Entity, Value]  # noqa: UP007  (a class that is defined above refers to it by name)
@@ -55,6 +63,20 @@ class Body:
     basis: str
     tokens: Tokens
     source: str
+    _digest: str = field(default="", repr=False)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the entity itself: what it refers to, values too, counts by name."""
+        if not self._digest:
+            self._digest = _digest_of(self.tokens)
+        return self._digest
+
+
+def _digest_of(tokens: Tokens) -> str:
+    hasher = blake3()
+    write_named(tokens, hasher.update)
+    return hasher.hexdigest()
 
 
 def digest_named(tokens: Tokens) -> bytes:

@@ -6,16 +6,17 @@ reached costs no recursion, and swapping two functions that are alike still chan
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 from blake3 import blake3
 
 from flowkit.fingerprint.framing import frame_text
+from flowkit.fingerprint.parts import Parts
 from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.survey import Share, Survey
 from flowkit.fingerprint.tokens import Entity
-from flowkit.records import CodePart, Digest
+from flowkit.records import Digest
 
 _DOMAIN = b"flowkit code 1\0"
 
@@ -26,12 +27,12 @@ class Reached:
 
     Attributes:
         digest: Over the whole graph.
-        parts: Entities in the order in which they were met, then values.
+        parts: What `why` compares.
         reads: What of other code the code in it may read.
     """
 
     digest: Digest
-    parts: tuple[CodePart, ...]
+    parts: Parts
     modules: frozenset[str]
     distributions: frozenset[str]
     uncacheable: str | None
@@ -70,7 +71,7 @@ def walk(survey: Survey, root: Share) -> Reached:
             reads |= noted.reads
     return Reached(
         blake3(b"".join(message)).hexdigest(),
-        _parts(shares),
+        Parts(shares),
         frozenset().union(*(noted.modules for noted in notes)),
         frozenset().union(*(noted.distributions for noted in notes)),
         next((noted.uncacheable for noted in notes if noted.uncacheable is not None), None),
@@ -81,23 +82,3 @@ def walk(survey: Survey, root: Share) -> Reached:
 @cache
 def _number(number: int) -> bytes:
     return frame_text(b"#", str(number))
-
-
-def _parts(shares: list[Share]) -> tuple[CodePart, ...]:
-    parts: dict[str, CodePart] = {}
-    for share in shares:
-        if share.part is None:
-            continue
-        name, count = share.part.name, 1
-        if name not in parts:
-            parts[name] = share.part
-            continue
-        while name in parts:
-            # Lambdas and the functions that a factory makes share a qualified name.
-            count += 1
-            name = f"{share.part.name}#{count}"
-        parts[name] = replace(share.part, name=name)
-    for share in shares:
-        for value in share.values:
-            parts.setdefault(value.name, value)
-    return tuple(parts.values())

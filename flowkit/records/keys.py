@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -64,7 +64,7 @@ class CodeFingerprint:
     """
 
     digest: Digest
-    parts: tuple[CodePart, ...]
+    parts: Sequence[CodePart]
     modules: frozenset[str] = frozenset()
     distributions: frozenset[str] = frozenset()
     uncacheable: str | None = None
