@@ -163,7 +163,7 @@ def make_{number}_{index}(value: float, scale: float = {index}.5) -> float:
 def _flow() -> str:
     imports = "\n".join(f"from large.steps import s{number}" for number in range(STEP_MODULES))
     modules = ", ".join(f"s{number}" for number in range(STEP_MODULES))
-    return f'''import flowkit as fk
+    return f"""import flowkit as fk
 {imports}
 
 MODULES = ({modules})
@@ -175,4 +175,4 @@ def flow(start: float = 1.0) -> None:
         value = start + number
         for index in range({STEPS_A_MODULE}):
             value = getattr(module, f"make_{{number}}_{{index}}")(value)
-'''
+"""

@@ -19,16 +19,24 @@ _TABLES = {
 def accessor_tokens(encoder: ValueEncoder, names: frozenset[str]) -> Tokens:
     """Return the tokens of the project code that any of these attribute names means on a table."""
     found: Tokens = []
-    namespaces = list(_namespaces())
-    for name in sorted(names):
-        for kind, namespace in namespaces:
-            if name not in namespace:
-                continue
-            value = _behind(namespace[name])
-            if is_project_code(encoder.context, value):
-                found.append(text(b"n", f"{kind}.{name}"))
-                found += encoder.guarded(f"accessor {kind}.{name}", value)
+    registered = _registered(encoder)
+    for name in sorted(names & registered.keys()) if registered else ():
+        for kind, value in registered[name]:
+            found.append(text(b"n", f"{kind}.{name}"))
+            found += encoder.guarded(f"accessor {kind}.{name}", value)
     return found
+
+
+def _registered(encoder: ValueEncoder) -> dict[str, list[tuple[str, Any]]]:
+    """Return the project's code on the classes of tables, by attribute name."""
+    if encoder.accessors is None:
+        encoder.accessors = {}
+        for kind, namespace in _namespaces():
+            for name, member in list(namespace.items()):
+                value = _behind(member)
+                if is_project_code(encoder.context, value):
+                    encoder.accessors.setdefault(name, []).append((kind, value))
+    return encoder.accessors
 
 
 def check_tokens(encoder: ValueEncoder, words: frozenset[str]) -> Tokens:
@@ -36,7 +44,7 @@ def check_tokens(encoder: ValueEncoder, words: frozenset[str]) -> Tokens:
     checks = getattr(sys.modules.get("pandera.api.checks"), "Check", None)
     registered: dict[str, Any] = getattr(checks, "REGISTERED_CUSTOM_CHECKS", {})
     found: Tokens = []
-    for name in sorted(words & registered.keys()):
+    for name in sorted(words & registered.keys()) if registered else ():
         found += [text(b"n", f"check {name}"), *encoder.guarded(f"check {name!r}", registered[name])]
     return found
 

@@ -190,6 +190,8 @@ def _encode_foreign_closure(encoder: ValueEncoder, function: FunctionType, name:
 
 def cell_contents(function: FunctionType) -> list[tuple[str, Any]]:
     """Return what a function closes over by sorted name; `EMPTY` for a variable that is not assigned yet."""
+    if not function.__closure__:
+        return []
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     return sorted(((name, _contents(cell)) for name, cell in cells), key=lambda pair: pair[0])
 

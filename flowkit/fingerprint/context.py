@@ -69,7 +69,7 @@ class Context:
 
     def note_reads(self, reads: Reading) -> None:
         """Note what of other code some code may read."""
-        if reads:
+        if reads is not _NOTHING:
             self._notes.append((_READS, reads))
 
     def mark(self) -> int:
@@ -87,16 +87,16 @@ class Context:
     def take_notes(self) -> Noted:
         """Return what was noted since this was last asked."""
         notes, self._notes = dict.fromkeys(self._notes), []
-        reads = _NOTHING
+        names: tuple[list[str], list[str]] = ([], [])
+        uncacheable, reads = None, _NOTHING
         for kind, item in notes:
             if kind == _READS:
                 reads |= item
-        return Noted(
-            frozenset(item for kind, item in notes if kind == _MODULE),
-            frozenset(item for kind, item in notes if kind == _DISTRIBUTION),
-            next((item for kind, item in notes if kind == _UNCACHEABLE), None),
-            reads,
-        )
+            elif kind != _UNCACHEABLE:
+                names[kind].append(item)
+            elif uncacheable is None:
+                uncacheable = item
+        return Noted(frozenset(names[_MODULE]), frozenset(names[_DISTRIBUTION]), uncacheable, reads)
 
     @property
     def docstrings(self) -> bool:

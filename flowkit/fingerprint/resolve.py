@@ -8,6 +8,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Mapping
+from functools import cache
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
@@ -61,6 +62,11 @@ def reference_tokens(
     return found
 
 
+@cache
+def _label(reference: Reference) -> bytes:
+    return text(b"n", " ".join((str(reference.level), reference.name, *reference.chain)))
+
+
 def global_tokens(encoder: ValueEncoder, place: str, value: Any) -> Tokens:
     """Return the tokens of what a global holds: code by reference, data as a part of its own with its name."""
     if isinstance(value, _BY_REFERENCE):
@@ -93,7 +99,7 @@ class _Resolver:
         resolved = self.resolve(reference)
         if resolved is None:
             return []
-        return [text(b"n", " ".join((str(reference.level), reference.name, *reference.chain))), *resolved]
+        return [_label(reference), *resolved]
 
     def resolve(self, reference: Reference) -> Tokens | None:
         """Return the tokens of what a reference means; None where it counts elsewhere."""

@@ -83,6 +83,8 @@ class SourceText:
             return ast.get_source_segment(self.decoded, ast.Pass(**place)) or ""
         lines = self._lines[span[0] - 1 : span[1]]
         margin = len(lines[0]) - len(lines[0].lstrip()) if lines else 0
+        if not margin:
+            return "\n".join(lines)
         return "\n".join(line[margin:] if not line[:margin].strip() else line for line in lines)
 
 

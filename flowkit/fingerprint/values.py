@@ -38,6 +38,7 @@ class ValueEncoder:
 
     Attributes:
         closures: Ids of the functions of libraries that are being taken apart.
+        accessors: What of the project's stands on the classes of tables, by name; None while nobody has asked.
         resolved: What the references of code mean, by the id of the globals and the reference.
     """
 
@@ -47,6 +48,7 @@ class ValueEncoder:
         self._structures = structures
         self.closures: set[int] = set()
         self.resolved: dict[tuple[int, Any], Read] = {}
+        self.accessors: dict[str, list[tuple[str, Any]]] | None = None
         self._open: dict[int, int] = {}
         self._finished: dict[int, Read] = {}
         self._inside: dict[int, Read] = {}

@@ -18,6 +18,7 @@ from flowkit.fingerprint.survey import Share, Survey
 from flowkit.fingerprint.tokens import Entity
 from flowkit.records import Digest
 
+_NOTHING = Reading(0)
 _DOMAIN = b"flowkit code 1\0"
 
 
@@ -65,9 +66,9 @@ def walk(survey: Survey, root: Share) -> Reached:
         shares.append(share)
         place += 1
     notes = [share.noted for share in shares]
-    reads = Reading(0)
+    reads = _NOTHING
     for noted in notes:
-        if noted.reads:
+        if noted.reads is not _NOTHING:
             reads |= noted.reads
     return Reached(
         blake3(b"".join(message)).hexdigest(),
