@@ -138,7 +138,7 @@ class Workspace:
             self.project,
             self.store,
             self.codecs,
-            StepCode(CodeFingerprinter(self.project), self.codecs),
+            StepCode(CodeFingerprinter(self.project, self.folder.path), self.codecs),
             EnvironmentReader(),
             RecordedFileDigests(self.reader, self.writer),
             locate,

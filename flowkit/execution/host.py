@@ -97,7 +97,7 @@ def set_up(
         install_bundle(load_bundle(store, settings.bundle), root)
     install_watches()
     codecs = CodecRegistry(settings.pickle)
-    code = StepCode(CodeFingerprinter(Project(root, settings.code)), codecs)
+    code = StepCode(CodeFingerprinter(Project(root, settings.code), store), codecs)
     context = HostContext(
         root=root,
         folder=store,

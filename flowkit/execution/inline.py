@@ -64,7 +64,8 @@ class InlineExecutor:
         install_watches()
         self._work = make_work_base()
         codecs = CodecRegistry(settings.pickle)
-        code = StepCode(CodeFingerprinter(Project(Path(settings.root), settings.code)), codecs)
+        project = Project(Path(settings.root), settings.code)
+        code = StepCode(CodeFingerprinter(project, Path(settings.store)), codecs)
         # The driver's own code is the code of the run, so there is nothing to prove.
         self._finder = StepFinder(code, WORKER, settings.proofs, settings.environments, proves=False)
         self._finder.prepare()

@@ -8,6 +8,7 @@
   runs/<run id>/<node>.<attempt>.log
   tmp/             files on their way into blobs/, probes
   checkpoints/     what unfinished nodes keep, by cache key; made by the first that asks
+  cache/           what was found out about sources; may be removed at any time, made by the first that has something
 ```
 
 The .gitignore is written last: a folder that has it is complete. Opening a folder for reading changes nothing in it.
@@ -37,7 +38,7 @@ from flowkit.store.files import (
 from flowkit.store.names import LIVE_SUFFIX, check_blob_name, check_run_name, log_name
 
 _FOLDERS = ("blobs", "quarantine", "runs", "tmp")
-_LATER = ("checkpoints",)
+_LATER = ("checkpoints", "cache")
 _DATABASE = "lineage.db"
 _MARK = ".gitignore"
 _LEFTOVER_AGE = 24 * 3600
