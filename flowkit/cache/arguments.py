@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from typing import Any, Protocol
 
 from flowkit.codecs.hints import class_name, is_named_class
 from flowkit.contracts import ColumnSelection, Selections
-from flowkit.fingerprint.encode import digest_value, encode_artifact, encode_path, encode_value, encode_view
+from flowkit.fingerprint.encode import (
+    digest_leaf,
+    digest_value,
+    encode_artifact,
+    encode_path,
+    encode_value,
+    encode_view,
+)
 from flowkit.graph.arguments import LEAVES, FileInput, Gather, Ref, StoredConstant, leaves_of, replace_leaves
 from flowkit.records import RETURN, ArgumentKind, ArgumentPart, Artifact, Digest
 
@@ -17,6 +26,9 @@ SHORT_DIGEST = 12
 """How much of a digest stands in a text for people: what commands take for the artifact."""
 
 _MOST_DIGESTS = 8
+_TEXTS = frozenset({str, bytes})
+_PLAIN = frozenset({type(None), bool, int, str, bytes})
+"""Of these, equal values of one type have equal encodings; `0.0` and `-0.0` have not."""
 
 NOTHING_SELECTED = Selections()
 
@@ -66,9 +78,32 @@ def describe_argument(
     Raises:
         EncodingError: Something in the value has no canonical encoding; the message names the parameter and the place.
     """
+    kind: Any = type(value)
+    if kind in _PLAIN and (kind not in _TEXTS or len(value) <= LONGEST_SHOWN):
+        return _describe_plain(parameter, kind, value)
+    content = _Content(code, selection_for(value, selections) if views is not None else None, views)
+    if isinstance(value, LEAVES):
+        digest, kind = digest_leaf(_encode_leaf(value, resolve, content)), ArgumentKind.INPUT
+    else:
+        digest, kind = _describe_tree(parameter, value, resolve, content)
+    shown = show_argument(value, resolve, content.selection if content.viewed else None)
+    return ArgumentPart(parameter, digest, kind, shown)
+
+
+@lru_cache(maxsize=1024)
+def _describe_plain(parameter: str, kind: Any, value: Any) -> ArgumentPart:
+    """Return the share of plain data, which nodes have in common; the type tells `1` and `True` apart."""
+    digest = digest_value(parameter, value)
+    return ArgumentPart(parameter, digest, ArgumentKind.PARAMETER, show_argument(value, _no_artifact))
+
+
+def _no_artifact(_: Ref) -> None:
+    return None
+
+
+def _describe_tree(parameter: str, value: Any, resolve: Resolve, content: _Content) -> tuple[Digest, ArgumentKind]:
     classes: set[type] = set()
-    selection = selection_for(value, selections) if views is not None else None
-    content = _Content(code, selection, views)
+    code = content.code
 
     def leaf(item: object) -> bytes | None:
         if isinstance(item, LEAVES):
@@ -80,8 +115,7 @@ def describe_argument(
     digest = digest_value(parameter, value, leaf, code.of_value if code is not None else None)
     if code is not None and classes:
         digest = _add_classes(digest, classes, code)
-    kind = ArgumentKind.INPUT if any(True for _ in leaves_of(value)) else ArgumentKind.PARAMETER
-    return ArgumentPart(parameter, digest, kind, show_argument(value, resolve, selection if content.viewed else None))
+    return digest, ArgumentKind.INPUT if any(True for _ in leaves_of(value)) else ArgumentKind.PARAMETER
 
 
 def selection_for(tree: Any, selections: Selections) -> ColumnSelection | None:
@@ -158,9 +192,26 @@ def show_argument(value: Any, resolve: Resolve, selection: ColumnSelection | Non
         resolve: Gives the artifacts that its references stand for.
         selection: The columns that alone counted.
     """
-    text = repr(replace_leaves(value, lambda item, _: _Shown(item, resolve) if isinstance(item, LEAVES) else item))
+    text = repr(_shorten(value, resolve))
     text = text if selection is None else f"{text}: {selection}"
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+
+
+def _shorten(value: Any, resolve: Resolve) -> Any:
+    """Return what is shown of a value: as much of long data as can be seen, and its leaves as texts."""
+    if isinstance(value, LEAVES):
+        return _Shown(value, resolve)
+    kind = type(value)
+    if kind in (list, tuple):
+        return kind(_shorten(item, resolve) for item in value[:LONGEST_SHOWN])
+    if kind is dict:
+        items = islice(value.items(), LONGEST_SHOWN)
+        return {_shorten(key, resolve): _shorten(item, resolve) for key, item in items}
+    if kind in _TEXTS:
+        return value[: 2 * LONGEST_SHOWN]
+    if kind in (int, float, bool, type(None)):
+        return value
+    return replace_leaves(value, lambda item, _: _Shown(item, resolve) if isinstance(item, LEAVES) else item)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,28 +5,33 @@ Both are BLAKE3 over a tagged, length-prefixed message, so no two different inpu
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
+from functools import lru_cache
 
 from blake3 import blake3
 
 from flowkit.records import Digest, KeyParts, ObservedInput
 
+_LENGTH = struct.Struct("<Q")
 KEY_FORMAT = 1
 """Version of the key's message; raising it makes every earlier entry unreachable."""
 
 
 def compute_cache_key(parts: KeyParts, key_format: int = KEY_FORMAT) -> Digest:
     """Return the key of everything declared: format, step name, code, environment and arguments sorted by name."""
-    message = [
-        _field(b"V", str(key_format)),
-        _field(b"s", parts.step),
-        _field(b"c", parts.code),
-        _field(b"e", parts.environment),
-    ]
+    message = [_step_fields(key_format, parts.step, parts.code, parts.environment)]
     for argument in sorted(parts.arguments, key=lambda part: part.parameter):
         message.append(_field(b"p", argument.parameter))
         message.append(_field(b"d", argument.digest))
     return blake3(b"".join(message)).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _step_fields(key_format: int, step: str, code: Digest, environment: Digest) -> bytes:
+    """Return the fields that all calls of a step have in common."""
+    fields = ((b"V", str(key_format)), (b"s", step), (b"c", code), (b"e", environment))
+    return b"".join(_field(tag, text) for tag, text in fields)
 
 
 def compute_entry_key(cache_key: Digest, observed: Iterable[ObservedInput] = ()) -> Digest:
@@ -39,4 +44,4 @@ def compute_entry_key(cache_key: Digest, observed: Iterable[ObservedInput] = ())
 
 def _field(tag: bytes, text: str) -> bytes:
     payload = text.encode("utf-8", "surrogatepass")
-    return tag + len(payload).to_bytes(8, "little") + payload
+    return tag + _LENGTH.pack(len(payload)) + payload

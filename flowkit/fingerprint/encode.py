@@ -56,6 +56,11 @@ def digest_value(parameter: str, value: object, leaf: Leaf | None = None, code: 
     return blake3(_DOMAIN + _Encoder(repr(parameter), leaf, code).encode(value)).hexdigest()
 
 
+def digest_leaf(encoded: bytes) -> Digest:
+    """Return the digest of a value that is all one leaf, from its ready encoding."""
+    return blake3(_DOMAIN + encoded).hexdigest()
+
+
 def encode_artifact(digest: Digest, code: Sequence[tuple[str, Digest]] = ()) -> bytes:
     """Return the encoding of a reference to an artifact.
 

@@ -56,6 +56,9 @@ class StoredConstant:
 
 Leaf = Ref | Gather | FileInput | StoredConstant
 LEAVES = (Ref, Gather, FileInput, StoredConstant)
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, Path, type(Path())})
+_UNDIVIDED = _PLAIN | set(LEAVES)
+"""What is no container and can be told by its exact type: nearly everything that ever stands in an argument."""
 
 
 def is_instance_of_dataclass(value: object) -> bool:
@@ -74,7 +77,7 @@ def replace_leaves(value: Any, replace: Callable[[Any, Any], Any], hint: Any = A
         replace: Called with each non-container item and the part of the annotation that stands for it.
         hint: The parameter's annotation; `Any` where nothing is known.
     """
-    if isinstance(value, LEAVES):
+    if type(value) in _UNDIVIDED:
         return replace(value, hint)
     if isinstance(value, (list, tuple)):
         return _replace_sequence(value, replace, hint)
@@ -176,6 +179,11 @@ def item_hint(hint: Any) -> Any:
 
 def leaves_of(value: Any) -> Iterator[Leaf]:
     """Yield every leaf in `value`, in order."""
+    if type(value) in _PLAIN:
+        return
+    if isinstance(value, LEAVES):
+        yield value
+        return
     found: list[Leaf] = []
 
     def note(item: Any, _: Any) -> Any:
