@@ -1,4 +1,4 @@
-"""The command: `python -m benchmarks [NAME…] [--rounds N] [--json] [--list]`."""
+"""The command: `python -m benchmarks [NAME…] [--rounds N] [--json] [--list] [--profile]`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from benchmarks.measure import Measured, ProgramError, measure
+from benchmarks.measure import Measured, ProgramError, Work, measure, profile
 from benchmarks.table import format_table, to_json
 from benchmarks.works import WORKS
 
@@ -19,6 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for work in WORKS.values():
             print(f"{work.name:16} {work.about}")
         return 0
+    if options.profile:
+        return _profile([WORKS[name] for name in options.names or WORKS if WORKS[name].profiles])
     results: list[Measured] = []
     failed: list[str] = []
     for name in options.names or WORKS:
@@ -31,6 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
+def _profile(works: Sequence[Work]) -> int:
+    try:
+        print("\n\n".join(profile(work) for work in works))
+    except ProgramError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure flowkit, as ratios in one run.")
     # argparse would check the default of `nargs="*"` against `choices` too, so names are checked by hand.
@@ -38,10 +49,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="how often each variant is run, instead of the work's own number")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--list", action="store_true", help="say what there is to measure")
+    parser.add_argument("--profile", action="store_true", help="print where the time goes, for what can tell")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in WORKS]
     if unknown:
         parser.error(f"no such work: {', '.join(unknown)}; there are {', '.join(WORKS)}")
+    silent = [name for name in options.names if not WORKS[name].profiles] if options.profile else []
+    if silent:
+        able = ", ".join(name for name, work in WORKS.items() if work.profiles)
+        parser.error(f"no profile of {', '.join(silent)}; of these there are: {able}")
     if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds must be at least 1")
     return options

@@ -73,6 +73,7 @@ class Work:
         about: What is measured and why, in a sentence.
         beside: The variant that ratios are taken to.
         rounds: How often each variant is run unless the caller says so.
+        profiles: Whether its programs take `--profile`.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Work:
     beside: str
     limits: tuple[Limit, ...] = ()
     rounds: int = 5
+    profiles: bool = False
 
 
 @dataclass(slots=True)
@@ -153,6 +155,24 @@ def run_once(variant: Variant, folder: Path) -> dict[str, float]:
     if result.returncode:
         raise ProgramError.for_exit(variant.name, result.returncode, result.stdout + result.stderr)
     return {WALL: wall, CPU: cpu(), **_told(result.stdout)}
+
+
+def profile(work: Work) -> str:
+    """Return the functions that take longest in each variant of a work whose programs can tell.
+
+    Raises:
+        ProgramError: A program failed.
+    """
+    shown = []
+    with tempfile.TemporaryDirectory(prefix="flowkit-benchmark-") as place:
+        for number, variant in enumerate(work.variants):
+            folder = make_project(Path(place) / str(number))
+            variant.prepare(folder)
+            result = _run([*variant.command(folder), "--profile"], folder)
+            if result.returncode:
+                raise ProgramError.for_exit(variant.name, result.returncode, result.stdout + result.stderr)
+            shown.append(f"{work.name}, {variant.name}\n{result.stdout.rstrip()}")
+    return "\n\n".join(shown)
 
 
 def run_program(arguments: list[str], folder: Path) -> None:

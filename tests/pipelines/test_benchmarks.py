@@ -70,7 +70,7 @@ def test_unknown_work_is_refused() -> None:
 @pytest.mark.cluster
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["help", "one-step", "chain-100", "fan-200", "reused-100", "fingerprint-400", "columns"]
+    "name", ["help", "one-step", "chain-100", "fan-200", "reused-100", "fingerprint-400", "columns", "look-up-2000"]
 )
 def test_work_computes_what_it_says(name: str) -> None:
     """Each work's programs prove their results: sums, outcomes, and for reused runs that nothing heavy is imported."""
