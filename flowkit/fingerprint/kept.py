@@ -49,10 +49,12 @@ class KeptFacts:
 
     Args:
         store: The store's folder; nothing is made in it before there is something to keep.
+        most_bytes: How much may be kept.
     """
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, most_bytes: int = MOST_BYTES) -> None:
         self._store = store
+        self._most_bytes = most_bytes
         self._base = store / "cache" / "fingerprints"
         self._packages: Packages | None = None
 
@@ -111,7 +113,7 @@ class KeptFacts:
                 place.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
             for digest, kept in found.items():
                 _write(folder, digest, kept)
-            _forget(self._base)
+            _forget(self._base, self._most_bytes)
         except OSError:
             # A read-only or full disk: keeping facts saves time and nothing else.
             return
@@ -135,7 +137,7 @@ def _write(folder: Path, digest: str, kept: dict[str, Any]) -> None:
         raise
 
 
-def _forget(base: Path) -> None:
+def _forget(base: Path, most_bytes: int) -> None:
     """Remove what was not used for longest until the rest is small enough, and what a killed process left."""
     kept: list[tuple[float, int, str]] = []
     for place, _, names in os.walk(base):
@@ -147,7 +149,7 @@ def _forget(base: Path) -> None:
     now, total = time.time(), sum(size for _, size, _ in kept)
     for used, size, path in sorted(kept):
         is_left_over = path.endswith(".part") and now - used > _UNUSED_AFTER
-        if total > MOST_BYTES or is_left_over:
+        if total > most_bytes or is_left_over:
             total -= size
             with suppress(FileNotFoundError):
                 os.unlink(path)
