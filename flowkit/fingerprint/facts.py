@@ -50,11 +50,11 @@ class SourceFacts:
         self.has_grown = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return all facts as plain data."""
+        """Return all facts as plain data, apart from what another thread may add meanwhile."""
         return {
-            "functions": self._functions,
-            "references": self._references,
-            "trees": self._trees,
+            "functions": dict(self._functions),
+            "references": dict(self._references),
+            "trees": dict(self._trees),
             "imports": self._imports,
         }
 

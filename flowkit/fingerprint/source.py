@@ -237,11 +237,11 @@ class SourceLibrary:
         """Keep what was found out since the last time, where there is a place for it."""
         if self.shelf is None:
             return
-        texts = [written for _, written in self._texts.values() if written is not None and written.facts.has_grown]
-        if texts:
-            self.shelf.save({written.digest: written.facts for written in texts})
+        texts = [written for _, written in list(self._texts.values()) if written is not None and written.facts.has_grown]
         for written in texts:
             written.facts.has_grown = False
+        if texts:
+            self.shelf.save({written.digest: written.facts for written in texts})
 
     def _verify(self, code: CodeType, written: SourceText) -> VerifiedSource | None:
         file = self._parsed(code.co_filename, written, code.co_flags & _FUTURES)
