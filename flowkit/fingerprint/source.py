@@ -237,7 +237,9 @@ class SourceLibrary:
         """Keep what was found out since the last time, where there is a place for it."""
         if self.shelf is None:
             return
-        texts = [written for _, written in list(self._texts.values()) if written is not None and written.facts.has_grown]
+        texts = [
+            written for _, written in list(self._texts.values()) if written is not None and written.facts.has_grown
+        ]
         for written in texts:
             written.facts.has_grown = False
         if texts:
