@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from flowkit.lineage.reader import Reader
+from flowkit.lineage.reader import Reader, Row
 from flowkit.lineage.tables import EXECUTED, REUSED
 from flowkit.records import (
     ArgumentKind,
@@ -69,7 +69,7 @@ _OBSERVED = """
 _CODES = "SELECT id, digest, modules, distributions, uncacheable FROM code_fingerprint WHERE id IN ({values})"
 
 _CODE_PARTS = """
-    SELECT m.code, c.name, w.text, c.digest, c.source
+    SELECT m.code, c.name, w.text, c.digest, c.source, m.via
     FROM code_member AS m
     JOIN code_part AS c ON c.id = m.part
     JOIN word AS w ON w.id = c.basis
@@ -130,19 +130,28 @@ def _load_arguments(reader: Reader, executions: Sequence[int]) -> dict[int, tupl
 
 
 def _load_codes(reader: Reader, codes: Iterable[int]) -> dict[int, CodeFingerprint]:
-    parts: dict[int, list[CodePart]] = {code: [] for code in codes}
-    for code, name, basis, digest, source in reader.select_among(_CODE_PARTS, list(parts)):
-        parts[code].append(CodePart(name, basis, digest.hex(), source))
+    rows: dict[int, list[Row]] = {code: [] for code in codes}
+    for code, *row in reader.select_among(_CODE_PARTS, list(rows)):
+        rows[code].append(tuple(row))
+    parts = {code: _link_parts(some) for code, some in rows.items()}
     return {
         code: CodeFingerprint(
             digest.hex(),
-            tuple(parts[code]),
+            parts[code],
             frozenset(json.loads(modules)),
             frozenset(json.loads(distributions)),
             uncacheable,
         )
         for code, digest, modules, distributions, uncacheable in reader.select_among(_CODES, list(parts))
     }
+
+
+def _link_parts(rows: Sequence[Row]) -> tuple[CodePart, ...]:
+    names = [row[0] for row in rows]
+    return tuple(
+        CodePart(name, basis, digest.hex(), source, names[via] if via is not None else None)
+        for name, basis, digest, source, via in rows
+    )
 
 
 def _load_environments(reader: Reader, environments: Iterable[int]) -> dict[int, EnvironmentFingerprint]:

@@ -50,11 +50,17 @@ def record_makers(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE input ADD COLUMN maker INTEGER REFERENCES execution")
 
 
+def record_paths(connection: sqlite3.Connection) -> None:
+    """Migration 5: of each part of a code fingerprint, the position of the part that first refers to it."""
+    connection.execute("ALTER TABLE code_member ADD COLUMN via INTEGER")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     create_tables,
     create_views,
     hide_unpacking,
     record_makers,
+    record_paths,
 )
 """In the order in which they were released; only ever appended to."""
 
