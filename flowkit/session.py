@@ -258,7 +258,7 @@ class Session:
             raise NotRecordedError.for_node(pipeline.name, node, [known.name for known in graph.visible])
         with self._looking(pipeline) as workspace:
             planned = plan_graph(workspace, graph, _resolved(self._force, graph))
-            return explain_planned(planned, Entries(workspace.reader), node)
+            return explain_planned(planned, Entries(workspace.reader), workspace.store, node)
 
     @contextmanager
     def _looking(self, pipeline: Pipeline[..., Any]) -> Iterator[Workspace]:

@@ -15,6 +15,7 @@ from flowkit.cli.render.explanation import print_why
 from flowkit.cli.render.output import print_json
 from flowkit.engine.explain import WhyReport, explain_recorded
 from flowkit.lineage.history import find_run
+from flowkit.store.local import LocalStore
 
 
 @click.command(epilog=options.example("flowkit why pipelines/taxi.py train", "flowkit why last train"))
@@ -34,7 +35,7 @@ def why(
     """
     if RUN.fullmatch(target):
         with open_store(env, store) as view:
-            report = explain_recorded(view.reader, find_run(view.reader, target), node)
+            report = explain_recorded(view.reader, LocalStore(view.folder), find_run(view.reader, target), node)
     else:
         report = _explain_now(target, node, parameters, env, store)
     if as_json:

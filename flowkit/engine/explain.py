@@ -6,10 +6,13 @@ Everything comes from the code that decides: the planner's lookups, and the comp
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from flowkit.cache.reason import Change, Current, compare
+from flowkit.cache.arguments import artifacts_in
+from flowkit.cache.reason import Change, Current, DataOf, Miss, add_data, compare, describe_reuse, with_data
+from flowkit.engine.contents import Inputs, compare_inputs, open_contents
+from flowkit.engine.data_report import data_to_json
 from flowkit.engine.planner import Planner
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import NotRecordedError
@@ -18,7 +21,8 @@ from flowkit.lineage.entries import Entries
 from flowkit.lineage.history import nodes_of
 from flowkit.lineage.latest import accounts_of, success_before
 from flowkit.lineage.reader import Reader
-from flowkit.records import KeyParts, LatestSuccess, Reason
+from flowkit.records import KeyParts, LatestSuccess, Outcome, Reason
+from flowkit.store.base import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +51,24 @@ class WhyReport:
             "reason": self.reason.value if self.reason is not None else None,
             "detail": self.detail,
             "since": self.since,
-            "changes": [
-                {
-                    "kind": change.kind.value,
-                    "name": change.name,
-                    "before": change.before,
-                    "after": change.after,
-                    "diff": diff_of(change),
-                }
-                for change in self.changes
-            ],
+            "changes": [change_to_json(change) for change in self.changes],
         }
+
+
+def change_to_json(change: Change) -> dict[str, Any]:
+    """Return a row of `changes`, as `why` and `diff` print it."""
+    inside = change.within
+    return {
+        "kind": change.kind.value,
+        "name": change.name,
+        "before": change.before,
+        "after": change.after,
+        "path": list(change.path) if change.path is not None else None,
+        "note": change.note,
+        "diff": diff_of(change),
+        "within": [asdict(difference) for difference in inside.first] if inside is not None else [],
+        "data": data_to_json(change.data) if change.data is not None else None,
+    }
 
 
 def diff_of(change: Change) -> str | None:
@@ -68,7 +79,7 @@ def diff_of(change: Change) -> str | None:
     return "\n".join(difflib.unified_diff(before, after, "before", "after", lineterm=""))
 
 
-def explain_planned(planner: Planner, entries: Entries, node: str) -> WhyReport:
+def explain_planned(planner: Planner, entries: Entries, store: Store, node: str) -> WhyReport:
     """Explain what a run would do with a node now, against its latest success.
 
     Of a node whose inputs are not known yet, what is known is compared: code, environment and constants. Of an element
@@ -84,12 +95,22 @@ def explain_planned(planner: Planner, entries: Entries, node: str) -> WhyReport:
     latest = entries.latest_success(planner.graph.pipeline, _an_element(node))
     since = latest.run if latest is not None else None
     lookup = planner.lookups.get(node)
-    if lookup is None:
-        changes = _known_changes(planner, latest, declared)
-        return WhyReport(node, report.outcome.value, report.reason, report.detail, since, changes)
-    if lookup.miss is None:
-        return WhyReport(node, report.outcome.value, None, "nothing that counts has changed", report.from_run, ())
-    return WhyReport(node, report.outcome.value, lookup.miss.reason, lookup.miss.detail, since, lookup.miss.changes)
+    if lookup is not None and lookup.miss is None:
+        detail = describe_reuse(_with_observed(lookup.keyed.current, latest))
+        return WhyReport(node, report.outcome.value, None, detail, report.from_run, ())
+    if lookup is None or lookup.miss is None:
+        miss = Miss(report.reason or Reason.NEW, report.detail or "", _known_changes(planner, latest, declared))
+        taken = _known_inputs(planner, declared)
+    else:
+        miss, taken = lookup.miss, lookup.keyed.inputs
+    if latest is not None:
+        miss = with_data(miss, _data_of(entries, store, latest, taken))
+    told = (report.reason, report.detail) if lookup is None else (miss.reason, miss.detail)
+    return WhyReport(node, report.outcome.value, *told, since, miss.changes)
+
+
+def _with_observed(current: Current, latest: LatestSuccess | None) -> Current:
+    return current if latest is None else replace(current, observed=latest.observed)
 
 
 def _an_element(node: str) -> str:
@@ -109,7 +130,22 @@ def _known_changes(planner: Planner, latest: LatestSuccess | None, node: Node) -
     return compare(before, Current(now, prepared.code, prepared.environment))
 
 
-def explain_recorded(reader: Reader, run: str, node: str) -> WhyReport:
+def _known_inputs(planner: Planner, node: Node) -> Inputs:
+    """Return the files and stored constants among a node's arguments, of which no other node is needed."""
+    if node.step is None:
+        return ()
+    bound = planner.keys.bind(node)
+    known = [(name, value) for name, value in bound.arguments.items() if name in bound.parts]
+    return [(name, artifact) for name, value in known for artifact, _ in artifacts_in(value, lambda _: None)]
+
+
+def _data_of(entries: Entries, store: Store, before: LatestSuccess, after: Inputs) -> DataOf:
+    """Return what compares the inputs of a node with those of its latest success."""
+    taken = entries.inputs_of([before.execution]) if before.execution is not None else {}
+    return compare_inputs(open_contents(entries, store), taken.get(before.execution or 0, ()), after)
+
+
+def explain_recorded(reader: Reader, store: Store, run: str, node: str) -> WhyReport:
     """Explain what a run did with a node, from the record alone: against its latest success before that run.
 
     Raises:
@@ -120,8 +156,15 @@ def explain_recorded(reader: Reader, run: str, node: str) -> WhyReport:
         raise NotRecordedError.for_node(run, node, list(rows))
     row = rows[node]
     account = accounts_of(reader, run, [node]).get(node)
+    if row.outcome == Outcome.REUSED and account is not None and row.detail is None:
+        return WhyReport(node, row.outcome, None, describe_reuse(_current(account)), account.maker, ())
     before = success_before(reader, run, node)
-    changes = compare(before, _current(account)) if account is not None and before is not None else ()
+    changes: tuple[Change, ...] = ()
+    if account is not None and before is not None:
+        entries = Entries(reader)
+        taken = entries.inputs_of([account.execution]) if account.execution is not None else {}
+        data_of = _data_of(entries, store, before, taken.get(account.execution or 0, ()))
+        changes = add_data(compare(before, _current(account)), data_of)
     reason = Reason(row.reason) if row.reason is not None else None
     return WhyReport(node, row.outcome, reason, row.detail, before.run if before is not None else None, changes)
 

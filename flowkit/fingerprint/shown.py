@@ -11,7 +11,12 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 _PLAIN = frozenset({type(None), bool, int, float, complex, bytes, type(Ellipsis), str})
-_BRACKETS = {list: ("[", "]"), tuple: ("(", ")"), set: ("{", "}"), frozenset: ("frozenset({", "})")}
+_BRACKETS: dict[type, tuple[str, str]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    set: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
+}
 _SPEAKING = frozenset({"datetime", "decimal", "fractions", "uuid", "zoneinfo", "re"})
 """Standard modules whose values have a `repr` that says all that counts, and no address."""
 

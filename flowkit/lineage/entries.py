@@ -8,12 +8,13 @@ import json
 import math
 from collections.abc import Sequence
 
-from flowkit.lineage.artifacts import load_outputs
+from flowkit.lineage.artifacts import load_inputs, load_outputs
 from flowkit.lineage.latest import latest_successes
+from flowkit.lineage.listings import Listing, find_listing
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.tables import FAILED
 from flowkit.lineage.texts import to_bytes, to_prefix
-from flowkit.records import Digest, Entry, LatestSuccess
+from flowkit.records import Artifact, Digest, Entry, LatestSuccess
 
 _ENTRIES = """
     SELECT x.id, x.cache_key, e.entry_key, e.generation, r.run, p.name, x.created_ms / 1000.0
@@ -107,6 +108,14 @@ class Entries:
     def latest_successes(self, pipeline: str, nodes: Sequence[str], /) -> dict[str, LatestSuccess]:
         """Return the latest success, executed or reused, of each node that has one."""
         return latest_successes(self._reader, pipeline, nodes)
+
+    def inputs_of(self, executions: Sequence[int], /) -> dict[int, tuple[tuple[str, Artifact], ...]]:
+        """Return (parameter, artifact) of what each execution took, in order."""
+        return load_inputs(self._reader, executions)
+
+    def find_listing(self, digest: Digest, /) -> Listing | None:
+        """Return the files of a folder that came in, None where they were not kept."""
+        return find_listing(self._reader, digest)
 
     def live_keys(self, steps: Sequence[str], limit: int) -> dict[str, frozenset[Digest]]:
         """Return for each step the cache keys with a published result, the `limit` newest of them."""

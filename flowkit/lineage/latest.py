@@ -21,12 +21,13 @@ from flowkit.records import (
 )
 
 _ACCOUNT = """
-    SELECT p.name, r.run, x.cache_key, s.text, x.id, x.code, x.environment
+    SELECT p.name, r.run, x.cache_key, s.text, x.id, x.code, x.environment, maker.run
     FROM pipeline_node AS p
     JOIN node AS n ON n.pipeline_node = p.id
     JOIN execution AS x ON x.id = n.execution
     JOIN word AS s ON s.id = p.step
-    JOIN run AS r ON r.id = n.run"""
+    JOIN run AS r ON r.id = n.run
+    JOIN run AS maker ON maker.id = x.run"""
 
 _LATEST = f"""{_ACCOUNT}
     WHERE p.pipeline = (SELECT id FROM word WHERE text = ?) AND p.name IN ({{values}})
@@ -109,8 +110,10 @@ def _load(reader: Reader, query: str, scope: str, nodes: Sequence[str]) -> dict[
             codes[code],
             environments[environment],
             observed.get(execution, ()),
+            execution,
+            maker,
         )
-        for name, run, key, step, execution, code, environment in rows
+        for name, run, key, step, execution, code, environment, maker in rows
     }
 
 

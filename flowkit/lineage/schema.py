@@ -55,12 +55,18 @@ def record_paths(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE code_member ADD COLUMN via INTEGER")
 
 
+def list_folders(connection: sqlite3.Connection) -> None:
+    """Migration 6: the files of folders that came in, by the folder's digest."""
+    connection.execute("CREATE TABLE folder_listing (digest BLOB PRIMARY KEY, files BLOB NOT NULL) WITHOUT ROWID")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     create_tables,
     create_views,
     hide_unpacking,
     record_makers,
     record_paths,
+    list_folders,
 )
 """In the order in which they were released; only ever appended to."""
 

@@ -211,6 +211,8 @@ class LatestSuccess:
 
     Attributes:
         observed: What it read undeclared.
+        execution: The store's number of it, by which its inputs are found.
+        maker: The run that executed it, where `run` reused it.
     """
 
     run: str
@@ -219,3 +221,5 @@ class LatestSuccess:
     code: CodeFingerprint
     environment: EnvironmentFingerprint
     observed: tuple[ObservedInput, ...] = ()
+    execution: int | None = None
+    maker: str = ""

@@ -1,0 +1,41 @@
+"""What differs in the inputs of a node: finds what it took then, and compares that with what it takes now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from flowkit.cache.content import Contents, DataChange, Listing
+from flowkit.cache.reason import DataOf
+from flowkit.records import Artifact, Digest
+from flowkit.store.base import Store
+
+Inputs = Sequence[tuple[str, Artifact]]
+"""(parameter, artifact) of what a node takes, in order."""
+
+
+class InputHistory(Protocol):
+    """What the lineage store knows of what nodes took."""
+
+    def inputs_of(self, executions: Sequence[int], /) -> Mapping[int, Inputs]:
+        """Return what each execution took."""
+        ...
+
+    def find_listing(self, digest: Digest, /) -> Listing | None:
+        """Return the files of a folder that came in, None where they were not kept."""
+        ...
+
+
+def open_contents(history: InputHistory, store: Store) -> Contents:
+    """Return what compares artifacts of a store."""
+    return Contents(lambda artifact: bytes(store.open(artifact).payload), history.find_listing)
+
+
+def compare_inputs(contents: Contents, before: Inputs, after: Inputs) -> DataOf:
+    """Return what tells of a parameter how its artifacts differ; None of those that have none on either side."""
+
+    def data_of(parameter: str) -> DataChange | None:
+        old, new = ([artifact for name, artifact in side if name == parameter] for side in (before, after))
+        return contents.compare(old, new) if old and new else None
+
+    return data_of
