@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -56,10 +57,16 @@ def compare_code(before: CodeFingerprint, after: CodeFingerprint, step: str) -> 
 
 
 def _find_moved(old: Parts, new: Parts) -> dict[str, str]:
-    """Return new name → old name of the functions and classes that are as they were, in another module."""
-    gone = {(part.digest, part.basis): name for name, part in old.items() if name not in new}
-    appeared = {name: (part.digest, part.basis) for name, part in new.items() if name not in old}
-    return {name: gone[key] for name, key in appeared.items() if key in gone and key[1] != "value"}
+    """Return new name → old name of the functions and classes that only have another name, or another module."""
+    gone = {_nameless(part): name for name, part in old.items() if name not in new and part.basis != "value"}
+    appeared = {name: _nameless(part) for name, part in new.items() if name not in old and part.basis != "value"}
+    return {name: gone[text] for name, text in appeared.items() if text in gone}
+
+
+def _nameless(part: CodePart) -> tuple[str, str]:
+    """Return how a part was read, and its text without its own name."""
+    name = re.split(r"[:.]", part.name.partition("#")[0])[-1]
+    return part.basis, re.sub(rf"\b{re.escape(name)}\b", "", part.source)
 
 
 def _rank(was: CodePart | None, now: CodePart | None) -> int:
@@ -88,7 +95,7 @@ def _note(was: CodePart | None, now: CodePart | None) -> str | None:
     if was is None or now is None:
         return None
     if was.name != now.name:
-        return f"moved here from {was.name}, and is otherwise as it was"
+        return f"it was called {was.name}, and its text is otherwise the same"
     if was.basis != now.basis:
         then, today = (_READ.get(part.basis, part.basis) for part in (was, now))
         return f"it was read from its {then}, and is now from its {today}"

@@ -29,6 +29,13 @@ Raises:
     LostArtifactError: It is gone or damaged.
 """
 
+Count = Callable[[Artifact, Artifact, Sequence[str]], Mapping[str, int]]
+"""Counts the values that differ in columns of two tables, where that can be told.
+
+Raises:
+    LostArtifactError: Data of a column is gone or damaged.
+"""
+
 Listing = Mapping[str, tuple[Digest, int]]
 """The files of a folder: relative name → (digest, bytes)."""
 
@@ -54,12 +61,14 @@ class TableChange:
         columns: Names of the columns that were added, removed and changed, and whether order or index differ.
         dtypes: Columns of both tables whose dtype changed.
         count: How many columns there are now.
+        values: (column, how many of its values differ), where they were counted.
     """
 
     rows: tuple[int, int]
     columns: TableDifference
     dtypes: tuple[Retyped, ...]
     count: int
+    values: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +121,12 @@ class Contents:
     Args:
         load: Gives payloads.
         listing: Gives the files of folders that came in.
+        count: Counts values of columns that differ, which reads them; None where only manifests are to be read.
     """
 
     load: Load
     listing: ListingOf
+    count: Count | None = None
     _known: dict[tuple[Digest, Digest], ContentChange] = field(default_factory=dict)
 
     def compare(self, before: Sequence[Artifact], after: Sequence[Artifact]) -> DataChange:
@@ -140,7 +151,8 @@ class Contents:
         self, before: Artifact, after: Artifact
     ) -> tuple[TableChange | None, FolderChange | None, Differences | None]:
         if before.format == "table":
-            return compare_stored_tables(self.load(before), self.load(after)), None, None
+            table = compare_stored_tables(self.load(before), self.load(after))
+            return self._count(table, before, after), None, None
         if before.format == "folder":
             return None, compare_listings(self.listing(before.digest), self.listing(after.digest)), None
         if before.format == "path":
@@ -148,6 +160,12 @@ class Contents:
         if before.format == "json" and max(before.bytes, after.bytes) <= _LARGEST_VALUE:
             return None, None, differences_in_json("", self.load(before), self.load(after))
         return None, None, None
+
+    def _count(self, table: TableChange | None, before: Artifact, after: Artifact) -> TableChange | None:
+        """Return how a table differs, with how many values of each column do where the rows may be the same ones."""
+        if table is None or self.count is None or table.columns.index_changed:
+            return table
+        return replace(table, values=tuple(self.count(before, after, table.columns.changed).items()))
 
 
 def _pair(

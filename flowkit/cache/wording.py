@@ -66,8 +66,9 @@ def describe_content(change: ContentChange, name: str = "") -> str:
         return describe_folder_change(change.folder)
     if change.value is not None and change.value.first:
         return "; ".join(list_differences(change.value, 1))
-    gone = ", the earlier content is gone" if change.lost else ""
-    return f"{name + ', ' if name else ''}{count_pair(before.bytes, after.bytes, 'byte')}{gone}"
+    gone = ", and the content is gone" if change.lost else ""
+    same = "other content of " if before.bytes == after.bytes else ""
+    return f"{name + ', ' if name else ''}{same}{count_pair(before.bytes, after.bytes, 'byte')}{gone}"
 
 
 def describe_table_change(table: TableChange) -> str:

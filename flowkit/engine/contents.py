@@ -7,6 +7,7 @@ from typing import Protocol
 
 from flowkit.cache.content import Contents, DataChange, Listing
 from flowkit.cache.reason import DataOf
+from flowkit.codecs.tables_compare import count_differing
 from flowkit.records import Artifact, Digest
 from flowkit.store.base import Store
 
@@ -26,9 +27,20 @@ class InputHistory(Protocol):
         ...
 
 
-def open_contents(history: InputHistory, store: Store) -> Contents:
-    """Return what compares artifacts of a store."""
-    return Contents(lambda artifact: bytes(store.open(artifact).payload), history.find_listing)
+def open_contents(history: InputHistory, store: Store, *, counting: bool = False) -> Contents:
+    """Return what compares artifacts of a store.
+
+    Args:
+        history: Gives what nodes took.
+        store: Gives the content.
+        counting: Whether values of columns that differ are counted, for which they are read.
+    """
+
+    def count(before: Artifact, after: Artifact, names: Sequence[str]) -> dict[str, int]:
+        return count_differing(store.open(before), store.open(after), names)
+
+    load = store.open
+    return Contents(lambda artifact: bytes(load(artifact).payload), history.find_listing, count if counting else None)
 
 
 def compare_inputs(contents: Contents, before: Inputs, after: Inputs) -> DataOf:

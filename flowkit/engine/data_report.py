@@ -50,6 +50,7 @@ def table_to_json(table: TableChange) -> dict[str, Any]:
         "dtypes": [asdict(pair) for pair in table.dtypes],
         "reordered": columns.reordered,
         "index_changed": columns.index_changed,
+        "values": [{"name": name, "differing": count} for name, count in table.values],
     }
 
 

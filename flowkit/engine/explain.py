@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from flowkit.cache.arguments import artifacts_in
-from flowkit.cache.reason import Change, Current, DataOf, Miss, add_data, compare, describe_reuse, with_data
+from flowkit.cache.reason import Change, Current, DataOf, add_data, compare, describe_reuse, with_data
 from flowkit.engine.contents import Inputs, compare_inputs, open_contents
 from flowkit.engine.data_report import data_to_json
 from flowkit.engine.planner import Planner
@@ -93,20 +93,20 @@ def explain_planned(planner: Planner, entries: Entries, store: Store, node: str)
         raise NotRecordedError.for_node(planner.graph.pipeline, node, [known.name for known in planner.graph.visible])
     report = planner.reports[declared.name]
     latest = entries.latest_success(planner.graph.pipeline, _an_element(node))
-    since = latest.run if latest is not None else None
     lookup = planner.lookups.get(node)
     if lookup is not None and lookup.miss is None:
         detail = describe_reuse(_with_observed(lookup.keyed.current, latest))
         return WhyReport(node, report.outcome.value, None, detail, report.from_run, ())
+    if latest is None:
+        miss = lookup.miss if lookup is not None else None
+        told = (miss.reason, miss.detail) if miss is not None else (report.reason, report.detail)
+        return WhyReport(node, report.outcome.value, *told, None, ())
     if lookup is None or lookup.miss is None:
-        miss = Miss(report.reason or Reason.NEW, report.detail or "", _known_changes(planner, latest, declared))
-        taken = _known_inputs(planner, declared)
-    else:
-        miss, taken = lookup.miss, lookup.keyed.inputs
-    if latest is not None:
-        miss = with_data(miss, _data_of(entries, store, latest, taken))
-    told = (report.reason, report.detail) if lookup is None else (miss.reason, miss.detail)
-    return WhyReport(node, report.outcome.value, *told, since, miss.changes)
+        data_of = _data_of(entries, store, latest, _known_inputs(planner, declared))
+        changes = add_data(_known_changes(planner, latest, declared), data_of)
+        return WhyReport(node, report.outcome.value, report.reason, report.detail, latest.run, changes)
+    miss = with_data(lookup.miss, _data_of(entries, store, latest, lookup.keyed.inputs))
+    return WhyReport(node, report.outcome.value, miss.reason, miss.detail, latest.run, miss.changes)
 
 
 def _with_observed(current: Current, latest: LatestSuccess | None) -> Current:
@@ -118,8 +118,8 @@ def _an_element(node: str) -> str:
     return f"{node.removesuffix('[*]')}[0]" if node.endswith("[*]") else node
 
 
-def _known_changes(planner: Planner, latest: LatestSuccess | None, node: Node) -> tuple[Change, ...]:
-    if latest is None or node.step is None:
+def _known_changes(planner: Planner, latest: LatestSuccess, node: Node) -> tuple[Change, ...]:
+    if node.step is None:
         return ()
     bound = planner.keys.bind(node)
     prepared = bound.prepared
@@ -142,7 +142,7 @@ def _known_inputs(planner: Planner, node: Node) -> Inputs:
 def _data_of(entries: Entries, store: Store, before: LatestSuccess, after: Inputs) -> DataOf:
     """Return what compares the inputs of a node with those of its latest success."""
     taken = entries.inputs_of([before.execution]) if before.execution is not None else {}
-    return compare_inputs(open_contents(entries, store), taken.get(before.execution or 0, ()), after)
+    return compare_inputs(open_contents(entries, store, counting=True), taken.get(before.execution or 0, ()), after)
 
 
 def explain_recorded(reader: Reader, store: Store, run: str, node: str) -> WhyReport:
