@@ -12,7 +12,9 @@ from flowkit.fingerprint.encode import digest_value, encode_artifact, encode_pat
 from flowkit.graph.arguments import LEAVES, FileInput, Gather, Ref, StoredConstant, leaves_of, replace_leaves
 from flowkit.records import RETURN, ArgumentKind, ArgumentPart, Artifact, Digest
 
-LONGEST_SHOWN = 200
+LONGEST_SHOWN = 2_000
+"""How much of an argument is kept as text: enough to name the key inside a dict that differs."""
+
 SHORT_DIGEST = 12
 """How much of a digest stands in a text for people: what commands take for the artifact."""
 

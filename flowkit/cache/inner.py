@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,13 @@ MOST_DIFFERENCES = 20
 _LONGEST_PARSED = 20_000
 _LONGEST_TEXT = 120
 
-Tree = dict[str, Any] | str
-"""Children by how they are reached, such as `['depth']` or `.rate`; or the text of what has none."""
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A value's text, and what it holds, by how that is reached, such as `['depth']` or `.rate`; None for a leaf."""
+
+    text: str
+    held: Mapping[str, Tree] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ def differences_in_texts(name: str, before: str, after: str) -> Differences | No
         after: Its text now.
     """
     old, new = _parse(before), _parse(after)
-    if not isinstance(old, dict) or not isinstance(new, dict):
+    if old is None or new is None or old.held is None or new.held is None:
         return None
     return _gather(_walk(name, old, new))
 
@@ -65,22 +70,15 @@ def _gather(found: Iterable[Difference]) -> Differences:
 def _walk(name: str, old: Tree, new: Tree) -> Iterator[Difference]:
     if old == new:
         return
-    if not isinstance(old, dict) or not isinstance(new, dict):
-        yield Difference(name, _text(old), _text(new))
+    if old.held is None or new.held is None:
+        yield Difference(name, cut_text(old.text), cut_text(new.text))
         return
-    for key in {**new, **old}:
-        if key in old and key in new:
-            yield from _walk(name + key, old[key], new[key])
+    for key in {**new.held, **old.held}:
+        was, now = old.held.get(key), new.held.get(key)
+        if was is not None and now is not None:
+            yield from _walk(name + key, was, now)
         else:
-            yield Difference(
-                name + key, _text(old[key]) if key in old else None, _text(new[key]) if key in new else None
-            )
-
-
-def _text(tree: Tree) -> str:
-    if isinstance(tree, str):
-        return cut_text(tree)
-    return cut_text("{" + ", ".join(f"{key.strip('[].')}: {_text(item)}" for key, item in tree.items()) + "}")
+            yield Difference(name + key, *(None if side is None else cut_text(side.text) for side in (was, now)))
 
 
 def cut_text(text: str, longest: int = _LONGEST_TEXT) -> str:
@@ -99,14 +97,15 @@ def _parse(text: str) -> Tree | None:
 
 
 def _tree_of_syntax(node: ast.expr) -> Tree:
+    text = ast.unparse(node)
     if isinstance(node, ast.Dict) and None not in node.keys:
         pairs = zip(node.keys, node.values, strict=True)
-        return {f"[{ast.unparse(key)}]": _tree_of_syntax(value) for key, value in pairs if key is not None}
+        return Tree(text, {f"[{ast.unparse(key)}]": _tree_of_syntax(value) for key, value in pairs if key is not None})
     if isinstance(node, (ast.List, ast.Tuple)):
-        return {f"[{place}]": _tree_of_syntax(item) for place, item in enumerate(node.elts)}
+        return Tree(text, {f"[{place}]": _tree_of_syntax(item) for place, item in enumerate(node.elts)})
     if isinstance(node, ast.Call) and node.keywords and not node.args:
-        return {f".{word.arg}": _tree_of_syntax(word.value) for word in node.keywords}
-    return ast.unparse(node)
+        return Tree(text, {f".{word.arg}": _tree_of_syntax(word.value) for word in node.keywords})
+    return Tree(text)
 
 
 def _tree_of_json(value: Any) -> Tree:
@@ -114,24 +113,34 @@ def _tree_of_json(value: Any) -> Tree:
         tag, held = next(iter(value.items())) if len(value) == 1 else ("", None)
         if tag.startswith(MARK):
             return _tree_of_tagged(tag, held)
-        return {f"[{key!r}]": _tree_of_json(item) for key, item in value.items()}
+        return _tree_of_pairs("{}", [(f"[{key!r}]", repr(key), _tree_of_json(item)) for key, item in value.items()])
     if isinstance(value, list):
-        return {f"[{place}]": _tree_of_json(item) for place, item in enumerate(value)}
-    return repr(value)
+        items = [_tree_of_json(item) for item in value]
+        text = f"[{', '.join(item.text for item in items)}]"
+        return Tree(cut_text(text), {f"[{place}]": item for place, item in enumerate(items)})
+    return Tree(repr(value))
+
+
+def _tree_of_pairs(brackets: str, pairs: Iterable[tuple[str, str, Tree]]) -> Tree:
+    """Return a tree of (how it is reached, how it is called, what it is)."""
+    found = list(pairs)
+    text = ", ".join(f"{name}: {item.text}" for _, name, item in found)
+    return Tree(cut_text(f"{brackets[0]}{text}{brackets[1]}"), {way: item for way, _, item in found})
 
 
 def _tree_of_tagged(tag: str, held: Any) -> Tree:
     """Return what a tag of the encoding stands for: a person knows nothing of the tags."""
     if tag in ATOM_READERS:
         try:
-            return repr(ATOM_READERS[tag](held))
+            return Tree(repr(ATOM_READERS[tag](held)))
         except (ValueError, KeyError):
             # Such as a time zone that this machine does not know.
-            return repr(held)
+            return Tree(repr(held))
     if tag == "$dict":
-        return {f"[{_text(_tree_of_json(key))}]": _tree_of_json(item) for key, item in held}
+        pairs = [(_tree_of_json(key).text, _tree_of_json(item)) for key, item in held]
+        return _tree_of_pairs("{}", [(f"[{key}]", key, item) for key, item in pairs])
     if tag in ("$dataclass", "$namedtuple", "$model") and isinstance(held[1], dict):
-        return {f".{name}": _tree_of_json(item) for name, item in held[1].items()}
+        return _tree_of_pairs("()", [(f".{name}", name, _tree_of_json(item)) for name, item in held[1].items()])
     if tag in ("$enum", "$flag"):
-        return f"{held[0]}.{held[1]}"
+        return Tree(f"{held[0]}.{held[1]}")
     return _tree_of_json(held)

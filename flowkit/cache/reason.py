@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from flowkit.cache.arguments import LONGEST_SHOWN
 from flowkit.cache.code_changes import compare_code
 from flowkit.cache.content import DataChange
 from flowkit.cache.inner import Differences, cut_text, differences_in_texts
@@ -160,6 +161,8 @@ def describe_reuse(current: Current) -> str:
 
 def verb_of(change: Change) -> str:
     """Return what happened to the thing that changed."""
+    if change.kind is Reason.OBSERVED or change.name.startswith(_VARIABLE):
+        return _happened(change)
     if change.before is None:
         return "is new"
     return "is gone" if change.after is None else "changed"
@@ -218,7 +221,12 @@ def _compare_arguments(before: KeyParts, after: KeyParts) -> list[Change]:
 
 def _parameter_change(name: str, before: str | None, after: str | None) -> Change:
     within = None if before is None or after is None else differences_in_texts(name, before, after)
-    return Change(Reason.PARAMETER, name, before, after, within=within)
+    note = None
+    if before == after and before is not None:
+        note = "its text is the same: the code of its class is not"
+        if len(before) >= LONGEST_SHOWN:
+            note = "it differs beyond the text that is kept"
+    return Change(Reason.PARAMETER, name, before, after, note=note, within=within)
 
 
 def _argument_digest(parts: Mapping[str, ArgumentPart], name: str) -> str | None:

@@ -40,7 +40,9 @@ def describe_data(change: DataChange, before: str, after: str) -> str:
 def _describe_names(before: str, after: str) -> str:
     """Return a phrase for equal artifacts in another argument: a file's name, or what the artifacts stand in."""
     old, new = _base_name(before), _base_name(after)
-    return f"its name, {old} → {new}" if old and new and old != new else ""
+    if old and new and old != new:
+        return f"its name, {old} → {new}"
+    return "the same content, with other code that it names or in another structure"
 
 
 def _base_name(shown: str) -> str:

@@ -42,7 +42,7 @@ def _write(value: Any, depth: int) -> str:
     if kind in _PLAIN:
         return _write_text(value) if kind is str else repr(value)
     if isinstance(value, enum.Enum):
-        return f"{kind.__qualname__}.{value.name or value.value}"
+        return f"<{kind.__qualname__}.{value.name}: {_write(value.value, depth + 1)}>"
     if isinstance(value, _CODE) and isinstance(getattr(value, "__qualname__", None), str):
         return f"{value.__module__}:{value.__qualname__}"
     if depth < _DEEPEST and (items := _items(value, depth)) is not None:

@@ -81,14 +81,20 @@ class Walk:
             else:
                 self._trace([token], own)
 
-    def _trace(self, tokens: Tokens, via: str | None) -> None:
-        """Note of all that tokens refer to, in values too, which part was the first to do so."""
+    def _trace(self, tokens: Tokens, via: str | None, around: str | None = None) -> None:
+        """Note of all that tokens refer to, in values too, which part was the first to do so.
+
+        Args:
+            tokens: What a part consists of.
+            via: That part's name.
+            around: The part that refers to it, where it is a value: a wrapper is called like what it stands around.
+        """
         for token in tokens:
             if isinstance(token, Entity):
-                self._via.setdefault(token, via)
+                self._via.setdefault(token, around if token.name == via else via)
             elif isinstance(token, Value):
                 self._values.append((token, via))
-                self._trace(token.tokens, token.name)
+                self._trace(token.tokens, token.name, via)
 
     def _body(self, entity: Entity) -> Body:
         if entity.kind == "function":
