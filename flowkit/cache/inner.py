@@ -88,23 +88,25 @@ def cut_text(text: str, longest: int = _LONGEST_TEXT) -> str:
 
 def _parse(text: str) -> Tree | None:
     """Return the tree behind a `repr`, which is parsed and never run; None where it is not written as Python is."""
-    if len(text) > _LONGEST_PARSED or text[-1:] not in ("}", "]", ")"):
+    if len(text) > _LONGEST_PARSED or text[-1:] not in ("}", "]", ")") or "\n" in text:
         return None
     try:
-        return _tree_of_syntax(ast.parse(text, mode="eval").body)
+        return _tree_of_syntax(ast.parse(text, mode="eval").body, text.encode())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
-def _tree_of_syntax(node: ast.expr) -> Tree:
-    text = ast.unparse(node)
+def _tree_of_syntax(node: ast.expr, written: bytes) -> Tree:
+    """Return the tree of an expression in a text of one line, of which each piece is cut out."""
+    text = written[node.col_offset : node.end_col_offset].decode()
     if isinstance(node, ast.Dict) and None not in node.keys:
-        pairs = zip(node.keys, node.values, strict=True)
-        return Tree(text, {f"[{ast.unparse(key)}]": _tree_of_syntax(value) for key, value in pairs if key is not None})
+        pairs = [(key, value) for key, value in zip(node.keys, node.values, strict=True) if key is not None]
+        named = [(_tree_of_syntax(key, written).text, value) for key, value in pairs]
+        return Tree(text, {f"[{name}]": _tree_of_syntax(value, written) for name, value in named})
     if isinstance(node, (ast.List, ast.Tuple)):
-        return Tree(text, {f"[{place}]": _tree_of_syntax(item) for place, item in enumerate(node.elts)})
+        return Tree(text, {f"[{place}]": _tree_of_syntax(item, written) for place, item in enumerate(node.elts)})
     if isinstance(node, ast.Call) and node.keywords and not node.args:
-        return Tree(text, {f".{word.arg}": _tree_of_syntax(word.value) for word in node.keywords})
+        return Tree(text, {f".{word.arg}": _tree_of_syntax(word.value, written) for word in node.keywords})
     return Tree(text)
 
 
