@@ -107,6 +107,6 @@ def _of_file(view: StoreView, path: Path, *, in_folders: bool) -> Named:
     if not around:
         raise NotRecordedError.for_file(str(path), digest)
     folder, name = around[0]
-    states = len(dict(around))
-    more = f", and in {states - 1:,} earlier states of it or other folders" if states > 1 else ""
-    return Named(find_artifacts(view.reader, [folder])[folder], f"{path} as {name} in the folder{more}:")
+    others = len(dict(around)) - 1
+    more = f" and {others:,} earlier {'state' if others == 1 else 'states'} of it" if others else ""
+    return Named(find_artifacts(view.reader, [folder])[folder], f"{path} as {name} in a folder{more}:")

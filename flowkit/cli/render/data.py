@@ -22,7 +22,7 @@ def describe_data_lines(change: Change) -> Iterator[str]:
         for content in data.contents:
             yield from _describe_content(content)
         return
-    yield f"{count_pair(before, after, 'element')}, {data.differing:,} of them in another state"
+    yield f"{count_pair(before, after, 'element')}, {data.differing:,} of which differ"
     for content in data.contents:
         first, *others = list(_describe_content(content)) or [""]
         yield f"[{content.place}]  {first}"
