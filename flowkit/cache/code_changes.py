@@ -99,6 +99,8 @@ def _note(was: CodePart | None, now: CodePart | None) -> str | None:
     if was.basis != now.basis:
         then, today = (_READ.get(part.basis, part.basis) for part in (was, now))
         return f"it was read from its {then}, and is now from its {today}"
+    if was.source == now.source and now.basis == "value":
+        return "what differs in it is not shown"
     if was.source == now.source:
         return "its text is the same: what it refers to, or was made with, is not"
     return None

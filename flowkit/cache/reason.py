@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from flowkit.cache.arguments import LONGEST_SHOWN
 from flowkit.cache.code_changes import compare_code
@@ -53,7 +53,8 @@ class Change:
     Attributes:
         kind: Which part of the key: code, parameter, input, environment or observed.
         name: The function, parameter, package or variable.
-        path: Of code, the names through which the step reaches it, from its own on; None where that is not known.
+        path: Of code, the names through which the step reaches it, from its own on; None where that is not known. Two
+            steps that reach one edit in different ways have the same change.
         note: What happened, where the two sides do not tell.
         within: What differs inside a parameter's value.
         data: What differs in an input's content.
@@ -63,7 +64,7 @@ class Change:
     name: str
     before: str | None
     after: str | None
-    path: tuple[str, ...] | None = None
+    path: tuple[str, ...] | None = field(default=None, compare=False)
     note: str | None = None
     within: Differences | None = None
     data: DataChange | None = None

@@ -22,7 +22,7 @@ _SPEAKING = frozenset({"datetime", "decimal", "fractions", "uuid", "zoneinfo", "
 
 _LONGEST_LINE = 100
 _LONGEST_TEXT = 8_000
-_MOST_ITEMS = 1_000
+_MOST_IN_SET = 1_000
 _DEEPEST = 6
 
 _CODE = (type, FunctionType, BuiltinFunctionType)
@@ -62,17 +62,34 @@ def _write_text(value: str) -> str:
 def _items(value: Any, depth: int) -> tuple[str, list[str], str] | None:
     """Return the opening, the items and the end of a container or dataclass instance; None for all else."""
     kind = type(value)
-    if kind in _BRACKETS and len(value) <= _MOST_ITEMS:
-        items = [_write(item, depth + 1) for item in value]
+    if kind in (set, frozenset):
+        if len(value) > _MOST_IN_SET:
+            return None
         first, last = _BRACKETS[kind]
-        if kind in (set, frozenset):
-            return (first, sorted(items), last) if items else (f"{kind.__name__}(", [], ")")
-        return first, items, f",{last}" if kind is tuple and len(items) == 1 else last
-    if kind is dict and len(value) <= _MOST_ITEMS:
-        return "{", [f"{_write(key, depth + 1)}: {_write(item, depth + 1)}" for key, item in value.items()], "}"
+        items = sorted(_write(item, depth + 1) for item in value)
+        return (first, items, last) if items else (f"{kind.__name__}(", [], ")")
+    if kind in _BRACKETS:
+        first, last = _BRACKETS[kind]
+        items = _within_limit(_write(item, depth + 1) for item in value)
+        return first, items, f",{last}" if kind is tuple and len(value) == 1 else last
+    if kind is dict:
+        pairs = (f"{_write(key, depth + 1)}: {_write(item, depth + 1)}" for key, item in value.items())
+        return "{", _within_limit(pairs), "}"
     if dataclasses.is_dataclass(kind):
-        return f"{kind.__qualname__}(", list(_fields(value, depth)), ")"
+        return f"{kind.__qualname__}(", _within_limit(_fields(value, depth)), ")"
     return None
+
+
+def _within_limit(items: Iterator[str]) -> list[str]:
+    """Return as many items as are shown at most: a global may hold millions."""
+    found: list[str] = []
+    room = _LONGEST_TEXT
+    for item in items:
+        found.append(item if room > 0 else "…")
+        if room <= 0:
+            break
+        room -= len(item)
+    return found
 
 
 def _fields(value: Any, depth: int) -> Iterator[str]:

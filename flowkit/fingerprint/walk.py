@@ -19,6 +19,7 @@ from flowkit.fingerprint.modules import module_body, sources_body
 from flowkit.fingerprint.objects import encode_array, encode_hint, encode_instance, encode_known_kind
 from flowkit.fingerprint.tokens import Body, Entity, Tokens, Value, write_named, write_numbered
 from flowkit.fingerprint.values import ValueEncoder
+from flowkit.fingerprint.ways import Ways
 from flowkit.records import CodePart, Digest
 
 _DOMAIN = b"flowkit code 1\0"
@@ -42,22 +43,21 @@ class Walk:
         self._numbers: dict[Entity, int] = {}
         self._queue: deque[Entity] = deque()
         self._parts: dict[str, CodePart] = {}
-        self._via: dict[Entity, str | None] = {}
-        self._values: list[tuple[Value, str | None]] = []
+        self._ways = Ways()
 
     def run(self, root: Tokens) -> tuple[Digest, tuple[CodePart, ...]]:
         """Return the digest over everything that is reached from `root`, and its parts in the order they were met."""
         hasher = blake3(_DOMAIN)
         write_numbered(root, hasher.update, self._number)
-        self._trace_root(root)
+        self._ways.add_root(root)
         while self._queue:
             entity = self._queue.popleft()
             body = self._body(entity)
             hasher.update(b"|" + count_bytes(len(body.tokens)))
             write_numbered(body.tokens, hasher.update, self._number)
-            self._trace(body.tokens, self._add_entity(entity, body))
+            self._ways.add(body.tokens, self._add_entity(entity, body))
         # After all entities, whose names come first where a value is called the same.
-        for value, via in self._values:
+        for value, via in self._ways.values:
             self._add_value(value, via)
         return hasher.hexdigest(), tuple(self._parts.values())
 
@@ -66,35 +66,6 @@ class Walk:
             self._numbers[entity] = len(self._numbers)
             self._queue.append(entity)
         return self._numbers[entity]
-
-    def _trace_root(self, tokens: Tokens) -> None:
-        """Note what the root refers to: first the step's own function, then what its declaration does."""
-        first = tokens[0] if tokens else None
-        own = first.name if isinstance(first, Entity) else None
-        if isinstance(first, Entity):
-            self._via[first] = None
-        for token in tokens:
-            if isinstance(token, Value):
-                # What the signature names is reached from the step: the declaration is not a stage of its own.
-                self._values.append((token, own))
-                self._trace(token.tokens, own)
-            else:
-                self._trace([token], own)
-
-    def _trace(self, tokens: Tokens, via: str | None, around: str | None = None) -> None:
-        """Note of all that tokens refer to, in values too, which part was the first to do so.
-
-        Args:
-            tokens: What a part consists of.
-            via: That part's name.
-            around: The part that refers to it, where it is a value: a wrapper is called like what it stands around.
-        """
-        for token in tokens:
-            if isinstance(token, Entity):
-                self._via.setdefault(token, around if token.name == via else via)
-            elif isinstance(token, Value):
-                self._values.append((token, via))
-                self._trace(token.tokens, token.name, via)
 
     def _body(self, entity: Entity) -> Body:
         if entity.kind == "function":
@@ -114,7 +85,7 @@ class Walk:
             # Lambdas and the functions that a factory makes share a qualified name.
             count += 1
             name = f"{entity.name}#{count}"
-        self._parts[name] = CodePart(name, body.basis, hasher.hexdigest(), body.source, self._via.get(entity))
+        self._parts[name] = CodePart(name, body.basis, hasher.hexdigest(), body.source, self._ways.of(entity))
         return name
 
     def _add_value(self, value: Value, via: str | None) -> None:

@@ -18,7 +18,7 @@ PROJECT = {
     "data/trips.csv": "fare,miles\n1.0,2.0\n2.0,3.0\n3.0,4.0\n",
     "data/raw/a.txt": "a\n",
     "data/raw/deep/b.txt": "b\n",
-    "pipelines/cleaning.py": '''
+    "pipelines/cleaning.py": """
         RATES = {f"rate {number}": number for number in range(40)}
         CAP = 5
 
@@ -44,8 +44,8 @@ PROJECT = {
         @times(3)
         def clean(value):
             return rated(value)
-    ''',
-    "pipelines/trips.py": '''
+    """,
+    "pipelines/trips.py": """
         from pathlib import Path
 
         import flowkit as fk
@@ -94,7 +94,7 @@ PROJECT = {
             told(names(Path("data/raw")))
             fit({"depth": depth, "seed": 1})
             summed(fk.collect(double(fk.each([1, 2, last]))))
-    ''',
+    """,
 }
 
 

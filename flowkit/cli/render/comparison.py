@@ -110,7 +110,7 @@ def _code(nodes: Sequence[NodeComparison]) -> Iterator[str]:
     for node in nodes:
         for change in node.changes:
             if change.kind is Reason.CODE:
-                # Each node has its own way to it, and to one of them it is no helper.
+                # To one of the nodes it is no helper, and each has its own way to it.
                 plain = replace(change, name=change.name.removeprefix(_HELPER), path=None)
                 reached.setdefault(plain, []).append(node.node)
     for change, names in reached.items():
