@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, Self
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.config import Settings, load_settings
+from flowkit.engine.contents import open_contents
 from flowkit.engine.explain import WhyReport, explain_planned
 from flowkit.engine.launch import RunRequest, plan_graph, run_graph
 from flowkit.engine.progress import Listener, Quiet
@@ -258,7 +259,8 @@ class Session:
             raise NotRecordedError.for_node(pipeline.name, node, [known.name for known in graph.visible])
         with self._looking(pipeline) as workspace:
             planned = plan_graph(workspace, graph, _resolved(self._force, graph))
-            return explain_planned(planned, Entries(workspace.reader), workspace.store, node)
+            contents = open_contents(workspace.store, workspace.files.find_folder, counting=True)
+            return explain_planned(planned, Entries(workspace.reader), contents, node)
 
     @contextmanager
     def _looking(self, pipeline: Pipeline[..., Any]) -> Iterator[Workspace]:

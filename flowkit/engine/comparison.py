@@ -14,9 +14,9 @@ from flowkit.cache.content import Contents, TableChange
 from flowkit.cache.reason import Change, Current, add_data, compare
 from flowkit.engine.contents import Inputs, compare_inputs, open_contents
 from flowkit.lineage.artifacts import load_inputs
-from flowkit.lineage.entries import Entries
 from flowkit.lineage.history import artifacts_of, metrics_of, nodes_of, run_summary
 from flowkit.lineage.latest import accounts_of
+from flowkit.lineage.listings import find_listing
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.rows import NodeRow
 from flowkit.records import Artifact, LatestSuccess, Outcome, Output, Reason, RunSummary
@@ -134,7 +134,7 @@ def compare_runs(reader: Reader, earlier: str, later: str, store: Store) -> RunC
         later: What is compared.
         store: Where the content of artifacts is.
     """
-    contents = open_contents(Entries(reader), store, counting=True)
+    contents = open_contents(store, lambda digest: find_listing(reader, digest), counting=True)
     with reader.at_one_moment():
         before, after = run_summary(reader, earlier), run_summary(reader, later)
         old, new = _load_side(reader, earlier), _load_side(reader, later)

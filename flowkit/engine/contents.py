@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from flowkit.cache.content import Contents, DataChange, Listing
+from flowkit.cache.content import Contents, DataChange, ListingOf
 from flowkit.cache.reason import DataOf
 from flowkit.codecs.tables_compare import count_differing
-from flowkit.records import Artifact, Digest
+from flowkit.records import Artifact
 from flowkit.store.base import Store
 
 Inputs = Sequence[tuple[str, Artifact]]
@@ -22,17 +22,13 @@ class InputHistory(Protocol):
         """Return what each execution took."""
         ...
 
-    def find_listing(self, digest: Digest, /) -> Listing | None:
-        """Return the files of a folder that came in, None where they were not kept."""
-        ...
 
-
-def open_contents(history: InputHistory, store: Store, *, counting: bool = False) -> Contents:
+def open_contents(store: Store, listing: ListingOf, *, counting: bool = False) -> Contents:
     """Return what compares artifacts of a store.
 
     Args:
-        history: Gives what nodes took.
         store: Gives the content.
+        listing: Gives the files of folders that came in.
         counting: Whether values of columns that differ are counted, for which they are read.
     """
 
@@ -40,7 +36,7 @@ def open_contents(history: InputHistory, store: Store, *, counting: bool = False
         return count_differing(store.open(before), store.open(after), names)
 
     load = store.open
-    return Contents(lambda artifact: bytes(load(artifact).payload), history.find_listing, count if counting else None)
+    return Contents(lambda artifact: bytes(load(artifact).payload), listing, count if counting else None)
 
 
 def compare_inputs(contents: Contents, before: Inputs, after: Inputs) -> DataOf:

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from flowkit.cache.arguments import artifacts_in
+from flowkit.cache.content import Contents
 from flowkit.cache.reason import Change, Current, DataOf, add_data, compare, describe_reuse, with_data
-from flowkit.engine.contents import Inputs, compare_inputs, open_contents
+from flowkit.engine.contents import Inputs, compare_inputs
 from flowkit.engine.data_report import data_to_json
 from flowkit.engine.planner import Planner
 from flowkit.engine.report import JSON_FORMAT
@@ -22,7 +23,6 @@ from flowkit.lineage.history import nodes_of
 from flowkit.lineage.latest import accounts_of, success_before
 from flowkit.lineage.reader import Reader
 from flowkit.records import KeyParts, LatestSuccess, Outcome, Reason
-from flowkit.store.base import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def diff_of(change: Change) -> str | None:
     return "\n".join(difflib.unified_diff(before, after, "before", "after", lineterm=""))
 
 
-def explain_planned(planner: Planner, entries: Entries, store: Store, node: str) -> WhyReport:
+def explain_planned(planner: Planner, entries: Entries, contents: Contents, node: str) -> WhyReport:
     """Explain what a run would do with a node now, against its latest success.
 
     Of a node whose inputs are not known yet, what is known is compared: code, environment and constants. Of an element
@@ -102,10 +102,10 @@ def explain_planned(planner: Planner, entries: Entries, store: Store, node: str)
         told = (miss.reason, miss.detail) if miss is not None else (report.reason, report.detail)
         return WhyReport(node, report.outcome.value, *told, None, ())
     if lookup is None or lookup.miss is None:
-        data_of = _data_of(entries, store, latest, _known_inputs(planner, declared))
+        data_of = _data_of(entries, contents, latest, _known_inputs(planner, declared))
         changes = add_data(_known_changes(planner, latest, declared), data_of)
         return WhyReport(node, report.outcome.value, report.reason, report.detail, latest.run, changes)
-    miss = with_data(lookup.miss, _data_of(entries, store, latest, lookup.keyed.inputs))
+    miss = with_data(lookup.miss, _data_of(entries, contents, latest, lookup.keyed.inputs))
     return WhyReport(node, report.outcome.value, miss.reason, miss.detail, latest.run, miss.changes)
 
 
@@ -139,13 +139,13 @@ def _known_inputs(planner: Planner, node: Node) -> Inputs:
     return [(name, artifact) for name, value in known for artifact, _ in artifacts_in(value, lambda _: None)]
 
 
-def _data_of(entries: Entries, store: Store, before: LatestSuccess, after: Inputs) -> DataOf:
+def _data_of(entries: Entries, contents: Contents, before: LatestSuccess, after: Inputs) -> DataOf:
     """Return what compares the inputs of a node with those of its latest success."""
     taken = entries.inputs_of([before.execution]) if before.execution is not None else {}
-    return compare_inputs(open_contents(entries, store, counting=True), taken.get(before.execution or 0, ()), after)
+    return compare_inputs(contents, taken.get(before.execution or 0, ()), after)
 
 
-def explain_recorded(reader: Reader, store: Store, run: str, node: str) -> WhyReport:
+def explain_recorded(reader: Reader, contents: Contents, run: str, node: str) -> WhyReport:
     """Explain what a run did with a node, from the record alone: against its latest success before that run.
 
     Raises:
@@ -163,7 +163,7 @@ def explain_recorded(reader: Reader, store: Store, run: str, node: str) -> WhyRe
     if account is not None and before is not None:
         entries = Entries(reader)
         taken = entries.inputs_of([account.execution]) if account.execution is not None else {}
-        data_of = _data_of(entries, store, before, taken.get(account.execution or 0, ()))
+        data_of = _data_of(entries, contents, before, taken.get(account.execution or 0, ()))
         changes = add_data(compare(before, _current(account)), data_of)
     reason = Reason(row.reason) if row.reason is not None else None
     return WhyReport(node, row.outcome, reason, row.detail, before.run if before is not None else None, changes)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from flowkit.cache.content import ListingOf
 from flowkit.cache.key import compute_entry_key
 from flowkit.cache.reason import Current, Miss, explain_miss, with_data
 from flowkit.cache.reuse import Found, ReuseDecision, decide_reuse
@@ -87,6 +88,7 @@ class Lookups:
         ask_remote: Gives other machines' results under keys that this store has nothing usable for, their artifacts
             verified.
         observed: Gives the digests of undeclared inputs as they are now.
+        listing: Gives the files of folders that came in.
         spared: Nodes that run only where they must: their latest result does although they are declared cache=False.
     """
 
@@ -100,6 +102,7 @@ class Lookups:
         restamp: Callable[[Artifact], None],
         ask_remote: Callable[[Sequence[Digest]], Mapping[Digest, Entry]],
         observed: ObservedDigests,
+        listing: ListingOf,
         spared: Collection[str] = (),
     ) -> None:
         self._history = history
@@ -111,7 +114,7 @@ class Lookups:
         self._ask_remote = ask_remote
         self._observed = observed
         self._spared = spared
-        self._contents = open_contents(history, store)
+        self._contents = open_contents(store, listing)
         self._described = 0
 
     def find(self, nodes: Sequence[KeyedNode]) -> list[Lookup]:

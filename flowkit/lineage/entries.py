@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from flowkit.lineage.artifacts import load_inputs, load_outputs
 from flowkit.lineage.latest import latest_successes
-from flowkit.lineage.listings import Listing, find_listing
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.tables import FAILED
 from flowkit.lineage.texts import to_bytes, to_prefix
@@ -112,10 +111,6 @@ class Entries:
     def inputs_of(self, executions: Sequence[int], /) -> dict[int, tuple[tuple[str, Artifact], ...]]:
         """Return (parameter, artifact) of what each execution took, in order."""
         return load_inputs(self._reader, executions)
-
-    def find_listing(self, digest: Digest, /) -> Listing | None:
-        """Return the files of a folder that came in, None where they were not kept."""
-        return find_listing(self._reader, digest)
 
     def live_keys(self, steps: Sequence[str], limit: int) -> dict[str, frozenset[Digest]]:
         """Return for each step the cache keys with a published result, the `limit` newest of them."""
