@@ -75,18 +75,23 @@ def describe_content(change: ContentChange, name: str = "") -> str:
 
 def describe_table_change(table: TableChange) -> str:
     """Return a phrase on a table: `column fare (1,000 rows → 1,020)`."""
-    found = table.columns
+    found, rows = table.columns, count_pair(*table.rows, "row")
     retyped = {pair.name: f"{pair.name} ({pair.before} → {pair.after})" for pair in table.dtypes}
+    # With other rows every column is another one: only another dtype says something of it.
+    same_rows = table.rows[0] == table.rows[1]
+    names = [retyped.get(name, name) for name in found.changed if same_rows or name in retyped]
     parts = []
-    if len(found.changed) >= max(_ALL_COLUMNS, table.count):
+    if len(names) >= max(_ALL_COLUMNS, table.count):
         parts.append(f"all {table.count:,} columns")
-    elif found.changed:
-        parts.append(_columns([retyped.get(name, name) for name in found.changed]))
+    elif names:
+        parts.append(_columns(names))
     parts += [f"{_columns(found.added)} added"] if found.added else []
     parts += [f"{_columns(found.removed)} removed"] if found.removed else []
     parts += ["columns in another order"] if found.reordered else []
-    parts += ["another index"] if found.index_changed and table.rows[0] == table.rows[1] else []
-    return f"{'; '.join(parts) or 'what it is besides its columns'} ({count_pair(*table.rows, 'row')})"
+    parts += ["another index"] if found.index_changed and same_rows else []
+    if not parts:
+        return f"what it is besides its columns ({rows})" if same_rows else rows
+    return f"{'; '.join(parts)} ({rows})"
 
 
 def _columns(names: Sequence[str]) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from flowkit.cache.code_changes import compare_code
-from flowkit.cache.content import Contents, compare_listings
+from flowkit.cache.content import Contents, Retyped, TableChange, compare_listings
 from flowkit.cache.inner import MOST_DIFFERENCES, differences_in_json, differences_in_texts
 from flowkit.cache.reason import Change, Current, Miss, compare, with_data
-from flowkit.cache.wording import describe_data
+from flowkit.cache.wording import describe_data, describe_table_change
+from flowkit.codecs.tables_manifest import TableDifference
 from flowkit.errors import LostArtifactError
 from flowkit.records import (
     ArgumentKind,
@@ -180,6 +182,37 @@ def test_the_files_of_a_folder_are_compared_by_name() -> None:
     assert found is not None
     assert (found.added, found.removed, found.changed) == (("d",), ("c",), ("b",))
     assert compare_listings(None, {}) is None
+
+
+ROWS, OTHER_ROWS = (1000, 1000), (1000, 1020)
+NAMES = ("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize(
+    ("rows", "fields", "dtypes", "words"),
+    [
+        (ROWS, {"changed": ("a",)}, (), "column a (1,000 rows)"),
+        (ROWS, {"changed": ("a", "b")}, (), "columns a, b (1,000 rows)"),
+        (ROWS, {"changed": NAMES}, (), "all 4 columns (1,000 rows)"),
+        (ROWS, {"changed": ("a",), "added": ("c", "d"), "removed": ("e",)}, (),
+         "column a; columns c, d added; column e removed (1,000 rows)"),
+        (ROWS, {"changed": ("a",)}, (Retyped("a", "int64", "float64"),), "column a (int64 → float64) (1,000 rows)"),
+        (ROWS, {"reordered": True}, (), "columns in another order (1,000 rows)"),
+        (ROWS, {"index_changed": True}, (), "another index (1,000 rows)"),
+        (ROWS, {"facts_changed": True}, (), "what it is besides its columns (1,000 rows)"),
+        (OTHER_ROWS, {"changed": NAMES, "index_changed": True}, (), "1,000 rows → 1,020"),
+        (OTHER_ROWS, {"changed": NAMES}, (Retyped("b", "int64", "str"),), "column b (int64 → str) (1,000 rows → 1,020)"),
+        (OTHER_ROWS, {"changed": NAMES[:3], "added": ("d",)}, (), "column d added (1,000 rows → 1,020)"),
+    ],
+)  # fmt: skip
+def test_a_table_is_told_in_a_phrase(
+    rows: tuple[int, int], fields: dict[str, Any], dtypes: tuple[Retyped, ...], words: str
+) -> None:
+    """Columns by name, unless all of them changed because there are other rows."""
+    none: dict[str, Any] = {"added": (), "removed": (), "changed": ()}
+    flags = {"reordered": False, "index_changed": False, "facts_changed": False}
+    columns = TableDifference(**(none | flags | fields))
+    assert describe_table_change(TableChange(rows, columns, dtypes, len(NAMES))) == words
 
 
 def _key(digest: str, shown: str) -> KeyParts:
