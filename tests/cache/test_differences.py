@@ -201,7 +201,7 @@ NAMES = ("a", "b", "c", "d")
         (ROWS, {"index_changed": True}, (), "another index (1,000 rows)"),
         (ROWS, {"facts_changed": True}, (), "what it is besides its columns (1,000 rows)"),
         (OTHER_ROWS, {"changed": NAMES, "index_changed": True}, (), "1,000 rows → 1,020"),
-        (OTHER_ROWS, {"changed": NAMES}, (Retyped("b", "int64", "str"),), "column b (int64 → str) (1,000 rows → 1,020)"),
+        (OTHER_ROWS, {"changed": NAMES}, (Retyped("b", "int", "str"),), "column b (int → str) (1,000 rows → 1,020)"),
         (OTHER_ROWS, {"changed": NAMES[:3], "added": ("d",)}, (), "column d added (1,000 rows → 1,020)"),
     ],
 )  # fmt: skip
