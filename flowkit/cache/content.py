@@ -12,8 +12,16 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from flowkit.cache.inner import Differences, differences_in_json
-from flowkit.codecs.tables_manifest import TableDifference, compare_tables, describe_table
+from flowkit.codecs.tables_manifest import (
+    TableDifference,
+    columns_by_name,
+    compare_manifests,
+    describe_dtype,
+    load_manifest,
+)
+from flowkit.codecs.tables_views import view_table
 from flowkit.codecs.trees import read_manifest
+from flowkit.contracts import ColumnSelection
 from flowkit.errors import CodecError, LostArtifactError
 from flowkit.records import Artifact, Digest
 
@@ -127,31 +135,43 @@ class Contents:
     load: Load
     listing: ListingOf
     count: Count | None = None
-    _known: dict[tuple[Digest, Digest], ContentChange] = field(default_factory=dict)
+    _known: dict[tuple[Digest, Digest, ColumnSelection | None], ContentChange] = field(default_factory=dict)
 
-    def compare(self, before: Sequence[Artifact], after: Sequence[Artifact]) -> DataChange:
-        """Return how an argument's artifacts differ, place by place between what both begin and end with."""
+    def compare(
+        self, before: Sequence[Artifact], after: Sequence[Artifact], selection: ColumnSelection | None = None
+    ) -> DataChange:
+        """Return how an argument's artifacts differ, place by place between what both begin and end with.
+
+        Args:
+            before: What they were.
+            after: What they are.
+            selection: The columns of tables that count; all where it is None.
+        """
         pairs = list(_pair(before, after))
-        told = tuple(replace(self._compare_pair(old, new), place=place) for place, old, new in pairs[:MOST_TOLD])
+        told = tuple(
+            replace(self._compare_pair(old, new, selection), place=place) for place, old, new in pairs[:MOST_TOLD]
+        )
         return DataChange((len(before), len(after)), len(pairs), told)
 
-    def _compare_pair(self, before: Artifact | None, after: Artifact | None) -> ContentChange:
+    def _compare_pair(
+        self, before: Artifact | None, after: Artifact | None, selection: ColumnSelection | None
+    ) -> ContentChange:
         if before is None or after is None or before.format != after.format:
             return ContentChange(0, before, after)
-        key = (before.digest, after.digest)
+        key = (before.digest, after.digest, selection)
         if key not in self._known:
             try:
-                self._known[key] = ContentChange(0, before, after, *self._compare_content(before, after))
+                self._known[key] = ContentChange(0, before, after, *self._compare_content(before, after, selection))
             except LostArtifactError:
                 # Swept or damaged: the digests still say that they differ.
                 self._known[key] = ContentChange(0, before, after, lost=True)
         return self._known[key]
 
     def _compare_content(
-        self, before: Artifact, after: Artifact
+        self, before: Artifact, after: Artifact, selection: ColumnSelection | None
     ) -> tuple[TableChange | None, FolderChange | None, Differences | None]:
         if before.format == "table":
-            table = compare_stored_tables(self.load(before), self.load(after))
+            table = compare_stored_tables(self.load(before), self.load(after), selection)
             return self._count(table, before, after), None, None
         if before.format == "folder":
             return None, compare_listings(self.listing(before.digest), self.listing(after.digest)), None
@@ -188,20 +208,25 @@ def _count_equal(before: Sequence[Artifact], after: Sequence[Artifact]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0].digest == pair[1].digest, pairs))
 
 
-def compare_stored_tables(before: bytes, after: bytes) -> TableChange | None:
-    """Return how a table differs from another, by their manifests; None where another flowkit wrote one of them."""
+def compare_stored_tables(before: bytes, after: bytes, selection: ColumnSelection | None = None) -> TableChange | None:
+    """Return how a table differs from another, by their manifests; None where another flowkit wrote one of them.
+
+    Args:
+        before: The manifest then.
+        after: The manifest now.
+        selection: The columns that count; all where it is None.
+    """
     try:
-        then, now = describe_table(before), describe_table(after)
-        columns = compare_tables(before, after)
+        then, now = load_manifest(before), load_manifest(after)
     except CodecError:
         return None
-    dtypes = {column.name: column.dtype for column in then.columns}
-    retyped = tuple(
-        Retyped(column.name, dtypes[column.name], column.dtype)
-        for column in now.columns
-        if column.name in dtypes and dtypes[column.name] != column.dtype
-    )
-    return TableChange((then.rows, now.rows), columns, retyped, len(now.columns))
+    if selection is not None:
+        then, now = view_table(then, selection), view_table(now, selection)
+    columns = compare_manifests(then, now)
+    old, new = columns_by_name(then), columns_by_name(now)
+    dtypes = [(name, describe_dtype(old[name]), describe_dtype(new[name])) for name in columns.changed]
+    retyped = tuple(Retyped(name, was, found) for name, was, found in dtypes if was != found)
+    return TableChange((then["rows"], now["rows"]), columns, retyped, len(new))
 
 
 def compare_listings(before: Listing | None, after: Listing | None) -> FolderChange | None:

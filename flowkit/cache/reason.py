@@ -28,8 +28,8 @@ _VARIABLE = "variable "
 _LONGEST_SIDE = 80
 """How much of a parameter's value stands in a reason."""
 
-DataOf = Callable[[str], DataChange | None]
-"""Gives how the artifacts of a changed parameter differ; None where nothing is known of them."""
+DataOf = Callable[["Change"], DataChange | None]
+"""Gives how the artifacts of a changed input differ; None where nothing is known of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def with_data(miss: Miss, data_of: DataOf) -> Miss:
 def add_data(changes: Iterable[Change], data_of: DataOf) -> tuple[Change, ...]:
     """Return the changes, those of inputs with what differs in their content."""
     return tuple(
-        replace(change, data=data_of(change.name))
+        replace(change, data=data_of(change))
         if change.kind is Reason.INPUT and change.before is not None and change.after is not None
         else change
         for change in changes

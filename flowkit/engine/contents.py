@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from flowkit.cache.arguments import selection_in
 from flowkit.cache.content import Contents, DataChange, ListingOf
-from flowkit.cache.reason import DataOf
+from flowkit.cache.reason import Change, DataOf
 from flowkit.codecs.tables_compare import count_differing
 from flowkit.records import Artifact
 from flowkit.store.base import Store
@@ -40,10 +41,12 @@ def open_contents(store: Store, listing: ListingOf, *, counting: bool = False) -
 
 
 def compare_inputs(contents: Contents, before: Inputs, after: Inputs) -> DataOf:
-    """Return what tells of a parameter how its artifacts differ; None of those that have none on either side."""
+    """Return what tells of a changed input how its artifacts differ; None where there are none on a side."""
 
-    def data_of(parameter: str) -> DataChange | None:
-        old, new = ([artifact for name, artifact in side if name == parameter] for side in (before, after))
-        return contents.compare(old, new) if old and new else None
+    def data_of(change: Change) -> DataChange | None:
+        old, new = ([artifact for name, artifact in side if name == change.name] for side in (before, after))
+        # Other columns do not count only where they counted neither then nor now.
+        then, now = selection_in(change.before or ""), selection_in(change.after or "")
+        return contents.compare(old, new, now if then == now else None) if old and new else None
 
     return data_of

@@ -6,13 +6,16 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from flowkit.cache.arguments import selection_in
 from flowkit.cache.code_changes import compare_code
-from flowkit.cache.content import Contents, Retyped, TableChange, compare_listings
+from flowkit.cache.content import Contents, Retyped, TableChange, compare_listings, compare_stored_tables
 from flowkit.cache.inner import MOST_DIFFERENCES, differences_in_json, differences_in_texts
 from flowkit.cache.reason import Change, Current, Miss, compare, with_data
 from flowkit.cache.wording import describe_data, describe_table_change
+from flowkit.codecs.registry import CodecRegistry
 from flowkit.codecs.tables_manifest import TableDifference
 from flowkit.errors import LostArtifactError
 from flowkit.records import (
@@ -215,6 +218,30 @@ def test_a_table_is_told_in_a_phrase(
     assert describe_table_change(TableChange(rows, columns, dtypes, len(NAMES))) == words
 
 
+def _manifest(**columns: object) -> bytes:
+    frame = pd.DataFrame(columns)
+    return bytes(CodecRegistry("allow").choose(frame, pd.DataFrame).encode(frame, pd.DataFrame).payload)
+
+
+@pytest.mark.parametrize(
+    ("shown", "changed", "count"),
+    [
+        ("load (0123456789ab): fare, tips", ("fare",), 2),
+        ("[load (0123456789ab)]: fare", ("fare",), 1),
+        ("load (0123456789ab): fare, oth.*", ("fare", "others"), 2),
+        ("load (0123456789ab)", ("fare", "others"), 3),
+        ("load (0123456789ab): tips, …", ("fare", "others"), 3),
+    ],
+)
+def test_only_the_columns_that_count_are_told(shown: str, changed: tuple[str, ...], count: int) -> None:
+    """Behind a filtering contract other columns are no reason; a text that was cut hides none."""
+    before = _manifest(fare=[1, 2], tips=[1, 1], others=[1, 1])
+    after = _manifest(fare=[1, 3], tips=[1, 1], others=[2, 2])
+    found = compare_stored_tables(before, after, selection_in(shown))
+    assert found is not None
+    assert (found.columns.changed, found.count) == (changed, count)
+
+
 def _key(digest: str, shown: str) -> KeyParts:
     return KeyParts("train", A, A, (ArgumentPart("C", digest, ArgumentKind.PARAMETER, shown),))
 
@@ -237,11 +264,11 @@ def test_a_parameter_that_reads_the_same_says_why_it_differs(before: str, after:
 
 def test_only_inputs_that_are_on_both_sides_are_looked_into() -> None:
     """Content is loaded for nothing else: neither for parameters nor for inputs that are new."""
-    asked: list[str] = []
+    asked: list[Change] = []
     changes = (
         Change(Reason.PARAMETER, "C", "1", "2"),
         Change(Reason.INPUT, "rows", "a", "b"),
         Change(Reason.INPUT, "more", None, "b"),
     )
     with_data(Miss(Reason.PARAMETER, "C: 1 → 2", changes), asked.append)  # type: ignore[func-returns-value]
-    assert asked == ["rows"]
+    assert [change.name for change in asked] == ["rows"]
