@@ -202,10 +202,10 @@ def _render(kind: type, tokens: Tokens, context: Context) -> str:
     for name, hint in inspect.get_annotations(kind).items():
         lines.append(f"    {name}: {hint if isinstance(hint, str) else getattr(hint, '__name__', repr(hint))}")
     if isinstance(kind, enum.EnumMeta):
-        lines += [f"    {name} = {show_value(value)}" for name, value in _enum_values(kind).items()]
+        lines += [f"    {name} = {show_value(value, name)}" for name, value in _enum_values(kind).items()]
     for name, value in _members(context, kind):
         if not isinstance(value, _FUNCTION_LIKE):
-            lines.append(f"    {name} = {show_value(value)}")
+            lines.append(f"    {name} = {show_value(value, name)}")
     lines += [f"    {value.name} = {value.shown}" for value in values_in(tokens)]
     return "\n".join(lines)
 

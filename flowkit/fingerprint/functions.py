@@ -120,13 +120,13 @@ def _show(context: Context, function: FunctionType, source: str, cells: Sequence
     """Return a function's text with what counts and does not stand in it: what it closes over, and its defaults."""
     untracked = context.untracked.get(id(function), frozenset())
     values = {name: value for name, value in _named_defaults(function) if name not in untracked}
-    lines = [f"# with {name} = {show_value(value)}" for name, value in cells if value is not EMPTY]
+    lines = [f"# with {name} = {show_value(value, name)}" for name, value in cells if value is not EMPTY]
     for name, value in values.items():
-        shown = show_value(value)
+        shown = show_value(value, name)
         if shown not in source:
             lines.append(f"# with default {name} = {shown}")
     lines += [
-        f"# with attribute {name} = {show_value(value)}"
+        f"# with attribute {name} = {show_value(value, name)}"
         for name, value in sorted(function.__dict__.items())
         if name != "__wrapped__"
     ]

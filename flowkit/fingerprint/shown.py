@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import PurePath
@@ -20,6 +21,8 @@ _BRACKETS: dict[type, tuple[str, str]] = {
 _SPEAKING = frozenset({"datetime", "decimal", "fractions", "uuid", "zoneinfo", "re"})
 """Standard modules whose values have a `repr` that says all that counts, and no address."""
 
+_SECRET = re.compile(r"(?i)passw|secret|token|credential|api_?key|private_?key")
+
 _LONGEST_LINE = 100
 _LONGEST_TEXT = 8_000
 _MOST_IN_SET = 1_000
@@ -28,13 +31,23 @@ _DEEPEST = 6
 _CODE = (type, FunctionType, BuiltinFunctionType)
 
 
-def show_value(value: Any) -> str:
+def show_value(value: Any, name: str = "") -> str:
     """Return a text of a value for people: data as it is written, with an item a line where it is long.
 
-    Code is shown by its name, tables and arrays by their shape, and all else by its type.
+    Code is shown by its name, tables and arrays by their shape, and all else by its type. Texts whose name says that
+    they are secret are not shown: what is shown is kept.
+
+    Args:
+        value: The value.
+        name: What it is called.
     """
-    shown = _write(value, 0)
+    shown = _write_named(name, value, 0)
     return shown if len(shown) <= _LONGEST_TEXT else f"{shown[:_LONGEST_TEXT]}…"
+
+
+def _write_named(name: object, value: Any, depth: int) -> str:
+    is_secret = isinstance(value, (str, bytes)) and isinstance(name, str) and _SECRET.search(name)
+    return "<hidden>" if is_secret else _write(value, depth)
 
 
 def _write(value: Any, depth: int) -> str:
@@ -73,8 +86,12 @@ def _items(value: Any, depth: int) -> tuple[str, list[str], str] | None:
         items = _within_limit(_write(item, depth + 1) for item in value)
         return first, items, f",{last}" if kind is tuple and len(value) == 1 else last
     if kind is dict:
-        pairs = (f"{_write(key, depth + 1)}: {_write(item, depth + 1)}" for key, item in value.items())
+        pairs = (f"{_write(key, depth + 1)}: {_write_named(key, item, depth + 1)}" for key, item in value.items())
         return "{", _within_limit(pairs), "}"
+    if kind is functools.partial:
+        arguments = [_write(item, depth + 1) for item in (value.func, *value.args)]
+        words = [f"{key}={_write_named(key, item, depth + 1)}" for key, item in value.keywords.items()]
+        return "partial(", [*arguments, *words], ")"
     if dataclasses.is_dataclass(kind):
         return f"{kind.__qualname__}(", _within_limit(_fields(value, depth)), ")"
     return None
@@ -95,7 +112,7 @@ def _within_limit(items: Iterator[str]) -> list[str]:
 def _fields(value: Any, depth: int) -> Iterator[str]:
     for field in dataclasses.fields(value):
         if field.repr and hasattr(value, field.name):
-            yield f"{field.name}={_write(getattr(value, field.name), depth + 1)}"
+            yield f"{field.name}={_write_named(field.name, getattr(value, field.name), depth + 1)}"
 
 
 def _bracketed(first: str, items: list[str], last: str) -> str:

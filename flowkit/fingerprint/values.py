@@ -68,7 +68,7 @@ class ValueEncoder:
 
     def named(self, name: str, value: Any) -> Token:
         """Return a global as one token with a part of its own; what cannot be encoded makes the step uncacheable."""
-        return Value(name, self.guarded(name, value), show_value(value))
+        return Value(name, self.guarded(name, value), show_value(value, name))
 
     def guarded(self, name: str, value: Any) -> Tokens:
         """Return a value's tokens; what cannot be encoded makes the step uncacheable under the given name."""

@@ -77,6 +77,8 @@ SHOWN = {
     "an empty set": ("set()", "set()"),
     "a set": ("{'b', 'a'}", "{'a', 'b'}"),
     "a function": ("[low]", "[steps:low]"),
+    "a partial": ("functools.partial(low, x=2)", "partial(steps:low, x=2)"),
+    "what is called a secret": ("{'user': 'x', 'password': 'hunter2'}", "{'user': 'x', 'password': <hidden>}"),
     "a pattern": ("re.compile('a+')", "re.compile('a+')"),
     "a path": ("pathlib.PurePosixPath('a/b')", "PurePosixPath('a/b')"),
     "an array": ("np.zeros((2, 3))", "<numpy.ndarray (2, 3) float64>"),
@@ -88,7 +90,7 @@ SHOWN = {
 
 
 CLASSES = """
-import dataclasses, enum, pathlib, re
+import dataclasses, enum, functools, pathlib, re
 import numpy as np
 import pandas as pd
 class Colour(enum.Enum):
