@@ -171,8 +171,8 @@ def verb_of(change: Change) -> str:
 
 def _most_telling(change: Change) -> str:
     """Return both sides of a value, or of the first thing inside it that differs."""
-    inside = change.within
-    if inside is not None and inside.first:
+    inside, length = change.within, len(change.before or "") + len(change.after or "")
+    if inside is not None and inside.first and length > _LONGEST_SIDE:
         first = inside.first[0]
         others = f" and {inside.count - 1} more in it" if inside.count > 1 else ""
         return f"{first.name}: {first.before or 'absent'} → {first.after or 'absent'}{others}"
