@@ -1,0 +1,82 @@
+"""What must not run again: edits, moves and values that are the same in all that counts."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.data_tables import Difference
+from tests.conformance.hit_project import known_nodes, make_hits
+from tests.conformance.hit_tables import EQUAL_PARAMETERS, EQUAL_VALUES, HARMLESS, Harmless
+from tests.conformance.project_folder import Project
+from tests.journeys.project import Outcome
+
+pytestmark = pytest.mark.slow
+
+MAKERS = {f"make_{n}" for n in range(len(EQUAL_VALUES))} | {f"make_same_{n}" for n in range(len(EQUAL_VALUES))}
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Outcome]:
+    """Return the project, and what the run did that came after all harmless changes."""
+    return make_hits(tmp_path_factory.mktemp("hits") / "project")
+
+
+@pytest.mark.parametrize("case", HARMLESS, ids=[case.label for case in HARMLESS])
+def test_a_harmless_edit_runs_nothing(changed: tuple[Project, Outcome], case: Harmless) -> None:
+    """A step is reused where what changed does not count."""
+    node = changed[1].nodes[case.step]
+    assert (node["outcome"], node["detail"]) == ("reused", None)
+
+
+@pytest.mark.parametrize(("n", "case"), list(enumerate(EQUAL_VALUES)), ids=[case.label for case in EQUAL_VALUES])
+def test_an_equal_value_does_not_run_its_consumer(changed: tuple[Project, Outcome], n: int, case: Difference) -> None:
+    """A producer that runs again and gives the same, in whatever form, stops the wave."""
+    nodes = changed[1].nodes
+    assert (nodes[f"make_{n}"]["outcome"], nodes[f"make_{n}"]["reason"]) == ("executed", "code")
+    assert nodes[f"take_{n}"]["outcome"] == "reused"
+
+
+@pytest.mark.parametrize(("n", "case"), list(enumerate(EQUAL_PARAMETERS)), ids=[c.label for c in EQUAL_PARAMETERS])
+def test_an_equal_parameter_does_not_run_its_step(changed: tuple[Project, Outcome], n: int, case: Difference) -> None:
+    """A step is reused where it is called with the same, written or made in another way."""
+    assert changed[1].nodes[f"keep_{n}"]["outcome"] == "reused"
+
+
+def test_nothing_else_runs(changed: tuple[Project, Outcome]) -> None:
+    """After all harmless changes at once, the producers whose code was edited run, and no other step."""
+    assert set(changed[1].named("executed")) == MAKERS
+
+
+PLACES = {
+    "case 83: project moved to another path": {"moved": True},
+    "case 84: other working directory": {"elsewhere": True},
+    "case 85: PYTHONHASHSEED": {"PYTHONHASHSEED": "4242"},
+    "case 95: driver against worker process": {"workers": True},
+}
+
+
+@pytest.mark.parametrize("how", PLACES.values(), ids=PLACES)
+def test_nothing_runs_from_another_place(
+    changed: tuple[Project, Outcome], tmp_path: Path, how: dict[str, bool | str]
+) -> None:
+    """A store is good wherever the project lies, and wherever, how and by whom it is asked; it holds the same again.
+
+    In the store as it is nothing runs. In a store of its own, everything has the same key and gives the same bytes.
+    """
+    project, done = changed
+    if how.get("moved"):
+        project = Project(Path(shutil.copytree(project.root, tmp_path / "other place" / "project", symlinks=True)))
+        shutil.rmtree(project.root / "harmless" / "__pycache__", ignore_errors=True)
+    cwd = tmp_path if how.get("elsewhere") else None
+    arguments = ["--workers", "2"] if how.get("workers") else []
+    variables = {name: value for name, value in how.items() if isinstance(value, str)}
+
+    again = project.run("hits", *arguments, cwd=cwd, **variables)
+    anew = project.run("hits", *arguments, "--store", str(tmp_path / "store"), cwd=cwd, **variables)
+
+    assert again.named("executed") == []
+    assert len(anew.named("executed")) > len(MAKERS)
+    assert known_nodes(anew) == known_nodes(again) == known_nodes(done)
