@@ -101,7 +101,8 @@ def explain_miss(
         of_kind = [change for change in changes if change.kind is reason]
         if of_kind:
             return Miss(reason, _describe(of_kind), changes)
-    return Miss(Reason.UNCACHED, "its latest result was not kept for reuse", changes)
+    cause = f": {latest.uncached}" if latest.uncached is not None else ""
+    return Miss(Reason.UNCACHED, f"its latest result was not kept for reuse{cause}", changes)
 
 
 def with_data(miss: Miss, data_of: DataOf) -> Miss:

@@ -92,6 +92,7 @@ def _execution(ending: Ending) -> Execution | None:
         created=adopted.created if adopted is not None else None,
         producers=keyed.producers,
         ages=step.options.max_age is not None,
+        uncached=result.uncached if result is not None else None,
     )
 
 

@@ -67,6 +67,11 @@ _OBSERVED = """
     WHERE o.execution IN ({values})
     ORDER BY o.execution, o.position"""
 
+_UNCACHED = """
+    SELECT u.execution, w.text FROM uncached AS u
+    JOIN word AS w ON w.id = u.cause
+    WHERE u.execution IN ({values})"""
+
 _CODES = "SELECT id, digest, modules, distributions, uncacheable FROM code_fingerprint WHERE id IN ({values})"
 
 _CODE_PARTS = """
@@ -102,6 +107,7 @@ def _load(reader: Reader, query: str, scope: str, nodes: Sequence[str]) -> dict[
         codes = _load_codes(reader, {row[5] for row in rows})
         environments = _load_environments(reader, {row[6] for row in rows})
         observed = load_observed(reader, [row[4] for row in rows])
+        uncached: dict[int, str] = dict(reader.select_among(_UNCACHED, [row[4] for row in rows]))
     return {
         name: LatestSuccess(
             run,
@@ -112,6 +118,7 @@ def _load(reader: Reader, query: str, scope: str, nodes: Sequence[str]) -> dict[
             observed.get(execution, ()),
             execution,
             maker,
+            uncached.get(execution),
         )
         for name, run, key, step, execution, code, environment, maker in rows
     }

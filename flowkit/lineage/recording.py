@@ -107,6 +107,9 @@ class Recorder:
         assert identity is not None
         self._write_account(identity, execution, run)
         self._write_observed(identity, execution)
+        if execution.uncached is not None:
+            cause = self.identities.word(clean_text(execution.uncached))
+            self.connection.execute("INSERT INTO uncached (execution, cause) VALUES (?, ?)", (identity, cause))
         if entry is not None:
             self._publish(entry, identity, execution.supersedes, standing)
         return identity, () if execution.ages else self._differing(identity, standing)

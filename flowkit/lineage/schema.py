@@ -60,6 +60,12 @@ def list_folders(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE folder_listing (digest BLOB PRIMARY KEY, files BLOB NOT NULL) WITHOUT ROWID")
 
 
+def record_uncached(connection: sqlite3.Connection) -> None:
+    """Migration 7: why a result is not kept for reuse, where something that happened meanwhile forbids it."""
+    columns = "execution INTEGER PRIMARY KEY REFERENCES execution, cause INTEGER NOT NULL REFERENCES word"
+    connection.execute(f"CREATE TABLE uncached ({columns})")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     create_tables,
     create_views,
@@ -67,6 +73,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     record_makers,
     record_paths,
     list_folders,
+    record_uncached,
 )
 """In the order in which they were released; only ever appended to."""
 

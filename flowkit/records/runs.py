@@ -135,6 +135,8 @@ class Execution:
         producers: The node of this run that gave each input, in their order; None for what came in from outside.
             Empty where that is not known.
         ages: Whether its step declares that results age: another one later then says nothing against the step.
+        uncached: Why this very result may not be reused, such as an input that changed meanwhile; None where the step
+            or its code decides that, or nothing does.
     """
 
     parts: KeyParts
@@ -151,6 +153,7 @@ class Execution:
     created: float | None = None
     producers: tuple[str | None, ...] = ()
     ages: bool = False
+    uncached: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +216,7 @@ class LatestSuccess:
         observed: What it read undeclared.
         execution: The store's number of it, by which its inputs are found.
         maker: The run that executed it, where `run` reused it.
+        uncached: Why this very result was not kept for reuse, where something that happened meanwhile forbade it.
     """
 
     run: str
@@ -223,3 +227,4 @@ class LatestSuccess:
     observed: tuple[ObservedInput, ...] = ()
     execution: int | None = None
     maker: str = ""
+    uncached: str | None = None

@@ -198,27 +198,29 @@ _BESIDE = _PLAIN.replace("RATE = 2\n", "RATE = 2\nOTHER = 7\n\n\ndef beside(numb
 _BESIDE_AFTER = _BESIDE.replace("OTHER = 7", "OTHER = 8").replace("return OTHER", "return OTHER * number") + (
     "\n\ndef one_more() -> None:\n    raise NotImplementedError\n"
 )
-_IMPORTING = 'from harmless import unrelated\n\n\ndef aside() -> int:\n    return unrelated.VALUE\n' + _PLAIN
+_IMPORTING = "from harmless import unrelated\n\n\ndef aside() -> int:\n    return unrelated.VALUE\n" + _PLAIN
 
-_OPTIONS = _PLAIN.replace("@fk.step\n", "@fk.step{options}\n").replace(
-    "RATE = 2\n", 'RATE = 2\nLOG = logging.getLogger("harmless")\nLOG.setLevel(logging.{level})\n'
-).replace('    """Do it."""\n', '    LOG.info("doing %s", number)\n')
+_OPTIONS = (
+    _PLAIN.replace("@fk.step\n", "@fk.step{options}\n")
+    .replace("RATE = 2\n", 'RATE = 2\nLOG = logging.getLogger("harmless")\nLOG.setLevel(logging.{level})\n')
+    .replace('    """Do it."""\n', '    LOG.info("doing %s", number)\n')
+)
 _MANY = (
     '(retries=3, retry_delay="1s", backoff=2.0, timeout="10m", tags=("slow",), network=True, cpus=1, memory="2GB", '
     'max_age="30d", cache=True)'
 )
 
-_NAMED = '''
+_NAMED = """
 @fk.step
 def {name}(number: int, scale: int = 2, *, shift: int = 0) -> int:
     return number * scale + shift
-'''
+"""
 
-_READING = '''
+_READING = """
 @fk.step
 def {name}(path: Path) -> int:
     return sum(len(file.read_bytes()) for file in [path, *path.rglob("*")] if file.is_file())
-'''
+"""
 
 
 def _plain(number: int, title: str, step: str, before: str, after: str) -> Harmless:
@@ -315,11 +317,12 @@ EQUAL_VALUES = [
     Difference(99, "NaN against itself, array", _A, "ARRAY([np.nan])", 'ARRAY([float("nan")])'),
     Difference(99, "NaN against itself, pandas", _D, 'FRAME({"a": [np.nan]})', 'FRAME({"a": [float("nan")]})'),
 ]  # fmt: skip
-"""What a producer gives otherwise than before, while it is the same: it runs, for its code, and its consumer does not."""
+"""What a producer gives otherwise than before, while it is the same: it runs, for its code, its consumer does not."""
 
 EQUAL_PARAMETERS = [
     Difference(86, "insertion order of a dict", "dict[str, int]", '{"a": 1, "b": 2}', '{"b": 2, "a": 1}'),
-    Difference(86, "insertion order of an inner dict", "list[dict[str, int]]", '[{"a": 1, "b": 2}]', '[{"b": 2, "a": 1}]'),
+    Difference(86, "insertion order of an inner dict", "list[dict[str, int]]", '[{"a": 1, "b": 2}]',
+               '[{"b": 2, "a": 1}]'),
     Difference(87, "set order", "set[str]", '{"a", "b", "c"}', 'set(reversed(["a", "b", "c"]))'),
     Difference(88, "string interning", "list[str]", '["ab", "ab"]', f"[{_TEXT}, {_TEXT}]"),
     Difference(88, "shared references", "list[list[int]]", "[[1]] * 2", "[[1], [1]]"),
