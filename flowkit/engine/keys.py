@@ -13,7 +13,7 @@ from flowkit.cache.key import compute_cache_key
 from flowkit.cache.reason import Current
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.contracts import Selections, selections_in
-from flowkit.errors import EncodingError
+from flowkit.errors import CodecError, EncodingError
 from flowkit.fingerprint.encode import encode_value
 from flowkit.fingerprint.files import FileDigests, digest_path
 from flowkit.fingerprint.stamps import stamp_path
@@ -27,6 +27,7 @@ from flowkit.records import (
     Digest,
     EnvironmentFingerprint,
     KeyParts,
+    ParameterSpecification,
     StepSpecification,
 )
 from flowkit.store.base import Store
@@ -137,6 +138,7 @@ class KeyMaker:
         Raises:
             InputError: A file is missing or cannot be read.
             EncodingError: A constant has neither a canonical encoding nor a codec.
+            CodecError: A constant is, or holds, a live thing.
         """
         known = self._bound.get(node.name)
         if known is None:
@@ -177,7 +179,7 @@ class KeyMaker:
         if step is None:
             raise TypeError(f"{node.name} calls no step")
         arguments = {
-            parameter.name: replace_leaves(node.arguments[parameter.name], self._bind_item, parameter.hint)
+            parameter.name: self._bind_argument(parameter, node.arguments[parameter.name])
             for parameter in step.parameters
         }
         prepared = self.prepare(step)
@@ -190,6 +192,12 @@ class KeyMaker:
 
     def _describe(self, prepared: PreparedStep, parameter: str, value: Any, resolve: Resolve) -> ArgumentPart:
         return describe_argument(parameter, value, resolve, self._code, prepared.selections[parameter], self.views)
+
+    def _bind_argument(self, parameter: ParameterSpecification, argument: Any) -> Any:
+        try:
+            return replace_leaves(argument, self._bind_item, parameter.hint)
+        except CodecError as error:
+            raise error.with_facts(("parameter", parameter.name)) from error
 
     def _bind_item(self, item: Any, hint: Any) -> Any:
         if isinstance(item, LEAVES):
