@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.commands import MAIN, ROOT
 from tests.conformance.data_tables import Difference
 from tests.conformance.hit_project import known_nodes, make_hits
 from tests.conformance.hit_tables import EQUAL_PARAMETERS, EQUAL_VALUES, HARMLESS, Harmless
@@ -80,3 +88,107 @@ def test_nothing_runs_from_another_place(
     assert again.named("executed") == []
     assert len(anew.named("executed")) > len(MAKERS)
     assert known_nodes(anew) == known_nodes(again) == known_nodes(done)
+
+
+INTERRUPTED = '''"""Quick steps, one that waits to be killed, and one that fails as long as a file says so."""
+
+import time
+from pathlib import Path
+
+import flowkit as fk
+
+
+@fk.step
+def quick(number: int) -> bytes:
+    return bytes([number]) * 10_000
+
+
+@fk.step
+def slow(content: bytes, marks: fk.Untracked[str]) -> int:
+    Path(marks, "started").touch()
+    while Path(marks, "wait").exists():
+        time.sleep(0.01)
+    return len(content)
+
+
+@fk.step
+def picky(switch: Path) -> str:
+    if switch.read_text() == "fail":
+        raise ValueError("not today")
+    return "well"
+
+
+@fk.step
+def after(number: int, word: str) -> str:
+    return f"{number} {word}"
+
+
+@fk.pipeline
+def interrupted(marks: str) -> None:
+    first, second = quick(1), quick(2)
+    after(slow(second, marks), picky(Path("data/switch")))
+'''
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path) -> tuple[Project, list[str]]:
+    """Return a project in which everything has run but what failed and what was killed on the way."""
+    project = Project.make(tmp_path / "project")
+    project.write("pipelines/interrupted.py", INTERRUPTED)
+    project.write("data/switch", "fail")
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    (marks / "wait").touch()
+    command = ["run", "pipelines/interrupted.py", "--json", "--workers", "1", "-p", f"marks={marks}"]
+    driver = subprocess.Popen(
+        [sys.executable, "-c", MAIN, *command],
+        cwd=project.root,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (marks / "started").exists():
+            assert driver.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.wait()
+        (marks / "wait").unlink()
+    return project, command
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("case", ["case 98: after a failure elsewhere, a kill, a restart, and orphans removed"])
+def test_what_had_succeeded_is_never_run_again(interrupted: tuple[Project, list[str]], case: str) -> None:
+    """What was recorded before a kill is reused, and so is what succeeded beside a failure."""
+    project, command = interrupted
+
+    failed = project.flowkit(*command)
+    assert failed.code == 1
+    assert failed.named("reused") == ["quick", "quick#2"]
+    assert failed.named("executed") == ["slow"]
+
+    project.write("data/switch", "succeed")
+    shutil.rmtree(project.root / ".flowkit" / "runs")
+    remove_orphans(project.root / ".flowkit")
+    mended = project.flowkit(*command)
+    assert mended.named("executed") == ["picky", "after"]
+    assert mended.named("reused") == ["quick", "quick#2", "slow"]
+    assert project.flowkit(*command).named("executed") == []
+
+
+def remove_orphans(store: Path) -> None:
+    """Remove every blob that no row names, one that is made here among them."""
+    (store / "blobs" / "ab").mkdir(exist_ok=True)
+    orphan = store / "blobs" / "ab" / f"{'c' * 62}.bin"
+    orphan.write_bytes(b"left over")
+    with closing(sqlite3.connect(store / "lineage.db")) as database:
+        named = {digest for (digest,) in database.execute("SELECT lower(hex(digest)) FROM blob_file")}
+    for blob in [path for path in (store / "blobs").rglob("*") if path.is_file()]:
+        if blob.parent.name + blob.name.partition(".")[0] not in named:
+            blob.unlink()
+    assert not orphan.exists()
