@@ -14,6 +14,8 @@ from flowkit.cache.reason import Current
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.contracts import Selections, selections_in
 from flowkit.errors import CodecError, EncodingError
+from flowkit.execution.observing.boundaries import Boundaries
+from flowkit.execution.observing.recorder import RECORDER
 from flowkit.fingerprint.encode import encode_value
 from flowkit.fingerprint.files import FileDigests, digest_path
 from flowkit.fingerprint.stamps import stamp_path
@@ -112,6 +114,7 @@ class KeyMaker:
         locate: Callable[[Path], Path] = lambda path: path,
     ) -> None:
         self._project = project
+        self._boundaries = Boundaries(str(project.root.resolve()), ())
         self._store = store
         self._codecs = codecs
         self._code = code
@@ -126,7 +129,9 @@ class KeyMaker:
         """Return a step with its fingerprints."""
         known = self._steps.get(step)
         if known is None:
-            code = self._code.of_unpacking(step) if step.unpacks else self._code.of_step(step)
+            # It may import modules that only the step would, in the process in which the step may run.
+            with RECORDER.importing(self._boundaries):
+                code = self._code.of_unpacking(step) if step.unpacks else self._code.of_step(step)
             environment = self._environments.read(code.distributions, step.options.env)
             selections = {parameter.name: selections_in(parameter.hint) for parameter in step.parameters}
             known = self._steps[step] = PreparedStep(step, code, environment, selections)

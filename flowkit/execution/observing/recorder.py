@@ -84,16 +84,27 @@ class Recorder:
         observation = Observation()
         places = tuple(os.path.abspath(path) for path in declared)
         account = Account(boundaries, places, variables, reaches, time.time_ns())
-        digests = ObservedDigests(Path(boundaries.root))
         with self._lock:
-            self._kept.refresh(reaches, digests.digest)
+            self._kept.refresh(reaches, ObservedDigests(Path(boundaries.root)).digest)
             self._accounts.append(account)
             try:
                 yield observation
             finally:
                 self._accounts.remove(account)
-            self._kept.settle(digests.digest)
+            self._keep_from(account)
             self._conclude(account, observation)
+
+    @contextmanager
+    def importing(self, boundaries: Boundaries) -> Iterator[None]:
+        """Keep what modules of the project read while they are imported: it counts for each node that reaches them."""
+        account = Account(boundaries, (), (), (), time.time_ns())
+        with self._lock:
+            self._accounts.append(account)
+            try:
+                yield
+            finally:
+                self._accounts.remove(account)
+            self._keep_from(account)
 
     # -- what the watches tell ---------------------------------------------------------------------------------------
 
@@ -220,6 +231,10 @@ class Recorder:
         look = account.note(kind, place, direct=caller.direct)
         if look is not None:
             self._kept.keep(caller.cached, (kind, place), look)
+
+    def _keep_from(self, account: Account) -> None:
+        self._kept.settle(ObservedDigests(Path(account.boundaries.root)).digest)
+        self._kept.forget(account.written)
 
     def _conclude(self, account: Account, observation: Observation) -> None:
         root = Path(account.boundaries.root)
