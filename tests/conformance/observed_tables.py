@@ -127,6 +127,10 @@ _MADE = (
     'try:\n        open("data/x.txt", "x")\n    except OSError:\n        pass\n'
     '    return Path("data/x.txt").read_text()'
 )
+_LEFT = (
+    'try:\n        return open("data/new").read()\n    except FileNotFoundError:\n'
+    '        Path("data/new").write_text("made")\n        return "no"'
+)
 _POINTED = 'Path("cur").unlink(missing_ok=True)\n    os.symlink("data/x.txt", "cur")\n    return open("cur").read()'
 _BELOW = 'return str(os.read(os.open("x.txt", os.O_RDONLY, dir_fd=os.open("data", os.O_RDONLY)), 9))'
 _WALKED = 'return str(sorted(folder for folder, _, _ in os.walk("data")))'
@@ -167,6 +171,7 @@ APPEARANCES = [
          'Path("data").mkdir(exist_ok=True)\n    return str(sorted(os.listdir("data")))', happen=_touch("z.txt")),
     Read(111, "a folder in the place of a file", _WALKED, happen=_make_folder),
     Read(104, "a file that the step failed to make", _MADE, happen=_write("x.txt")),
+    Read(104, "a file that it looked for and then made", _LEFT, happen=_write("new")),
     Read(104, "what a link leads to that the step made", _POINTED, happen=_write("x.txt")),
     Read(104, "a file below an open folder", _BELOW, happen=_write("x.txt")),
     Read(104, "a file that a program finds where it starts",
