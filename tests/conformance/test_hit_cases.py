@@ -162,8 +162,8 @@ def interrupted(tmp_path: Path) -> tuple[Project, list[str]]:
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("case", ["case 98: after a failure elsewhere, a kill, a restart, and orphans removed"])
-def test_what_had_succeeded_is_never_run_again(interrupted: tuple[Project, list[str]], case: str) -> None:
+@pytest.mark.parametrize("times", [2], ids=["case 98: after a failure elsewhere, a kill, a restart, orphans removed"])
+def test_what_had_succeeded_is_never_run_again(interrupted: tuple[Project, list[str]], times: int) -> None:
     """What was recorded before a kill is reused, and so is what succeeded beside a failure."""
     project, command = interrupted
 
@@ -178,7 +178,7 @@ def test_what_had_succeeded_is_never_run_again(interrupted: tuple[Project, list[
     mended = project.flowkit(*command)
     assert mended.named("executed") == ["picky", "after"]
     assert mended.named("reused") == ["quick", "quick#2", "slow"]
-    assert project.flowkit(*command).named("executed") == []
+    assert [project.flowkit(*command).named("executed") for _ in range(times)] == [[]] * times
 
 
 def remove_orphans(store: Path) -> None:
