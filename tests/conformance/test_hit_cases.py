@@ -150,7 +150,7 @@ def interrupted(tmp_path: Path) -> tuple[Project, list[str]]:
     )
     try:
         deadline = time.monotonic() + 60
-        while not (marks / "started").exists():
+        while not ((marks / "started").exists() and recorded(project.root / ".flowkit") == ["quick", "quick#2"]):
             assert driver.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -179,6 +179,13 @@ def test_what_had_succeeded_is_never_run_again(interrupted: tuple[Project, list[
     assert mended.named("executed") == ["picky", "after"]
     assert mended.named("reused") == ["quick", "quick#2", "slow"]
     assert [project.flowkit(*command).named("executed") for _ in range(times)] == [[]] * times
+
+
+def recorded(store: Path) -> list[str]:
+    """Return the nodes that the store knows to have executed."""
+    with closing(sqlite3.connect(store / "lineage.db")) as database:
+        rows = database.execute("SELECT node FROM nodes WHERE outcome = 'executed' ORDER BY node")
+        return [node for (node,) in rows]
 
 
 def remove_orphans(store: Path) -> None:
