@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -169,3 +170,50 @@ def test_values_of_variables_are_nowhere(runs: Runs) -> None:
         rows = set(database.execute("SELECT name, digest FROM observed_inputs WHERE kind = 'variable'"))
     assert {name for name, _ in rows} == {"MODE", "FLAG"}
     assert not any("canary" in digest for _, digest in rows)
+
+
+DRAWING = '''"""A step that gives something else each time, twice under one key, and what takes it."""
+
+import random
+
+import flowkit as fk
+
+
+@fk.step
+def start() -> int:
+    return 1
+
+
+@fk.step
+def draw(number: int) -> float:
+    return random.random()
+
+
+@fk.step
+def shown(number: float) -> str:
+    return str(number)
+
+
+@fk.pipeline
+def drawing() -> None:
+    number = start()
+    shown(draw(number))
+    shown.named("other")(draw.named("again")(number))
+'''
+
+
+@pytest.mark.parametrize("how", [["--inline"]], ids=["case 106: the same entry key giving a different digest"])
+def test_the_first_of_two_results_under_one_key_stands(tmp_path: Path, how: list[str]) -> None:
+    """The step is named in one warning; the first result stands, and every later run has that and no other."""
+    project = Project.make(tmp_path / "project")
+    project.write("pipelines/drawing.py", DRAWING)
+
+    first = project.run("drawing", *how)
+    second = project.run("drawing", *how)
+
+    (warning,) = first.json["warnings"]
+    assert "'draw' is not deterministic" in warning
+    assert second.json["warnings"] == []
+    assert not {"draw", "again"} & set(second.named("executed"))
+    drawn = [second.nodes[name]["outputs"] for name in ("draw", "again")]
+    assert drawn[0] == drawn[1] == first.nodes["draw"]["outputs"]
