@@ -38,7 +38,8 @@ from flowkit.fingerprint.values import ValueEncoder, join
 # Of the names that Python and libraries give to a class, these say nothing that does not count elsewhere.
 _SKIPPED = frozenset({"_abc_impl", "__abstractmethods__", "__dict__", "__weakref__", "__doc__", "__annotations__"})
 _SKIPPED |= {"__module__", "__qualname__", "__firstlineno__", "__static_attributes__", "__dataclass_fields__"}
-_SKIPPED |= {"__parameters__", "__non_callable_proto_members__", "__annotations_cache__"}
+# `copyreg` leaves the names of slots on a class when an object of it is first taken apart.
+_SKIPPED |= {"__parameters__", "__non_callable_proto_members__", "__annotations_cache__", "__slotnames__"}
 _COUNTING = frozenset({"__slots__", "__match_args__", "__hash__"})
 _PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None), list, tuple, dict, set, frozenset})
 _FUNCTION_LIKE = (FunctionType, staticmethod, classmethod, property, cached_property)
