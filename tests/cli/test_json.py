@@ -146,7 +146,7 @@ def test_a_reused_decision_names_the_run_that_made_it(tell: Tell) -> None:
     again = tell("run", "small", "--inline", "--json").json()
     assert again["promotions"][0]["from_run"] == first["run"]
     assert [node["from_run"] for node in again["nodes"]] == [first["run"]] * len(again["nodes"])
-    assert f"accepted earlier, judged so in run {first['run']}" in tell("run", "small", "--inline").out
+    assert f"accepted; it is that already, by run {first['run']}" in tell("run", "small", "--inline").out
 
 
 @pytest.mark.parametrize(
