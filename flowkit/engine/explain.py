@@ -6,12 +6,14 @@ Everything comes from the code that decides: the planner's lookups, and the comp
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from flowkit.cache.reason import Change, Current, compare
+from flowkit.engine.lookup import describe_acceptance
 from flowkit.engine.planner import Planner
-from flowkit.engine.report import JSON_FORMAT
+from flowkit.engine.report import JSON_FORMAT, NodeReport
 from flowkit.errors import NotRecordedError
 from flowkit.graph.graph import Node
 from flowkit.lineage.entries import Entries
@@ -29,6 +31,7 @@ class WhyReport:
         outcome: A forecast, or the outcome in a recorded run.
         since: The run that it is compared with; None where there was none.
         changes: Every difference from that run.
+        accepted: That a person let the result of that run stand for the code that it is compared with.
     """
 
     node: str
@@ -37,6 +40,7 @@ class WhyReport:
     detail: str | None
     since: str | None
     changes: tuple[Change, ...]
+    accepted: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `why --json` prints."""
@@ -47,17 +51,23 @@ class WhyReport:
             "reason": self.reason.value if self.reason is not None else None,
             "detail": self.detail,
             "since": self.since,
-            "changes": [
-                {
-                    "kind": change.kind.value,
-                    "name": change.name,
-                    "before": change.before,
-                    "after": change.after,
-                    "diff": diff_of(change),
-                }
-                for change in self.changes
-            ],
+            "accepted": self.accepted,
+            "changes": changes_to_json(self.changes),
         }
+
+
+def changes_to_json(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    """Return the rows of `changes`."""
+    return [
+        {
+            "kind": change.kind.value,
+            "name": change.name,
+            "before": change.before,
+            "after": change.after,
+            "diff": diff_of(change),
+        }
+        for change in changes
+    ]
 
 
 def diff_of(change: Change) -> str | None:
@@ -82,14 +92,27 @@ def explain_planned(planner: Planner, entries: Entries, node: str) -> WhyReport:
         raise NotRecordedError.for_node(planner.graph.pipeline, node, [known.name for known in planner.graph.visible])
     report = planner.reports[declared.name]
     latest = entries.latest_success(planner.graph.pipeline, _an_element(node))
-    since = latest.run if latest is not None else None
+    since, accepted = _since(latest)
     lookup = planner.lookups.get(node)
     if lookup is None:
         changes = _known_changes(planner, latest, declared)
-        return WhyReport(node, report.outcome.value, report.reason, report.detail, since, changes)
+        return WhyReport(node, report.outcome.value, report.reason, report.detail, since, changes, accepted)
     if lookup.miss is None:
-        return WhyReport(node, report.outcome.value, None, "nothing that counts has changed", report.from_run, ())
-    return WhyReport(node, report.outcome.value, lookup.miss.reason, lookup.miss.detail, since, lookup.miss.changes)
+        return _of_reused(node, report)
+    miss = lookup.miss
+    return WhyReport(node, report.outcome.value, miss.reason, miss.detail, since, miss.changes, accepted)
+
+
+def _of_reused(node: str, report: NodeReport) -> WhyReport:
+    detail = report.detail or "nothing that counts has changed"
+    return WhyReport(node, report.outcome.value, None, detail, report.from_run, ())
+
+
+def _since(latest: LatestSuccess | None) -> tuple[str | None, str | None]:
+    """Return the run of a success, and who let its result stand for its code."""
+    if latest is None:
+        return None, None
+    return latest.run, describe_acceptance(latest.accepted) if latest.accepted is not None else None
 
 
 def _an_element(node: str) -> str:
@@ -123,7 +146,8 @@ def explain_recorded(reader: Reader, run: str, node: str) -> WhyReport:
     before = success_before(reader, run, node)
     changes = compare(before, _current(account)) if account is not None and before is not None else ()
     reason = Reason(row.reason) if row.reason is not None else None
-    return WhyReport(node, row.outcome, reason, row.detail, before.run if before is not None else None, changes)
+    since, accepted = _since(before)
+    return WhyReport(node, row.outcome, reason, row.detail, since, changes, accepted if changes else None)
 
 
 def _current(account: LatestSuccess) -> Current:

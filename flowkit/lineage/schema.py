@@ -50,11 +50,29 @@ def record_makers(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE input ADD COLUMN maker INTEGER REFERENCES execution")
 
 
+def keep_acceptances(connection: sqlite3.Connection) -> None:
+    """Migration 5: executions that a person let stand for edited code, and what they stand for.
+
+    Such an execution ran nothing: it has the key of the edited code, and the outputs of `source`. `after_run` is the
+    run that was the latest then; `audit` says who did it, when and why.
+    """
+    connection.execute(
+        """CREATE TABLE acceptance (
+    execution INTEGER PRIMARY KEY REFERENCES execution,
+    source INTEGER NOT NULL REFERENCES execution,
+    after_run INTEGER NOT NULL REFERENCES run,
+    audit INTEGER NOT NULL REFERENCES audit_record (sequence)
+)"""
+    )
+    connection.execute("CREATE INDEX acceptance_source ON acceptance (source)")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     create_tables,
     create_views,
     hide_unpacking,
     record_makers,
+    keep_acceptances,
 )
 """In the order in which they were released; only ever appended to."""
 

@@ -181,6 +181,20 @@ class NodeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """That a person let a result stand for edited code.
+
+    Attributes:
+        at: UTC ISO 8601.
+        reason: What they wrote; empty where they wrote nothing.
+    """
+
+    who: str
+    at: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A recorded result that a later node may reuse.
 
@@ -191,6 +205,7 @@ class Entry:
         run: The run that made it.
         created: Seconds since the epoch, UTC.
         host: The machine whose run made it, where it comes from a remote.
+        accepted: Who let it stand for the code of this key; None where that code made it.
     """
 
     id: int | None
@@ -203,6 +218,7 @@ class Entry:
     outputs: tuple[Output, ...]
     metrics: tuple[tuple[str, float], ...] = field(default=())
     host: str = ""
+    accepted: Acceptance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +226,9 @@ class LatestSuccess:
     """A node's latest success in this store, against which a miss is explained.
 
     Attributes:
+        run: The run that executed or reused it last; of one that was accepted since, the run that made it.
         observed: What it read undeclared.
+        accepted: Who let the result stand for this code; None where this code made it.
     """
 
     run: str
@@ -219,3 +237,4 @@ class LatestSuccess:
     code: CodeFingerprint
     environment: EnvironmentFingerprint
     observed: tuple[ObservedInput, ...] = ()
+    accepted: Acceptance | None = None

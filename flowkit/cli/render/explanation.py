@@ -29,7 +29,7 @@ def describe_why(report: WhyReport) -> Iterator[str]:
         yield f"  {report.detail}"
     if report.since:
         word = "made by" if report.reason is None and not report.changes else "compared with"
-        yield f"  {word} run {report.since}"
+        yield f"  {word} run {report.since}" + (f", {report.accepted}" if report.accepted else "")
     for change in report.changes:
         yield ""
         yield from describe_change(change)
