@@ -70,7 +70,9 @@ def decide_acceptance(miss: Miss, unedited: Sequence[Unedited]) -> Unedited | Mi
     for found in unedited:
         if found.entry is not None:
             return found
-    return unedited[0].miss or miss if unedited else miss
+    # What was accepted before may be of other code than the latest success: that is no news, all else is.
+    misses = [found.miss for found in unedited if found.miss is not None]
+    return next((found for found in (*misses, miss) if found.reason not in (Reason.CODE, Reason.NEW)), miss)
 
 
 def describe_edit(current: Current, before: LatestSuccess, environment: EnvironmentFingerprint) -> tuple[Change, ...]:
