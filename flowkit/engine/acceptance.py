@@ -6,15 +6,16 @@ that was asked for is looked up once more as it was before its edit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flowkit.cache.acceptance import (
+    Pairs,
     Unedited,
     decide_acceptance,
     describe_edit,
-    is_edited,
+    find_same_content,
     undo_edit,
     variables_of,
 )
@@ -31,9 +32,10 @@ from flowkit.engine.report import JSON_FORMAT
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import AcceptanceError
 from flowkit.fingerprint.environment import EnvironmentReader
+from flowkit.graph.arguments import LEAVES
 from flowkit.graph.graph import Graph, Node, is_among
 from flowkit.lineage.entries import Entries
-from flowkit.records import Entry, Execution, LatestSuccess, NodeRecord, Outcome
+from flowkit.records import Entry, EnvironmentFingerprint, Execution, LatestSuccess, NodeRecord, Outcome
 from flowkit.registry.acceptances import AcceptedResult, record_acceptances
 
 
@@ -103,6 +105,26 @@ class AcceptReport:
         return {"format": JSON_FORMAT, "pipeline": self.pipeline, "reason": self.reason or None, "nodes": kept + left}
 
 
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """What was edited of a node since a success.
+
+    Attributes:
+        unedited: The node as it would be without.
+        environment: What the earlier code asks for, as that is today.
+        same_content: Parameters of which only the code has changed that their content names.
+    """
+
+    before: LatestSuccess
+    unedited: KeyedNode
+    environment: EnvironmentFingerprint
+    same_content: frozenset[str]
+
+    def is_one(self, node: KeyedNode) -> bool:
+        """Whether anything was edited at all."""
+        return self.unedited.key != node.key
+
+
 @dataclass(slots=True)
 class AcceptingFinder:
     """Decides on nodes as a plan does; of those that were asked for, what their edit hides is found too.
@@ -146,53 +168,67 @@ class AcceptingFinder:
     def _propose(self, missed: Sequence[Lookup]) -> None:
         names = {found.keyed.name: self.former_name(found.keyed.bound.node) for found in missed}
         successes = self.entries.successes_to_stand_for(self.pipeline, list(names.values()))
-        earlier = {
+        before = {node: successes.get(name, ()) for node, name in names.items()}
+        taken = self.entries.inputs_by([one.execution for some in before.values() for one in some if one.execution])
+        edits = {
             found.keyed.name: [
-                success
-                for success in successes.get(names[found.keyed.name], ())
-                if is_edited(found.keyed.current, success)
+                edit
+                for success in before[found.keyed.name]
+                if (edit := self._undo(found.keyed, names[found.keyed.name], success, taken)).is_one(found.keyed)
             ]
             for found in missed
         }
-        unedited = self._look_up_unedited([found.keyed for found in missed], names, earlier)
+        unedited = self._look_up_unedited(edits)
         for found in missed:
             node = found.keyed.name
             assert found.miss is not None
-            latest = next(iter(successes.get(names[node], ())), None)
-            verdict = decide_acceptance(found.miss, unedited[node])
-            if isinstance(verdict, Miss) or verdict.entry is None:
-                miss = verdict if isinstance(verdict, Miss) else found.miss
-                self.refusals[node] = refuse_missed(self.pipeline, node, names[node], miss, latest)
+            verdict = decide_acceptance(found.miss, [one for _, one in unedited[node]])
+            if isinstance(verdict, Miss):
+                latest = next(iter(before[node]), None)
+                self.refusals[node] = refuse_missed(self.pipeline, node, names[node], verdict, latest)
             else:
-                self.proposals[node] = self._proposal(found.keyed, verdict, verdict.entry)
+                edit = next(edit for edit, one in unedited[node] if one is verdict)
+                self.proposals[node] = _propose(found.keyed, edit, verdict)
 
-    def _look_up_unedited(
-        self, nodes: Sequence[KeyedNode], names: dict[str, str], earlier: dict[str, list[LatestSuccess]]
-    ) -> dict[str, list[Unedited]]:
+    def _look_up_unedited(self, edits: Mapping[str, Sequence[_Edit]]) -> dict[str, list[tuple[_Edit, Unedited]]]:
         """Look each node up with each of its earlier codes, the latest of all nodes at once, until one is found."""
-        found: dict[str, list[Unedited]] = {node.name: [] for node in nodes}
-        for depth in range(max(map(len, earlier.values()), default=0)):
-            open_ = [
-                node
-                for node in nodes
-                if len(earlier[node.name]) > depth and not any(one.entry for one in found[node.name])
+        found: dict[str, list[tuple[_Edit, Unedited]]] = {node: [] for node in edits}
+        for depth in range(max(map(len, edits.values()), default=0)):
+            nodes = [
+                node for node in edits if len(edits[node]) > depth and not any(one.entry for _, one in found[node])
             ]
-            keyed = [self._before(node, names[node.name], earlier[node.name][depth]) for node in open_]
-            for node, lookup in zip(open_, self.unedited.find(keyed), strict=True):
-                found[node.name].append(Unedited(earlier[node.name][depth], lookup.entry, lookup.miss))
+            lookups = self.unedited.find([edits[node][depth].unedited for node in nodes])
+            for node, lookup in zip(nodes, lookups, strict=True):
+                edit = edits[node][depth]
+                found[node].append((edit, Unedited(edit.before, lookup.entry, lookup.miss)))
         return found
 
-    def _before(self, node: KeyedNode, name: str, success: LatestSuccess) -> KeyedNode:
-        """Return a node with the key that it would have without its edit."""
+    def _undo(self, node: KeyedNode, name: str, success: LatestSuccess, taken: Mapping[int, Pairs]) -> _Edit:
+        """Return a node as it would be without what was edited since a success."""
         environment = self.environments.read(success.code.distributions, variables_of(success.environment))
-        current = undo_edit(node.current, success, environment)
+        plain = [parameter for parameter, argument in node.bound.arguments.items() if _is_plain(argument)]
+        now = [(parameter, artifact.digest) for parameter, artifact in node.inputs]
+        then = taken.get(success.execution, ()) if success.execution is not None else ()
+        same = find_same_content(node.current.parts, success.parts, now, then, plain)
+        current = undo_edit(node.current, success, environment, same)
         bound = replace(node.bound, node=replace(node.bound.node, name=name))
-        return replace(node, bound=bound, current=current, key=compute_cache_key(current.parts))
+        unedited = replace(node, bound=bound, current=current, key=compute_cache_key(current.parts))
+        return _Edit(success, unedited, environment, same)
 
-    def _proposal(self, node: KeyedNode, verdict: Unedited, entry: Entry) -> Proposal:
-        before = verdict.before
-        environment = self.environments.read(before.code.distributions, variables_of(before.environment))
-        return Proposal(node, entry, before, describe_edit(node.current, before, environment))
+
+def _is_plain(argument: Any) -> bool:
+    """Whether an argument is nothing but artifacts, alone or in containers."""
+    if isinstance(argument, (list, tuple)):
+        return all(map(_is_plain, argument))
+    if type(argument) is dict:
+        return all(type(key) is str and _is_plain(value) for key, value in argument.items())
+    return isinstance(argument, LEAVES)
+
+
+def _propose(node: KeyedNode, edit: _Edit, verdict: Unedited) -> Proposal:
+    assert verdict.entry is not None
+    changes = describe_edit(node.current, edit.before, edit.environment, edit.same_content)
+    return Proposal(node, verdict.entry, edit.before, changes)
 
 
 def propose_acceptance(

@@ -15,6 +15,7 @@ from flowkit.records import (
     ArgumentPart,
     CodeFingerprint,
     CodePart,
+    Digest,
     EnvironmentFingerprint,
     KeyParts,
     LatestSuccess,
@@ -87,6 +88,14 @@ _ARGUMENTS = """
     WHERE g.execution IN ({values})
     ORDER BY g.execution, g.position"""
 
+_INPUTS = """
+    SELECT i.execution, w.text, a.digest
+    FROM input AS i
+    JOIN word AS w ON w.id = i.parameter
+    JOIN artifact AS a ON a.id = i.artifact
+    WHERE i.execution IN ({values})
+    ORDER BY i.execution, i.position"""
+
 _OBSERVED = """
     SELECT o.execution, w.text, o.name, o.digest
     FROM observed_input AS o
@@ -145,6 +154,14 @@ def observed_by(reader: Reader, execution: int) -> tuple[ObservedInput, ...]:
     return load_observed(reader, [execution]).get(execution, ())
 
 
+def inputs_by(reader: Reader, executions: Sequence[int]) -> dict[int, tuple[tuple[str, Digest], ...]]:
+    """Return the artifacts that each execution took, with the parameter, in order; none for those that took none."""
+    found: dict[int, list[tuple[str, Digest]]] = {}
+    for execution, parameter, digest in reader.select_among(_INPUTS, list(dict.fromkeys(executions))):
+        found.setdefault(execution, []).append((parameter, digest.hex()))
+    return {execution: tuple(some) for execution, some in found.items()}
+
+
 def _select(reader: Reader, query: str, scope: str, nodes: Sequence[str]) -> list[Row]:
     return reader.select_among(query, list(dict.fromkeys(nodes)), (scope,))
 
@@ -181,6 +198,7 @@ def _load(reader: Reader, rows: Sequence[Row]) -> list[tuple[Row, LatestSuccess]
                 environments[environment],
                 observed.get(execution, ()),
                 accepted.get(execution),
+                execution,
             ),
         )
         for row in rows

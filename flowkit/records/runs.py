@@ -229,6 +229,7 @@ class LatestSuccess:
         run: The run that executed or reused it last; of one that was accepted since, the run that made it.
         observed: What it read undeclared.
         accepted: Who let the result stand for this code; None where this code made it.
+        execution: The store's own number of it.
     """
 
     run: str
@@ -238,3 +239,4 @@ class LatestSuccess:
     environment: EnvironmentFingerprint
     observed: tuple[ObservedInput, ...] = ()
     accepted: Acceptance | None = None
+    execution: int | None = None

@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from flowkit.cache.acceptance import Unedited, decide_acceptance, describe_edit, is_edited, undo_edit, variables_of
+from flowkit.cache.acceptance import (
+    Unedited,
+    decide_acceptance,
+    describe_edit,
+    find_same_content,
+    undo_edit,
+    variables_of,
+)
 from flowkit.cache.key import compute_cache_key
 from flowkit.cache.reason import Current, Miss
 from flowkit.records import (
@@ -78,11 +85,22 @@ def test_undoing_an_edit_gives_the_key_that_there_was() -> None:
     assert compute_cache_key(undo_edit(NOW, BEFORE, upgraded).parts) != BEFORE.cache_key
 
 
-def test_a_name_is_an_edit_too() -> None:
-    """The step's name is in the key: a rename alone is something to accept."""
-    assert is_edited(NOW, BEFORE)
-    assert is_edited(Current(replace(PARTS, step="fit"), CODE, ENVIRONMENT), BEFORE)
-    assert not is_edited(Current(PARTS, CODE, ENVIRONMENT), BEFORE)
+def test_code_that_an_argument_names_is_no_data() -> None:
+    """An argument of the same artifacts whose digest differs has other code in it; any other difference is data."""
+    (rows,) = PARTS.arguments
+    now = replace(PARTS, arguments=(replace(rows, digest=C),))
+    took, took_other = [("rows", A)], [("rows", B)]
+    assert find_same_content(now, PARTS, took, took, {"rows"}) == {"rows"}
+    assert find_same_content(PARTS, PARTS, took, took, {"rows"}) == frozenset()
+    assert find_same_content(now, PARTS, took, took_other, {"rows"}) == frozenset()
+    assert find_same_content(now, PARTS, took, took, ()) == frozenset()
+    assert find_same_content(now, PARTS, [], [], {"rows"}) == frozenset()
+    shown = replace(PARTS, arguments=(replace(rows, digest=C, shown="[split]"),))
+    assert find_same_content(shown, PARTS, took, took, {"rows"}) == frozenset()
+    edited = Current(now, CODE, ENVIRONMENT)
+    assert compute_cache_key(undo_edit(edited, BEFORE, ENVIRONMENT, {"rows"}).parts) == BEFORE.cache_key
+    (change,) = describe_edit(edited, BEFORE, ENVIRONMENT, {"rows"})
+    assert (change.kind, change.name) == (Reason.CODE, "code that 'rows' names")
 
 
 def test_the_steps_own_function_is_one_change_whatever_it_is_called() -> None:
