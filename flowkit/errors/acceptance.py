@@ -90,6 +90,15 @@ class AcceptanceError(UsageError):
         return cls(f"The result of {node!r} cannot be kept: {what} has changed, not only its code.", facts, hint)
 
     @classmethod
+    def for_gone_code(cls, node: str, names: Sequence[str]) -> Self:
+        """A result whose stored values name project code that is no longer there."""
+        return cls(
+            f"The result of {node!r} cannot be kept: it holds objects of code that is no longer there.",
+            list_names("missing", names),
+            "keep the old name as well, such as `Old = New` in that module, or run it.",
+        )
+
+    @classmethod
     def for_unread(cls, node: str, detail: str) -> Self:
         """A node whose inputs cannot be read, so that they cannot be compared."""
         return cls(

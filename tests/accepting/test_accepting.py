@@ -200,6 +200,7 @@ def test_an_edit_that_failed_is_not_accepted(ran: Shop) -> None:
     assert "ran with these inputs, and failed" in ran.accept("total").err
 
 
+@pytest.mark.slow
 def test_a_lost_or_expired_result_is_not_accepted(shop: Shop) -> None:
     """There must be something to keep: artifacts that are there, and not older than max_age."""
     shop.edit(STEPS, "@fk.step\ndef total", '@fk.step(max_age="1s")\ndef total')

@@ -9,7 +9,8 @@ import click
 from flowkit.cache.reason import Change
 from flowkit.cli.render.explanation import colour_diff, describe_change
 from flowkit.cli.render.formats import counted
-from flowkit.engine.acceptance import AcceptReport, Proposal
+from flowkit.engine.acceptance import AcceptReport
+from flowkit.engine.unedited import Proposal
 
 _MOST_NAMED = 8
 
