@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.accepting.conftest import Shop, executed
+from tests.cli.test_json import validate
 
 STEPS = "pipelines/shop.py"
 
@@ -37,6 +38,7 @@ def test_an_accepted_edit_runs_nothing_and_says_so(ran: Shop) -> None:
         assert ran.tell("why", target, "amounts", "--json").json()["detail"] == said
     for words in (["lineage", "last:amounts"], ["models", "show", "shop"], ["models", "card", "shop"]):
         assert said in ran.tell(*words).out
+        validate("-".join(words[:-1]), ran.tell(*words, "--json").json())
     assert ran.tell("audit", "verify").code == 0
     assert ran.accept("amounts").out.startswith("nothing to accept: amounts")
     assert len(ran.audit()) == 1
@@ -78,9 +80,11 @@ def test_an_edit_may_be_accepted_on_an_accepted_one(ran: Shop) -> None:
     ran.edit("cleaning.py", "def strip(word: str)", "def strip(piece: str)")
     ran.edit("cleaning.py", "float(word.", "float(piece.")
     again = ran.accept("amounts", "--json").json()
+    validate("accept", again)
     (node,) = again["nodes"]
     assert "-def strip(word: str) -> float:" in node["changes"][0]["diff"]
     assert executed(ran.run()) == []
+    validate("lineage", ran.tell("lineage", "last:amounts", "--json").json())
     (made,) = (row for row in ran.tell("lineage", "last:amounts", "--json").json()["nodes"] if row["node"] == "amounts")
     assert (made["run"], len(made["accepted"])) == (node["from_run"], 2)
 

@@ -62,6 +62,7 @@ BUILDING = {
     "run": (["run", "small", "--inline"], ["run", "small"], ["run", "small", "-p", "n=20", "--inline"], ["rerun"]),
     "why": (["why", "small", "check"],),
     "verify-rerun": (["verify", "--rerun"], ["verify", "--rerun", "--select", "load"]),
+    "accept": (["accept", "small", "check", "--yes"],),
     "artifact-export": (["artifact", "export", "small:1", "m.json"],),
     "models-promote": (["models", "promote", "small:1", "--to", "challenger"],),
     "models-retire": (["models", "retire", "small:2"],),
@@ -91,7 +92,7 @@ def test_what_looks_back_prints_what_its_schema_says(ask: Tell, recorded_project
 @pytest.mark.slow
 def test_what_builds_and_runs_prints_what_its_schema_says(tell: Tell) -> None:
     """Checks, plans and runs fit their schemas: executed, reused, failed and with a decision that is repeated."""
-    for name in ("init", "check", "show", "plan", "run", "verify-rerun", "why", "artifact-export"):
+    for name in ("init", "check", "show", "plan", "run", "verify-rerun", "why", "accept", "artifact-export"):
         for words in BUILDING[name]:
             answer = tell(*words, "--json")
             assert answer.code in (0, 1), answer.out
