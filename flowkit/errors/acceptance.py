@@ -155,4 +155,4 @@ class AcceptanceError(UsageError):
 
     def besides(self, others: Sequence[str]) -> Self:
         """Return the same error with the nodes that cannot be accepted either."""
-        return self.with_facts(*list_names("neither", others))
+        return self.with_facts(*list_names("also refused", others))

@@ -8,7 +8,9 @@ import time
 import pytest
 
 from tests.accepting.conftest import Shop, executed
+from tests.accepting.refusals import REFUSALS
 from tests.cli.test_json import validate
+from tests.errors.golden import compare, normalise
 
 STEPS = "pipelines/shop.py"
 
@@ -236,3 +238,15 @@ def test_there_is_nothing_to_accept_where_nothing_ran(shop: Shop) -> None:
     """Neither a store nor a result: it says so, and makes no store."""
     assert "never succeeded" in shop.accept("read").err
     assert not (shop.root / ".flowkit").exists()
+
+
+def test_refusals_come_out_word_for_word(ran: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each says what has changed, since which run, and what to do; as the golden files have it."""
+    rename_variable(ran)
+    ran.edit(STEPS, 'f"{now} here"', 'str(now) + " here"')
+    ran.edit(STEPS, "def score", "def rate")
+    ran.edit(STEPS, "=score(", "=rate(")
+    monkeypatch.setenv("SHOP_ZONE", "there")
+    for case in REFUSALS:
+        answer = ran.tell(*case.command.split())
+        compare(case, answer.code, normalise(answer.out + answer.err, ran.root))
