@@ -26,23 +26,21 @@ _SOURCES = """
     )
     SELECT execution, source FROM led ORDER BY execution, source DESC"""
 
+_ORIGINS = "SELECT execution, origin FROM acceptance WHERE execution IN ({values})"
+
 _STANDING = f"""
-    WITH RECURSIVE stands (origin, execution) AS (
-        SELECT source, execution FROM acceptance WHERE source IN ({{values}})
-        UNION
-        SELECT stands.origin, a.execution FROM stands JOIN acceptance AS a ON a.source = stands.execution
-    )
-    SELECT s.origin, {_WHO}
-    FROM stands AS s
-    JOIN acceptance AS a ON a.execution = s.execution
+    SELECT a.origin, {_WHO}
+    FROM acceptance AS a
     JOIN audit_record AS u ON u.sequence = a.audit
+    WHERE a.origin IN ({{values}})
     ORDER BY u.sequence"""
 
 
 def insert_acceptance(connection: sqlite3.Connection, execution: int, source: int, audit: int) -> None:
     """Record that an execution ran nothing: it stands for `source` by the word of an audit row."""
     connection.execute(
-        "INSERT INTO acceptance (execution, source, after_run, audit) SELECT ?, ?, max(id), ? FROM run",
+        "INSERT INTO acceptance (execution, source, origin, after_run, audit)"
+        " SELECT ?1, ?2, ifnull((SELECT origin FROM acceptance WHERE execution = ?2), ?2), max(id), ?3 FROM run",
         (execution, source, audit),
     )
 
@@ -56,12 +54,17 @@ def acceptances_of(reader: Reader, executions: Sequence[int]) -> dict[int, Accep
 
 
 def sources_of(reader: Reader, executions: Iterable[int]) -> dict[int, tuple[int, ...]]:
-    """Return for each accepted execution what it stands for, the nearest first; the last of them is what ran."""
+    """Return for each accepted execution all that it stands for in turn, the nearest first."""
     # An acceptance is always of an execution that was there before: the ids fall along the way.
     found: dict[int, list[int]] = {}
     for execution, source in reader.select_among(_SOURCES, list(dict.fromkeys(executions))):
         found.setdefault(execution, []).append(source)
     return {execution: tuple(sources) for execution, sources in found.items()}
+
+
+def origins_of(reader: Reader, executions: Iterable[int]) -> dict[int, int]:
+    """Return for each accepted execution the one that really ran."""
+    return dict(reader.select_among(_ORIGINS, list(dict.fromkeys(executions))))
 
 
 def accepted_since(reader: Reader, executions: Sequence[int]) -> dict[int, tuple[Acceptance, ...]]:

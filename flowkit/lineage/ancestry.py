@@ -20,7 +20,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from flowkit.lineage.acceptances import accepted_since, sources_of
+from flowkit.lineage.acceptances import accepted_since, origins_of
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.rows import LineageRow
 from flowkit.lineage.tables import REUSED
@@ -196,8 +196,8 @@ def _ids(rows: Iterable[tuple[int, ...]]) -> list[int]:
 
 def _follow(reader: Reader, query: str, edges: str, first: list[int], limit: int) -> tuple[LineageRow, ...]:
     found = _ids(reader.select(query, (json.dumps(first), limit)))
-    sources = sources_of(reader, found)
-    ran = {execution: sources[execution][-1] if execution in sources else execution for execution in found}
+    origins = origins_of(reader, found)
+    ran = {execution: origins.get(execution, execution) for execution in found}
     ways: dict[int, list[int]] = {}
     for near, far in reader.select_among(edges, found):
         if far in ran:

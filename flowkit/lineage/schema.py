@@ -53,18 +53,20 @@ def record_makers(connection: sqlite3.Connection) -> None:
 def keep_acceptances(connection: sqlite3.Connection) -> None:
     """Migration 5: executions that a person let stand for edited code, and what they stand for.
 
-    Such an execution ran nothing: it has the key of the edited code, and the outputs of `source`. `after_run` is the
-    run that was the latest then; `audit` says who did it, when and why.
+    Such an execution ran nothing: it has the key of the edited code, and the outputs of `source`, which may be one of
+    this kind itself; `origin` is the one that ran. `after_run` is the run that was the latest then; `audit` says who
+    did it, when and why.
     """
     connection.execute(
         """CREATE TABLE acceptance (
     execution INTEGER PRIMARY KEY REFERENCES execution,
     source INTEGER NOT NULL REFERENCES execution,
+    origin INTEGER NOT NULL REFERENCES execution,
     after_run INTEGER NOT NULL REFERENCES run,
     audit INTEGER NOT NULL REFERENCES audit_record (sequence)
 )"""
     )
-    connection.execute("CREATE INDEX acceptance_source ON acceptance (source)")
+    connection.execute("CREATE INDEX acceptance_origin ON acceptance (origin)")
 
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (

@@ -113,8 +113,13 @@ def test_a_renamed_step_keeps_its_result(ran: Shop) -> None:
     answer = ran.accept("prices", "--from", "amounts")
     assert answer.code == 0, answer.err
     assert "which was called amounts" in answer.out
+    ran.edit(STEPS, "strip(text) * scale", "scale * strip(text)")
+    assert "which was called" not in ran.accept("prices").out
     assert executed(ran.run()) == []
-    ran.edit(STEPS, "* scale for", "/ scale for")
+    made = ran.tell("lineage", "last:total", "--json").json()["nodes"][1]
+    assert (made["node"], made["parameters"], len(made["accepted"])) == ("amounts", {"scale": "1.0"}, 2)
+    assert ran.tell("artifact", "show", "last:prices", "--json").json()["artifacts"][0]["node"] == "amounts"
+    ran.edit(STEPS, "scale * strip", "1 / scale * strip")
     assert executed(ran.run()) == ["prices"]
 
 
