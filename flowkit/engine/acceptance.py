@@ -11,6 +11,7 @@ from typing import Any
 
 from flowkit.cache.key import compute_entry_key
 from flowkit.engine.explain import changes_to_json
+from flowkit.engine.kept_outputs import refuse_misfit
 from flowkit.engine.launch import plan_with
 from flowkit.engine.lookup import Finder
 from flowkit.engine.planner import Planner
@@ -109,6 +110,11 @@ def propose_acceptance(
     # What nobody asked for stands as it last was, also where it is declared cache=False.
     spared = frozenset(node.name for node in graph if node.name not in wanted)
     planner = plan_with(workspace, graph, frozenset(), spared, accepting)
+    for proposal in finder[0].proposals.values():
+        step = proposal.keyed.bound.prepared.step
+        misfit = refuse_misfit(workspace, proposal.name, step, proposal.entry)
+        if misfit is not None:
+            raise misfit
     return _report(planner, finder[0])
 
 

@@ -99,6 +99,24 @@ class AcceptanceError(UsageError):
         )
 
     @classmethod
+    def for_other_outputs(cls, node: str, given: Sequence[str], declared: Sequence[str]) -> Self:
+        """A step that declares other outputs than the result has."""
+        return cls(
+            f"The result of {node!r} cannot be kept: its step gives other outputs now.",
+            [("kept would be", ", ".join(given)), ("declared", ", ".join(declared))],
+            "run it; what it returns is no matter of wording.",
+        )
+
+    @classmethod
+    def for_misfit(cls, node: str, output: str, hint: str, problem: str) -> Self:
+        """A result that is not what the step's annotation says now."""
+        return cls(
+            f"The result of {node!r} cannot be kept: it is not what its step declares now.",
+            [("output", f"{output}: {hint}"), ("problem", problem)],
+            "run it; a new annotation or contract is judged on what the step gives.",
+        )
+
+    @classmethod
     def for_unread(cls, node: str, detail: str) -> Self:
         """A node whose inputs cannot be read, so that they cannot be compared."""
         return cls(

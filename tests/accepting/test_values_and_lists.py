@@ -56,6 +56,27 @@ class Model:
     def times(self, x: int) -> int:
         return self.n * x
 """
+TABLES = """
+from typing import Annotated
+
+import flowkit as fk
+import pandas as pd
+import pandera.pandas as pa
+
+
+class Row(pa.DataFrameModel):
+    n: int = pa.Field(ge=0)
+
+
+@fk.step
+def rows() -> Annotated[pd.DataFrame, Row]:
+    return pd.DataFrame({"n": [1, 2]})
+
+
+@fk.pipeline
+def tables() -> None:
+    rows()
+"""
 STEPS = "pipelines/fits.py"
 
 
@@ -98,6 +119,33 @@ def test_a_value_that_names_code_that_is_gone_is_refused(fits: Shop) -> None:
     refused = fits.tell("accept", "fits", "train", "--yes")
     assert refused.code == 2
     assert "fitting:Model" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("def size(name: str) -> int", "def size(name: str) -> str", "is not what its step declares now"),
+        ("def size(name: str) -> int", "def size(name: str) -> tuple[int, int]", "gives other outputs now"),
+    ],
+)
+def test_what_is_kept_must_be_what_the_step_declares(fits: Shop, before: str, after: str, said: str) -> None:
+    """A changed return annotation is judged on what would be kept."""
+    fits.edit(STEPS, before, after)
+    refused = fits.tell("accept", "fits", "size", "--yes")
+    assert (refused.code, said in refused.err) == (2, True)
+    assert fits.audit() == []
+
+
+@pytest.mark.slow
+def test_a_new_contract_is_judged_on_what_is_kept(fits: Shop) -> None:
+    """A table that breaks the producer's contract of today is not kept; one that holds is."""
+    (fits.root / "pipelines/tables.py").write_text(TABLES)
+    assert fits.tell("run", "tables", "--inline").code == 0
+    fits.edit("pipelines/tables.py", "ge=0", "ge=2")
+    refused = fits.tell("accept", "tables", "rows", "--yes")
+    assert (refused.code, "is not what its step declares now" in refused.err) == (2, True)
+    fits.edit("pipelines/tables.py", "ge=2", "ge=1")
+    assert fits.tell("accept", "tables", "rows", "--yes").code == 0
 
 
 def test_elements_of_a_run_time_list(fits: Shop) -> None:
