@@ -24,8 +24,11 @@ def print_proposals(report: AcceptReport) -> None:
 
 def print_accepted(report: AcceptReport) -> None:
     """Print what was accepted, and what needed no acceptance."""
-    for proposal, audit in zip(report.proposals, report.audit, strict=True):
+    rows = list(zip(report.proposals, report.audit, strict=True))
+    for proposal, audit in rows[:_MOST_NAMED]:
         click.echo(f"accepted: {proposal.name} keeps its result of run {proposal.entry.run} (audit row {audit})")
+    if len(rows) > _MOST_NAMED:
+        click.echo(f"accepted: {counted(len(rows) - _MOST_NAMED, 'more node')} (audit rows to {rows[-1][1]})")
     if report.reused:
         click.echo(f"nothing to accept: {_names(report.reused)} would be reused as it is")
 
