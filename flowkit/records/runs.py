@@ -135,6 +135,7 @@ class Execution:
         producers: The node of this run that gave each input, in their order; None for what came in from outside.
             Empty where that is not known.
         ages: Whether its step declares that results age: another one later then says nothing against the step.
+        tries_accepted: Whether it replaces a result that a person let stand for this code.
     """
 
     parts: KeyParts
@@ -151,6 +152,7 @@ class Execution:
     created: float | None = None
     producers: tuple[str | None, ...] = ()
     ages: bool = False
+    tries_accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

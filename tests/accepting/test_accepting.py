@@ -75,6 +75,19 @@ def test_force_takes_the_place_of_what_was_accepted(ran: Shop) -> None:
     assert nodes["amounts"]["from_run"] != forced["total"]["from_run"]
 
 
+def test_a_wrong_word_is_found_out_when_the_edited_code_runs(ran: Shop) -> None:
+    """An edit that was accepted and changes the result after all: its first run says so, not that it is unsteady."""
+    ran.edit("cleaning.py", "RATE = 2", "RATE = 3")
+    assert ran.accept("amounts").code == 0
+    assert executed(ran.run()) == []
+    forced = ran.tell("run", "shop", "--inline", "--force", "amounts", "--json").json()
+    assert [warning for warning in forced["warnings"] if "accepted" in warning] == [
+        "The edit of 'amounts' that was accepted changes its result: it gave another return than what was kept. The new "
+        "one stands."
+    ]
+    assert not any("not deterministic" in warning for warning in forced["warnings"])
+
+
 def test_an_edit_may_be_accepted_on_an_accepted_one(ran: Shop) -> None:
     """Each is compared with the one before; the run that made the result stays the same."""
     rename_variable(ran)
