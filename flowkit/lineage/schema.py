@@ -95,17 +95,22 @@ _APPLIED = (
 )
 
 
+# One statement sees one moment: another process may be making the tables just now.
+_VERSION = (
+    "SELECT v.user_version, a.application_id, EXISTS (SELECT 1 FROM sqlite_master)"
+    " FROM pragma_user_version AS v, pragma_application_id AS a"
+)
+
+
 def read_version(connection: sqlite3.Connection, path: Path) -> int:
     """Return the number of migrations that the database has seen, 0 for an empty file.
 
     Raises:
         LineageError: A newer flowkit wrote it, or it is a database of something else.
     """
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    identity: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    if identity != APPLICATION_ID and (
-        identity or version or connection.execute("SELECT 1 FROM sqlite_master").fetchall()
-    ):
+    version: int
+    version, identity, filled = connection.execute(_VERSION).fetchone()
+    if identity != APPLICATION_ID and (identity or version or filled):
         raise LineageError.for_foreign(path)
     if version > SCHEMA_VERSION:
         raise LineageError.for_newer(path, version, SCHEMA_VERSION)
