@@ -38,6 +38,8 @@ from flowkit.fingerprint.values import ValueEncoder, join, show_value
 _SKIPPED = frozenset({"_abc_impl", "__abstractmethods__", "__dict__", "__weakref__", "__doc__", "__annotations__"})
 _SKIPPED |= {"__module__", "__qualname__", "__firstlineno__", "__static_attributes__", "__dataclass_fields__"}
 _SKIPPED |= {"__parameters__", "__non_callable_proto_members__", "__annotations_cache__"}
+# What pickle remembers of a class once it has pickled an object of it.
+_SKIPPED |= {"__slotnames__"}
 _COUNTING = frozenset({"__slots__", "__match_args__", "__hash__"})
 _PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None), list, tuple, dict, set, frozenset})
 _FUNCTION_LIKE = (FunctionType, staticmethod, classmethod, property, cached_property)

@@ -82,8 +82,8 @@ def test_a_wrong_word_is_found_out_when_the_edited_code_runs(ran: Shop) -> None:
     assert executed(ran.run()) == []
     forced = ran.tell("run", "shop", "--inline", "--force", "amounts", "--json").json()
     assert [warning for warning in forced["warnings"] if "accepted" in warning] == [
-        "The edit of 'amounts' that was accepted changes its result: it gave another return than what was kept. The new "
-        "one stands."
+        "The edit of 'amounts' that was accepted changes its result: it gave another return than what was kept. The "
+        "new one stands."
     ]
     assert not any("not deterministic" in warning for warning in forced["warnings"])
 
