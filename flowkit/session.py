@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, Self
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.config import Settings, load_settings
 from flowkit.engine.acceptance import AcceptReport, accept, propose_acceptance
+from flowkit.engine.contents import open_contents
 from flowkit.engine.explain import WhyReport, explain_planned
 from flowkit.engine.launch import RunRequest, plan_graph, run_graph
 from flowkit.engine.progress import Listener, Quiet
@@ -259,7 +260,8 @@ class Session:
             raise NotRecordedError.for_node(pipeline.name, node, [known.name for known in graph.visible])
         with self._looking(pipeline) as workspace:
             planned = plan_graph(workspace, graph, _resolved(self._force, graph))
-            return explain_planned(planned, Entries(workspace.reader), node)
+            contents = open_contents(workspace.store, workspace.files.find_folder, counting=True)
+            return explain_planned(planned, Entries(workspace.reader), contents, node)
 
     def propose(
         self, pipeline: Pipeline[..., Any], parameters: Mapping[str, Any], nodes: Sequence[str], former: str | None

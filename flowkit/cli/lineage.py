@@ -47,10 +47,10 @@ def lineage(what: str, direction: str, limit: int, env: str | None, store: Path 
     """Say what made an artifact, and what used it.
 
     WHAT is the beginning of a digest, RUN:NODE[.OUTPUT], a model's version (taxi:7) or alias (taxi@champion), or a
-    file, which is found by its content.
+    file or folder, which is found by its content. A file that came in with its folder stands for the folder.
     """
     with open_store(env, store) as view:
-        found = find_what(view, what)
+        found = find_what(view, what, in_folders=True)
         digest = found.artifact.digest
         up = ancestors(view.reader, digest, limit, given_by=found.given_by) if direction != "down" else ()
         down = descendants(view.reader, digest, limit, given_by=found.given_by) if direction != "up" else ()

@@ -114,7 +114,11 @@ class AcceptingFinder:
         names = {found.keyed.name: self.former_name(found.keyed.bound.node) for found in missed}
         successes = self.entries.successes_to_stand_for(self.pipeline, list(names.values()))
         before = {node: successes.get(name, ()) for node, name in names.items()}
-        taken = self.entries.inputs_by([one.execution for some in before.values() for one in some if one.execution])
+        executions = [one.execution for some in before.values() for one in some if one.execution is not None]
+        taken = {
+            execution: tuple((parameter, artifact.digest) for parameter, artifact in inputs)
+            for execution, inputs in self.entries.inputs_of(executions).items()
+        }
         edits = {
             found.keyed.name: [
                 edit

@@ -17,8 +17,9 @@ from flowkit.fingerprint.framing import count_bytes
 from flowkit.fingerprint.functions import CodeDigests, function_body
 from flowkit.fingerprint.modules import module_body, sources_body
 from flowkit.fingerprint.objects import encode_array, encode_hint, encode_instance, encode_known_kind
-from flowkit.fingerprint.tokens import Body, Entity, Tokens, Value, values_in, write_named, write_numbered
+from flowkit.fingerprint.tokens import Body, Entity, Tokens, Value, write_named, write_numbered
 from flowkit.fingerprint.values import ValueEncoder
+from flowkit.fingerprint.ways import Ways
 from flowkit.records import CodePart, Digest
 
 _DOMAIN = b"flowkit code 1\0"
@@ -42,22 +43,22 @@ class Walk:
         self._numbers: dict[Entity, int] = {}
         self._queue: deque[Entity] = deque()
         self._parts: dict[str, CodePart] = {}
+        self._ways = Ways()
 
     def run(self, root: Tokens) -> tuple[Digest, tuple[CodePart, ...]]:
         """Return the digest over everything that is reached from `root`, and its parts in the order they were met."""
         hasher = blake3(_DOMAIN)
-        late: list[Tokens] = [root]
         write_numbered(root, hasher.update, self._number)
+        self._ways.add_root(root)
         while self._queue:
             entity = self._queue.popleft()
             body = self._body(entity)
             hasher.update(b"|" + count_bytes(len(body.tokens)))
             write_numbered(body.tokens, hasher.update, self._number)
-            self._add_entity(entity, body)
-            late.append(body.tokens)
-        for tokens in late:
-            for value in values_in(tokens):
-                self._add_value(value)
+            self._ways.add(body.tokens, self._add_entity(entity, body))
+        # After all entities, whose names come first where a value is called the same.
+        for value, via in self._ways.values:
+            self._add_value(value, via)
         return hasher.hexdigest(), tuple(self._parts.values())
 
     def _number(self, entity: Entity) -> int:
@@ -75,7 +76,8 @@ class Walk:
             return module_body(self.encoder, entity.value)
         return sources_body(self.encoder)
 
-    def _add_entity(self, entity: Entity, body: Body) -> None:
+    def _add_entity(self, entity: Entity, body: Body) -> str:
+        """Add an entity's part, and return the name that it got."""
         hasher = blake3()
         write_named(body.tokens, hasher.update)
         name, count = entity.name, 1
@@ -83,10 +85,11 @@ class Walk:
             # Lambdas and the functions that a factory makes share a qualified name.
             count += 1
             name = f"{entity.name}#{count}"
-        self._parts[name] = CodePart(name, body.basis, hasher.hexdigest(), body.source)
+        self._parts[name] = CodePart(name, body.basis, hasher.hexdigest(), body.source, self._ways.of(entity))
+        return name
 
-    def _add_value(self, value: Value) -> None:
+    def _add_value(self, value: Value, via: str | None) -> None:
         if value.name not in self._parts:
             hasher = blake3()
             write_named(value.tokens, hasher.update)
-            self._parts[value.name] = CodePart(value.name, "value", hasher.hexdigest(), value.shown)
+            self._parts[value.name] = CodePart(value.name, "value", hasher.hexdigest(), value.shown, via)

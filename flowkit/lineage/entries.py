@@ -9,12 +9,12 @@ import math
 from collections.abc import Sequence
 
 from flowkit.lineage.acceptances import acceptances_of
-from flowkit.lineage.artifacts import load_outputs
-from flowkit.lineage.latest import inputs_by, latest_successes, observed_by, successes_to_stand_for
+from flowkit.lineage.artifacts import load_inputs, load_outputs
+from flowkit.lineage.latest import latest_successes, observed_by, successes_to_stand_for
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.tables import FAILED
 from flowkit.lineage.texts import to_bytes, to_prefix
-from flowkit.records import Digest, Entry, LatestSuccess, ObservedInput
+from flowkit.records import Artifact, Digest, Entry, LatestSuccess, ObservedInput
 
 _ENTRIES = """
     SELECT x.id, x.cache_key, e.entry_key, e.generation, r.run, p.name, x.created_ms / 1000.0
@@ -117,9 +117,9 @@ class Entries:
         """Return what an execution read undeclared."""
         return observed_by(self._reader, execution)
 
-    def inputs_by(self, executions: Sequence[int]) -> dict[int, tuple[tuple[str, Digest], ...]]:
-        """Return the artifacts that each execution took, with the parameter, in order."""
-        return inputs_by(self._reader, executions)
+    def inputs_of(self, executions: Sequence[int], /) -> dict[int, tuple[tuple[str, Artifact], ...]]:
+        """Return (parameter, artifact) of what each execution took, in order."""
+        return load_inputs(self._reader, executions)
 
     def live_keys(self, steps: Sequence[str], limit: int) -> dict[str, frozenset[Digest]]:
         """Return for each step the cache keys with a published result, the `limit` newest of them."""

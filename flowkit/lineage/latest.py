@@ -15,7 +15,6 @@ from flowkit.records import (
     ArgumentPart,
     CodeFingerprint,
     CodePart,
-    Digest,
     EnvironmentFingerprint,
     KeyParts,
     LatestSuccess,
@@ -25,12 +24,13 @@ from flowkit.records import (
 _FIELDS = "p.name, r.run, x.cache_key, s.text, x.id, x.code, x.environment"
 
 _ACCOUNT = f"""
-    SELECT {_FIELDS}, n.run
+    SELECT {_FIELDS}, n.run, maker.run
     FROM pipeline_node AS p
     JOIN node AS n ON n.pipeline_node = p.id
     JOIN execution AS x ON x.id = n.execution
     JOIN word AS s ON s.id = p.step
-    JOIN run AS r ON r.id = n.run"""
+    JOIN run AS r ON r.id = n.run
+    JOIN run AS maker ON maker.id = x.run"""
 
 _LATEST = f"""{_ACCOUNT}
     WHERE p.pipeline = (SELECT id FROM word WHERE text = ?) AND p.name IN ({{values}})
@@ -53,7 +53,7 @@ _BEFORE = f"""{_ACCOUNT}
     ORDER BY n.run"""
 
 _ACCEPTED = f"""
-    SELECT {_FIELDS}, a.after_run
+    SELECT {_FIELDS}, a.after_run, r.run
     FROM acceptance AS a
     JOIN execution AS x ON x.id = a.execution
     JOIN pipeline_node AS p ON p.id = x.pipeline_node
@@ -70,7 +70,7 @@ _ACCEPTED_BEFORE = f"""{_ACCEPTED}
     ORDER BY a.execution"""
 
 _BY_EXECUTION = f"""
-    SELECT {_FIELDS}, x.run
+    SELECT {_FIELDS}, x.run, r.run
     FROM execution AS x
     JOIN pipeline_node AS p ON p.id = x.pipeline_node
     JOIN word AS s ON s.id = p.step
@@ -88,14 +88,6 @@ _ARGUMENTS = """
     WHERE g.execution IN ({values})
     ORDER BY g.execution, g.position"""
 
-_INPUTS = """
-    SELECT i.execution, w.text, a.digest
-    FROM input AS i
-    JOIN word AS w ON w.id = i.parameter
-    JOIN artifact AS a ON a.id = i.artifact
-    WHERE i.execution IN ({values})
-    ORDER BY i.execution, i.position"""
-
 _OBSERVED = """
     SELECT o.execution, w.text, o.name, o.digest
     FROM observed_input AS o
@@ -106,7 +98,7 @@ _OBSERVED = """
 _CODES = "SELECT id, digest, modules, distributions, uncacheable FROM code_fingerprint WHERE id IN ({values})"
 
 _CODE_PARTS = """
-    SELECT m.code, c.name, w.text, c.digest, c.source
+    SELECT m.code, c.name, w.text, c.digest, c.source, m.via
     FROM code_member AS m
     JOIN code_part AS c ON c.id = m.part
     JOIN word AS w ON w.id = c.basis
@@ -154,14 +146,6 @@ def observed_by(reader: Reader, execution: int) -> tuple[ObservedInput, ...]:
     return load_observed(reader, [execution]).get(execution, ())
 
 
-def inputs_by(reader: Reader, executions: Sequence[int]) -> dict[int, tuple[tuple[str, Digest], ...]]:
-    """Return the artifacts that each execution took, with the parameter, in order; none for those that took none."""
-    found: dict[int, list[tuple[str, Digest]]] = {}
-    for execution, parameter, digest in reader.select_among(_INPUTS, list(dict.fromkeys(executions))):
-        found.setdefault(execution, []).append((parameter, digest.hex()))
-    return {execution: tuple(some) for execution, some in found.items()}
-
-
 def _select(reader: Reader, query: str, scope: str, nodes: Sequence[str]) -> list[Row]:
     return reader.select_among(query, list(dict.fromkeys(nodes)), (scope,))
 
@@ -197,12 +181,13 @@ def _load(reader: Reader, rows: Sequence[Row]) -> list[tuple[Row, LatestSuccess]
                 codes[code],
                 environments[environment],
                 observed.get(execution, ()),
-                accepted.get(execution),
                 execution,
+                maker,
+                accepted.get(execution),
             ),
         )
         for row in rows
-        for _, run, key, step, execution, code, environment, _ in (row,)
+        for _, run, key, step, execution, code, environment, _, maker in (row,)
     ]
 
 
@@ -222,19 +207,28 @@ def _load_arguments(reader: Reader, executions: Sequence[int]) -> dict[int, tupl
 
 
 def _load_codes(reader: Reader, codes: Iterable[int]) -> dict[int, CodeFingerprint]:
-    parts: dict[int, list[CodePart]] = {code: [] for code in codes}
-    for code, name, basis, digest, source in reader.select_among(_CODE_PARTS, list(parts)):
-        parts[code].append(CodePart(name, basis, digest.hex(), source))
+    rows: dict[int, list[Row]] = {code: [] for code in codes}
+    for code, *row in reader.select_among(_CODE_PARTS, list(rows)):
+        rows[code].append(tuple(row))
+    parts = {code: _link_parts(some) for code, some in rows.items()}
     return {
         code: CodeFingerprint(
             digest.hex(),
-            tuple(parts[code]),
+            parts[code],
             frozenset(json.loads(modules)),
             frozenset(json.loads(distributions)),
             uncacheable,
         )
         for code, digest, modules, distributions, uncacheable in reader.select_among(_CODES, list(parts))
     }
+
+
+def _link_parts(rows: Sequence[Row]) -> tuple[CodePart, ...]:
+    names = [row[0] for row in rows]
+    return tuple(
+        CodePart(name, basis, digest.hex(), source, names[via] if via is not None else None)
+        for name, basis, digest, source, via in rows
+    )
 
 
 def _load_environments(reader: Reader, environments: Iterable[int]) -> dict[int, EnvironmentFingerprint]:

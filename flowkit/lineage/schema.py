@@ -50,8 +50,18 @@ def record_makers(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE input ADD COLUMN maker INTEGER REFERENCES execution")
 
 
+def record_paths(connection: sqlite3.Connection) -> None:
+    """Migration 5: of each part of a code fingerprint, the position of the part that first refers to it."""
+    connection.execute("ALTER TABLE code_member ADD COLUMN via INTEGER")
+
+
+def list_folders(connection: sqlite3.Connection) -> None:
+    """Migration 6: the files of folders that came in, by the folder's digest."""
+    connection.execute("CREATE TABLE folder_listing (digest BLOB PRIMARY KEY, files BLOB NOT NULL) WITHOUT ROWID")
+
+
 def keep_acceptances(connection: sqlite3.Connection) -> None:
-    """Migration 5: executions that a person let stand for edited code, and what they stand for.
+    """Migration 7: executions that a person let stand for edited code, and what they stand for.
 
     Such an execution ran nothing: it has the key of the edited code, and the outputs of `source`, which may be one of
     this kind itself; `origin` is the one that ran. `after_run` is the run that was the latest then; `audit` says who
@@ -66,7 +76,6 @@ def keep_acceptances(connection: sqlite3.Connection) -> None:
     audit INTEGER NOT NULL REFERENCES audit_record (sequence)
 )"""
     )
-    connection.execute("CREATE INDEX acceptance_origin ON acceptance (origin)")
 
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
@@ -74,6 +83,8 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     create_views,
     hide_unpacking,
     record_makers,
+    record_paths,
+    list_folders,
     keep_acceptances,
 )
 """In the order in which they were released; only ever appended to."""

@@ -230,8 +230,9 @@ class LatestSuccess:
     Attributes:
         run: The run that executed or reused it last; of one that was accepted since, the run that made it.
         observed: What it read undeclared.
+        execution: The store's number of it, by which its inputs are found.
+        maker: The run that executed it, where `run` reused it.
         accepted: Who let the result stand for this code; None where this code made it.
-        execution: The store's own number of it.
     """
 
     run: str
@@ -240,5 +241,6 @@ class LatestSuccess:
     code: CodeFingerprint
     environment: EnvironmentFingerprint
     observed: tuple[ObservedInput, ...] = ()
-    accepted: Acceptance | None = None
     execution: int | None = None
+    maker: str = ""
+    accepted: Acceptance | None = None
