@@ -15,6 +15,7 @@ from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.references import find_what
 from flowkit.cli.render.formats import format_bytes, short
 from flowkit.cli.render.output import print_json, print_table
+from flowkit.engine.lookup import describe_acceptance
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.lineage.ancestry import ancestors, descendants
 from flowkit.lineage.history import parameters_of
@@ -86,6 +87,7 @@ def _to_json(way: str, row: LineageRow, parameters: dict[str, str]) -> dict[str,
         **asdict(row),
         "inputs": [{"parameter": name, "artifact": digest} for name, digest in row.inputs],
         "outputs": [{"name": name, "artifact": digest} for name, digest in row.outputs],
+        "accepted": [asdict(one) for one in row.accepted],
         "parameters": parameters,
     }
 
@@ -111,6 +113,8 @@ def _print_rows(
         ],
         right=("away",),
     )
+    for line in dict.fromkeys(f"{row.node}: {describe_acceptance(one)}" for row in rows for one in row.accepted):
+        click.echo(line)
 
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:

@@ -6,6 +6,7 @@ Everything comes from the code that decides: the planner's lookups, and the comp
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,8 +15,9 @@ from flowkit.cache.content import Contents
 from flowkit.cache.reason import Change, Current, DataOf, add_data, compare, describe_reuse, with_data
 from flowkit.engine.contents import Inputs, compare_inputs
 from flowkit.engine.data_report import data_to_json
+from flowkit.engine.lookup import describe_acceptance
 from flowkit.engine.planner import Planner
-from flowkit.engine.report import JSON_FORMAT
+from flowkit.engine.report import JSON_FORMAT, NodeReport
 from flowkit.errors import NotRecordedError
 from flowkit.graph.graph import Node
 from flowkit.lineage.entries import Entries
@@ -33,6 +35,7 @@ class WhyReport:
         outcome: A forecast, or the outcome in a recorded run.
         since: The run that it is compared with; None where there was none.
         changes: Every difference from that run.
+        accepted: That a person let the result of that run stand for the code that it is compared with.
     """
 
     node: str
@@ -41,6 +44,7 @@ class WhyReport:
     detail: str | None
     since: str | None
     changes: tuple[Change, ...]
+    accepted: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `why --json` prints."""
@@ -51,8 +55,14 @@ class WhyReport:
             "reason": self.reason.value if self.reason is not None else None,
             "detail": self.detail,
             "since": self.since,
-            "changes": [change_to_json(change) for change in self.changes],
+            "accepted": self.accepted,
+            "changes": changes_to_json(self.changes),
         }
+
+
+def changes_to_json(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    """Return the rows of `changes`."""
+    return [change_to_json(change) for change in changes]
 
 
 def change_to_json(change: Change) -> dict[str, Any]:
@@ -95,18 +105,30 @@ def explain_planned(planner: Planner, entries: Entries, contents: Contents, node
     latest = entries.latest_success(planner.graph.pipeline, _an_element(node))
     lookup = planner.lookups.get(node)
     if lookup is not None and lookup.miss is None:
-        detail = describe_reuse(_with_observed(lookup.keyed.current, latest))
-        return WhyReport(node, report.outcome.value, None, detail, report.from_run, ())
+        return _of_reused(node, report, describe_reuse(_with_observed(lookup.keyed.current, latest)))
     if latest is None:
         miss = lookup.miss if lookup is not None else None
         told = (miss.reason, miss.detail) if miss is not None else (report.reason, report.detail)
         return WhyReport(node, report.outcome.value, *told, None, ())
+    since, accepted = _since(latest)
     if lookup is None or lookup.miss is None:
         data_of = _data_of(entries, contents, latest, _known_inputs(planner, declared))
         changes = add_data(_known_changes(planner, latest, declared), data_of)
-        return WhyReport(node, report.outcome.value, report.reason, report.detail, latest.run, changes)
+        return WhyReport(node, report.outcome.value, report.reason, report.detail, since, changes, accepted)
     miss = with_data(lookup.miss, _data_of(entries, contents, latest, lookup.keyed.inputs))
-    return WhyReport(node, report.outcome.value, miss.reason, miss.detail, latest.run, miss.changes)
+    return WhyReport(node, report.outcome.value, miss.reason, miss.detail, since, miss.changes, accepted)
+
+
+def _of_reused(node: str, report: NodeReport, detail: str) -> WhyReport:
+    """Return why a node is reused; the report says it where a person accepted the result."""
+    return WhyReport(node, report.outcome.value, None, report.detail or detail, report.from_run, ())
+
+
+def _since(latest: LatestSuccess | None) -> tuple[str | None, str | None]:
+    """Return the run of a success, and who let its result stand for its code."""
+    if latest is None:
+        return None, None
+    return latest.run, describe_acceptance(latest.accepted) if latest.accepted is not None else None
 
 
 def _with_observed(current: Current, latest: LatestSuccess | None) -> Current:
@@ -166,7 +188,8 @@ def explain_recorded(reader: Reader, contents: Contents, run: str, node: str) ->
         data_of = _data_of(entries, contents, before, taken.get(account.execution or 0, ()))
         changes = add_data(compare(before, _current(account)), data_of)
     reason = Reason(row.reason) if row.reason is not None else None
-    return WhyReport(node, row.outcome, reason, row.detail, before.run if before is not None else None, changes)
+    since, accepted = _since(before)
+    return WhyReport(node, row.outcome, reason, row.detail, since, changes, accepted if changes else None)
 
 
 def _current(account: LatestSuccess) -> Current:

@@ -15,7 +15,7 @@ from flowkit.engine.keys import Clock, KeyedNode
 from flowkit.errors import LostArtifactError
 from flowkit.fingerprint.observed import ObservedDigests
 from flowkit.graph.graph import is_among
-from flowkit.records import Artifact, Digest, Entry, LatestSuccess, Output, Reason, StepOptions
+from flowkit.records import Acceptance, Artifact, Digest, Entry, LatestSuccess, Output, Reason, StepOptions
 from flowkit.store.base import Presence, Store
 
 _Decided = tuple[ReuseDecision, Entry | None]
@@ -75,6 +75,14 @@ class Lookup:
     miss: Miss | None
 
 
+class Finder(Protocol):
+    """Decides on nodes whose inputs are known."""
+
+    def find(self, nodes: Sequence[KeyedNode], /) -> list[Lookup]:
+        """Decide on each node."""
+        ...
+
+
 class Lookups:
     """Looks up the nodes of one run or plan.
 
@@ -117,7 +125,7 @@ class Lookups:
         self._contents = open_contents(store, listing)
         self._described = 0
 
-    def find(self, nodes: Sequence[KeyedNode]) -> list[Lookup]:
+    def find(self, nodes: Sequence[KeyedNode], /) -> list[Lookup]:
         """Decide on each node, with one query for all of them."""
         entries = self._find_entries([node.key for node in nodes])
         spared = [node.key for node in nodes if is_among(node.name, self._spared) and not _options(node).cache]
@@ -252,8 +260,16 @@ def _gives_what_it_should(entry: Entry, node: KeyedNode) -> bool:
 
 
 def describe_origin(entry: Entry) -> str | None:
-    """Return where an entry comes from that another machine shared; None for this store's own."""
+    """Return what is to be said of a result that is reused: another machine made it, or a person let it stand."""
+    if entry.accepted is not None:
+        return describe_acceptance(entry.accepted)
     return f"from the remote, made on {entry.host}" if entry.host else None
+
+
+def describe_acceptance(acceptance: Acceptance) -> str:
+    """Return who let a result stand for edited code, when and why."""
+    reason = f": {acceptance.reason}" if acceptance.reason else ""
+    return f"accepted by {acceptance.who or 'an unknown user'} at {acceptance.at}{reason}"
 
 
 def verify_presence(store: Store, artifact: Artifact) -> Artifact | None:

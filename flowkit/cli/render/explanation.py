@@ -31,7 +31,7 @@ def describe_why(report: WhyReport) -> Iterator[str]:
         yield f"  {report.detail}"
     if report.since:
         word = "made by" if report.outcome in ("reuse", "reused") else "compared with"
-        yield f"  {word} run {report.since}"
+        yield f"  {word} run {report.since}" + (f", {report.accepted}" if report.accepted else "")
     for change in report.changes:
         yield ""
         yield from describe_change(change)
