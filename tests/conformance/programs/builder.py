@@ -69,20 +69,27 @@ class Builder:
             draft.inside.append(found.inside)
         return found.text
 
-    def uses(self, draft: Draft, low: int, high: int, arg: str = "x", in_function: bool = True) -> list[str]:
-        """Return expressions that use some earlier definitions, each a number."""
-        known = self.known(draft.module, importable=not in_function)
+    def uses(
+        self, draft: Draft, low: int, high: int, in_function: bool = True, importable: bool = False
+    ) -> list[str]:
+        """Return expressions that use some earlier definitions, each a number.
+
+        Args:
+            draft: The definition that uses them.
+            low: The least number of them.
+            high: The largest.
+            in_function: Whether an import may stand before the expressions.
+            importable: Whether they are used while the module is imported.
+        """
+        known = self.known(draft.module, importable=importable or not in_function)
         count = min(self.c.count(low, high), len(known))
         found = []
         for _ in range(count):
             target = self.c.pick(known)
             known.remove(target)
-            found.append(self.use(draft, target, arg, in_function))
+            name = self.name_of(draft, target, in_function)
+            found.append(target.use.replace("{ref}", name).replace("{arg}", "x"))
         return found
-
-    def use(self, draft: Draft, target: Item, arg: str = "x", in_function: bool = True) -> str:
-        """Return the expression that makes a number of a definition."""
-        return target.use.replace("{ref}", self.name_of(draft, target, in_function)).replace("{arg}", arg)
 
     def body(self, draft: Draft, low: int = 0, high: int = 2) -> list[str]:
         """Return the lines of a function body of one's own, with the imports that it needs."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tests.conformance.programs.model import ROOT, Binding, Item, Program
@@ -33,6 +34,9 @@ class Edit:
     inner: bool = False
 
 
+Change = Callable[[], Edit]
+
+
 @dataclass(frozen=True)
 class Site:
     """A place in a tree, and what may stand there instead."""
@@ -51,23 +55,31 @@ class Site:
             getattr(self.parent, self.field)[self.index] = node
 
 
-def edits_of(program: Program, item: Item) -> Iterator[Edit]:
-    """Yield every edit of a definition that may change what it means."""
+def changes_of(program: Program, item: Item) -> list[Change]:
+    """Return every change of a definition that may be one of what it means; its text is made only when asked for."""
     tree = ast.parse(item.text)
     before = _inner_of(tree, item)
+
+    def written(site: Site, what: str, replacement: Any) -> Edit:
+        spliced = _splice(item.text, site, replacement)
+        site.put(replacement)
+        try:
+            text = spliced or ast.unparse(ast.fix_missing_locations(tree))
+            inner = _inner_of(tree, item) != before
+        finally:
+            site.put(site.node)
+        place = f"line {getattr(site.node, 'lineno', '?')} of {item.kind} {item.name}"
+        return _edit(program, item, f"{what}, {place}", text, inner)
+
+    found: list[Change] = []
     for site in _sites(tree, False):
-        for what, replacement in _replacements(site):
-            original = site.node
-            try:
-                spliced = _splice(item.text, site, replacement)
-                site.put(replacement)
-                text = spliced or ast.unparse(ast.fix_missing_locations(tree))
-                inner = _inner_of(tree, item) != before
-            finally:
-                site.put(original)
-            where = f"line {getattr(site.node, 'lineno', '?')}"
-            yield _edit(program, item, f"{what} in {item.kind} {item.name}, {where}", text, inner)
-    yield from _patches(program, item)
+        found += [partial(written, site, what, replacement) for what, replacement in _replacements(site)]
+    found += [partial(_itself, edit) for edit in _patches(program, item)]
+    return found
+
+
+def _itself(edit: Edit) -> Edit:
+    return edit
 
 
 def retargets(program: Program, binding: Binding) -> Iterator[Edit]:
@@ -82,6 +94,22 @@ def retargets(program: Program, binding: Binding) -> Iterator[Edit]:
             new = text.replace(binding.line + "\n", binding.importing(other.name) + "\n", 1)
             if new != text and _body_shape(other) != _body_shape(target):
                 yield Edit(f"{binding.line} -> {other.name}", binding.module, new, binding.node)
+
+
+def stops_reading(before: str, after: str) -> bool:
+    """Whether a module that is imported at the top of a file is read before an edit and not after it.
+
+    It is then imported for its effect alone, and counts for everything in the file.
+    """
+    return not _modules_read(before) <= _modules_read(after)
+
+
+def _modules_read(text: str) -> set[str]:
+    tree = ast.parse(text)
+    chains = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, (ast.Attribute, ast.Name))}
+    imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    bound = {alias.asname or alias.name for node in imports for alias in node.names}
+    return {name for name in bound if any(chain == name or chain.startswith(f"{name}.") for chain in chains)}
 
 
 def _body_shape(item: Item) -> str:
@@ -114,7 +142,9 @@ def _sites(node: ast.AST, is_text: bool) -> Iterator[Site]:
         if _is_left_out(node, field):
             continue
         for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if not isinstance(child, ast.AST) or _is_documentation(child) or "fk." in ast.unparse(child)[:3]:
+            if not isinstance(child, ast.AST) or _is_documentation(child):
+                continue
+            if field == "decorator_list" and ast.unparse(child).startswith("fk."):
                 continue
             within = is_text or isinstance(child, ast.JoinedStr)
             if not isinstance(child, (ast.Import, ast.ImportFrom)):
@@ -273,7 +303,8 @@ def _functions(node: Any) -> Iterator[tuple[str, Any]]:
     longer = _changed(arguments, kwonlyargs=more, kw_defaults=[*arguments.kw_defaults, ast.Constant(None)])
     yield "another parameter", _changed(node, args=longer)
     yield "another first statement", _changed(node, body=[*ast.parse("x = 1 if False else 7").body, *node.body])
-    if type(node) is ast.FunctionDef:
+    if type(node) is ast.FunctionDef and not node.name.startswith(("__", "make", "wrap", "around")):
+        # What runs while the module is imported would leave a coroutine that nobody awaits.
         yield "async", ast.AsyncFunctionDef(node.name, node.args, node.body, node.decorator_list, node.returns, None)
         yield "a generator", _changed(node, body=[*node.body, *ast.parse("yield None").body])
 

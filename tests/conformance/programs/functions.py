@@ -114,7 +114,7 @@ def factory(b: Builder, module: str) -> Item:
     draft = b.draft(module, "make")
     c = b.c
     inner = c.name("inner")
-    use = b.uses(draft, 0, 1)
+    use = b.uses(draft, 0, 1, importable=True)
     lines = [
         f"def {draft.name}(n, factor={c.number()}):",
         *indented(draft.inside),
@@ -153,7 +153,7 @@ def decorator(b: Builder, module: str) -> Item:
     draft = b.draft(module, "wrap")
     c = b.c
     inner = c.name("wrapper")
-    use = [f"total += {item}" for item in b.uses(draft, 0, 1)]
+    use = [f"total += {item}" for item in b.uses(draft, 0, 1, importable=True)]
     wraps = ["@functools.wraps(function)"] if c.chance(60) else []
     wrapper = [
         *wraps,

@@ -27,10 +27,12 @@ class State:
 
     Attributes:
         fingerprints: By step: the digest, and why it cannot be fingerprinted, if so.
+        parts: By step: what its fingerprint is made of, as `flowkit why` compares it.
         values: By node of a definition: what its global holds.
     """
 
     fingerprints: dict[str, tuple[str, str | None]]
+    parts: dict[str, list[tuple[str, str]]]
     values: dict[str, Any]
 
 
@@ -54,16 +56,17 @@ class Trial:
         """Import what is not imported and return what is to be known of it."""
         modules = {module: importlib.import_module(module) for module in MODULES}
         fingerprinter = CodeFingerprinter(Project(self.root))
-        fingerprints = {}
+        fingerprints, parts = {}, {}
         for step in self.program.steps:
             found = fingerprinter.of_step(getattr(modules[ROOT], step.name).specification)
             fingerprints[step.name] = (found.digest, found.uncacheable)
+            parts[step.name] = sorted((part.name, part.digest) for part in found.parts)
         values = {
             item.node: snapshot(vars(modules[item.module]).get(item.name, "nothing"))
             for item in self.program.items
             if item.kind != "step"
         }
-        return State(fingerprints, values)
+        return State(fingerprints, parts, values)
 
     @contextmanager
     def edited(self, module: str, text: str) -> Iterator[None]:
