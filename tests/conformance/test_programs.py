@@ -68,7 +68,7 @@ def test_an_edit_of_meaning_changes_the_fingerprints_that_reach_it_and_no_other(
             before = trial.state()
             assert_fingerprinted(before)
             made = 0
-            for edit in _drawn_edits(program, c):
+            for edit in drawn_edits(program, c):
                 made += _judged(trial, before, edit, tally)
                 if made == EDITS_EACH:
                     break
@@ -107,7 +107,7 @@ def assert_fingerprinted(state: State) -> None:
     assert {name: reason for name, (_, reason) in state.fingerprints.items() if reason is not None} == {}
 
 
-def _drawn_edits(program: Program, c: Choices) -> Iterator[Edit]:
+def drawn_edits(program: Program, c: Choices) -> Iterator[Edit]:
     """Yield edits that compile to something else, most of them where a step reaches."""
     reached = [item for item in program.items if program.reaching({item.node})]
     imports = [edit for binding in program.bindings for edit in retargets(program, binding)]

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 Node = str
 MODULES = ("marks", "pack.deep.leaf", "pack.deep", "pack.tools", "pack", "near", "flow")
@@ -95,6 +96,10 @@ class Program:
     def __repr__(self) -> str:
         files = [f"## {name}\n\n{text}" for name, text in self.files().items() if name.endswith(".py")]
         return "\n".join(["a program", *files])
+
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        """Show the files where hypothesis prints a failing example."""
+        printer.text(repr(self))
 
     def link(self, source: Node, target: Node) -> None:
         """Note that one node refers to another."""
