@@ -219,7 +219,9 @@ def _asserted(c: Choices, _: str) -> list[str]:
 
 
 def _bits(c: Choices, _: str) -> list[str]:
-    return [f"total += (int(x) {c.pick(['&', '|', '^', '<<', '>>'])} {c.integer()}) {c.pick(['//', '%'])} {c.integer()}"]
+    return [
+        f"total += (int(x) {c.pick(['&', '|', '^', '<<', '>>'])} {c.integer()}) {c.pick(['//', '%'])} {c.integer()}"
+    ]
 
 
 def _keyworded(c: Choices, _: str) -> list[str]:

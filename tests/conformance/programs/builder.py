@@ -69,9 +69,7 @@ class Builder:
             draft.inside.append(found.inside)
         return found.text
 
-    def uses(
-        self, draft: Draft, low: int, high: int, in_function: bool = True, importable: bool = False
-    ) -> list[str]:
+    def uses(self, draft: Draft, low: int, high: int, in_function: bool = True, importable: bool = False) -> list[str]:
         """Return expressions that use some earlier definitions, each a number.
 
         Args:

@@ -17,13 +17,19 @@ def plain(b: Builder, module: str) -> Item:
     bases = _bases(b, draft)
     members: list[list[str]] = [_method(b, draft, "total")]
     makers = (_property, _static, _class_method, _call, _operator, _cached_property, _class_data, _inner_class)
+    makers += (_hook, _partial_method, _settable, _decorated)
     for maker in c.shuffled(makers)[: c.count(0, 3)]:
         members.append(maker(b, draft))
+    inherited = ["        super().__init__()"] if c.chance(40) else []
     lines = [f"class {draft.name}{bases}:"]
     if c.chance(30):
         lines += ['    """Say what it holds."""', ""]
     lines += [f"    size = {c.number()}", f"    names = {container(c, 1)}", ""]
-    lines += ["    def __init__(self, start=" + c.number() + "):", f"        self.start = start + {c.number()}"]
+    lines += [
+        "    def __init__(self, start=" + c.number() + "):",
+        *inherited,
+        f"        self.start = start + {c.number()}",
+    ]
     for member in members:
         lines += ["", *indented(member)]
     return b.add(draft, "class", lines, TOTAL)
@@ -43,7 +49,11 @@ def _bases(b: Builder, draft: Draft) -> str:
 
 
 def _method(b: Builder, draft: Draft, name: str, parameters: str = "self, x") -> list[str]:
-    return [f"def {name}({parameters}):", *b.body(draft, 0, 1)[:-1], f"    return total + self.start * {b.c.number()} + self.size"]
+    return [
+        f"def {name}({parameters}):",
+        *b.body(draft, 0, 1)[:-1],
+        f"    return total + self.start * {b.c.number()} + self.size",
+    ]
 
 
 def _property(b: Builder, draft: Draft) -> list[str]:
@@ -76,13 +86,59 @@ def _class_data(b: Builder, draft: Draft) -> list[str]:
 
 
 def _inner_class(b: Builder, draft: Draft) -> list[str]:
-    return ["class Inner:", f"    width = {b.c.number()}", "", "    def get(self):", f"        return self.width * {b.c.number()}"]
+    return [
+        "class Inner:",
+        f"    width = {b.c.number()}",
+        "",
+        "    def get(self):",
+        f"        return self.width * {b.c.number()}",
+    ]
+
+
+def _hook(b: Builder, draft: Draft) -> list[str]:
+    known = b.known(draft.module, ("function", "recursive", "lambda", "decorated"), importable=True)
+    if not known:
+        return [f"hook = staticmethod(lambda x, y={b.c.number()}: x - y)"]
+    return [f"hook = staticmethod({b.name_of(draft, b.c.pick(known), in_function=False)})"]
+
+
+def _partial_method(b: Builder, draft: Draft) -> list[str]:
+    return [f"at_once = functools.partialmethod(total, {b.c.number()})"]
+
+
+def _settable(b: Builder, draft: Draft) -> list[str]:
+    return [
+        "@property",
+        "def wide(self):",
+        f"    return self.size + {b.c.number()}",
+        "",
+        "@wide.setter",
+        "def wide(self, x):",
+        f"    self.size = x * {b.c.number()}",
+    ]
+
+
+def _decorated(b: Builder, draft: Draft) -> list[str]:
+    known = b.known(draft.module, ("decorator",), importable=True)
+    if not known:
+        return _property(b, draft)
+    target = b.c.pick(known)
+    outer, draft.reached = draft.reached, set()
+    name = b.name_of(draft, target, in_function=False)
+    draft.reached = outer | {f"{target.node}.inner"}
+    return [f"@{name}", "def dressed(self, x=1):", f"    return x * {b.c.number()}"]
 
 
 def mixin(b: Builder, module: str) -> Item:
     """A class without a constructor, to stand beside others."""
     draft = b.draft(module, "Mixin")
-    lines = [f"class {draft.name}:", f"    extra = {b.c.number()}", "", "    def more(self, x):", *indented(b.body(draft, 0, 1))]
+    lines = [
+        f"class {draft.name}:",
+        f"    extra = {b.c.number()}",
+        "",
+        "    def more(self, x):",
+        *indented(b.body(draft, 0, 1)),
+    ]
     return b.add(draft, "mixin", lines, "{ref}().more({arg})")
 
 
@@ -168,7 +224,11 @@ def made_by_metaclass(b: Builder, module: str) -> Item:
     ]
     b.add(other, "metaclass", lines, "")
     draft.reached.add(f"{module}:{other.name}")
-    lines = [f"class {draft.name}(metaclass={other.name}):", f"    size = {c.number()}", f"    names = ({c.text()}, {c.text()})"]
+    lines = [
+        f"class {draft.name}(metaclass={other.name}):",
+        f"    size = {c.number()}",
+        f"    names = ({c.text()}, {c.text()})",
+    ]
     return b.add(draft, "made", lines, "{ref}.scale({arg})")
 
 
@@ -204,4 +264,66 @@ def abstract(b: Builder, module: str) -> Item:
     return b.add(draft, "filled", lines, "{ref}().total({arg})")
 
 
-MAKERS = (plain, plain, mixin, data_class, enumeration, named_tuple, described, made_by_metaclass, abstract)
+def tagged(b: Builder, module: str) -> Item:
+    """A class that a decorator of the program's own changes."""
+    c = b.c
+    draft, other = b.draft(module, "Tagged"), b.draft(module, "tag")
+    lines = [f"def {other.name}(kind):", f"    kind.extra = [{c.number()}, kind.size]", "    return kind"]
+    b.add(other, "class decorator", lines, "")
+    lines = [f"@{other.name}", f"class {draft.name}:", f"    size = {c.number()}", ""]
+    lines += ["    def total(self, x):", f"        return self.extra[0] * x + self.size * {c.number()}"]
+    return b.add(draft, "tagged", lines, "{ref}().total({arg})")
+
+
+def protocol(b: Builder, module: str) -> Item:
+    """A protocol or generic class with the class that fills it in."""
+    c = b.c
+    draft, other = b.draft(module, "Real"), b.draft(module, "Proto")
+    base = c.pick(["typing.Protocol", "typing.Generic[typing.AnyStr]"])
+    lines = [f"class {other.name}({base}):", f"    rate = {c.number()}", "", "    def get(self, x):"]
+    b.add(other, "protocol", [*lines, f"        return x * self.rate + {c.number()}"], "")
+    draft.reached.add(f"{module}:{other.name}")
+    lines = [f"class {draft.name}({other.name}):", "    def total(self, x):", *indented(b.body(draft, 0, 1)[:-1])]
+    return b.add(draft, "real", [*lines, f"        return self.get(total) * {c.number()}"], "{ref}().total({arg})")
+
+
+def exception(b: Builder, module: str) -> Item:
+    """An exception of the program's own."""
+    draft = b.draft(module, "Bad")
+    lines = [f"class {draft.name}({b.c.pick(['ValueError', 'KeyError'])}):", f"    code = {b.c.number()}"]
+    return b.add(draft, "exception", lines, "{ref}({arg}).code")
+
+
+def managed(b: Builder, module: str) -> Item:
+    """A context manager and iterator."""
+    c = b.c
+    draft = b.draft(module, "Held")
+    lines = [
+        f"class {draft.name}:",
+        "    def __enter__(self):",
+        f"        return {c.number()}",
+        "",
+        "    def __exit__(self, *error):",
+        f"        return {c.pick(['True', 'False', 'None'])}",
+        "",
+        "    def __iter__(self):",
+        f"        return iter(({c.number()}, {c.number()}))",
+    ]
+    return b.add(draft, "managed", lines, c.pick(["{ref}().__enter__()", "sum({ref}())"]))
+
+
+MAKERS = (
+    tagged,
+    protocol,
+    exception,
+    managed,
+    plain,
+    plain,
+    mixin,
+    data_class,
+    enumeration,
+    named_tuple,
+    described,
+    made_by_metaclass,
+    abstract,
+)

@@ -163,9 +163,7 @@ def _expect_mapped(
     scope[f"{node.name}_out"] = [item for item in results if item != SKIPPED]
 
 
-def _one(
-    dag: Dag, node: Node, name: str, first: Any, second: Any, found: Expected, known: Known, new: Known
-) -> Any:
+def _one(dag: Dag, node: Node, name: str, first: Any, second: Any, found: Expected, known: Known, new: Known) -> Any:
     if SKIPPED in (first, second):
         found.skipped.add(name)
         return SKIPPED
@@ -217,7 +215,9 @@ def _giving(dag: Dag, gives: str, before: int) -> list[str]:
 
 def edit(c: Choices, dag: Dag) -> tuple[str, Dag]:
     """Draw an edit; return what it is and the pipeline after it."""
-    return c.pick((_edit_constant, _edit_helper, _edit_parameter, _rewire, _add, _remove, _edit_layout, _edit_constant))(c, dag)
+    return c.pick(
+        (_edit_constant, _edit_helper, _edit_parameter, _rewire, _add, _remove, _edit_layout, _edit_constant)
+    )(c, dag)
 
 
 def _put(dag: Dag, index: int, node: Node) -> Dag:

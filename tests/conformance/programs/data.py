@@ -26,7 +26,15 @@ def container(c: Choices, depth: int) -> str:
     items = [container(c, depth - 1) for _ in range(c.count(1, 3))]
     keys = [f"{key!r}: {value}" for key, value in zip(("k", 1, ("a", 2)), items, strict=False)]
     flat = ", ".join(container(c, 0) for _ in range(c.count(1, 3)))
-    return c.pick([f"[{', '.join(items)}]", f"({', '.join(items)},)", f"{{{', '.join(keys)}}}", f"{{{flat}}}", f"frozenset({{{flat}}})"])
+    return c.pick(
+        [
+            f"[{', '.join(items)}]",
+            f"({', '.join(items)},)",
+            f"{{{', '.join(keys)}}}",
+            f"{{{flat}}}",
+            f"frozenset({{{flat}}})",
+        ]
+    )
 
 
 def known_kind(b: Builder, module: str) -> Item:
@@ -42,6 +50,16 @@ def known_kind(b: Builder, module: str) -> Item:
         f"operator.itemgetter({c.integer()}, {c.text()})",
         f"complex({c.number()}, {c.number()})",
         f"bytearray({c.integer()})",
+        f"enum.Enum('Made', {{'A': {c.integer()}, 'B': {c.text()}}})",
+        f"collections.namedtuple('Made', 'a b', defaults=({c.number()}, {c.text()}))",
+        f"types.SimpleNamespace(a={c.number()}, b={c.text()})",
+        f"types.MappingProxyType({{'a': {c.number()}}})",
+        f"collections.OrderedDict(a={c.number()}, b={c.text()})",
+        f"collections.deque([{c.number()}], {c.integer()})",
+        f"collections.Counter(a={c.integer()})",
+        f"operator.methodcaller('get', {c.integer()}, by={c.text()})",
+        f"fractions.Fraction({c.integer()}, 1{c.integer()})",
+        f"pathlib.PurePosixPath({c.text()}, 'b')",
     ]
     return _constant(b, module, "KNOWN", "known", c.pick(shown), LENGTH)
 
@@ -53,7 +71,9 @@ def derived(b: Builder, module: str) -> Item:
         return literal(b, module)
     draft = b.draft(module, "MORE")
     source = b.c.pick(known).name
-    line = b.c.pick([f"{draft.name} = [{source}, {b.c.number()}]", f"{draft.name} = {{'of': {source}, 'n': {b.c.text()}}}"])
+    line = b.c.pick(
+        [f"{draft.name} = [{source}, {b.c.number()}]", f"{draft.name} = {{'of': {source}, 'n': {b.c.text()}}}"]
+    )
     return b.add(draft, "data", [line], LENGTH, has_code=False)
 
 

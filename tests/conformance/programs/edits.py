@@ -165,8 +165,22 @@ def _is_documentation(node: ast.AST) -> bool:
 def _splice(text: str, site: Site, replacement: Any) -> str:
     """Return the text with only that expression written anew; empty where a place cannot be told from the tree."""
     node = site.node
-    simple = (ast.Constant, ast.Name, ast.Attribute, ast.BinOp, ast.Compare, ast.BoolOp, ast.Call, ast.IfExp, ast.UnaryOp)
-    if not isinstance(node, simple) or site.is_text or isinstance(site.parent, (ast.MatchValue, ast.MatchClass, ast.Expr)):
+    simple = (
+        ast.Constant,
+        ast.Name,
+        ast.Attribute,
+        ast.BinOp,
+        ast.Compare,
+        ast.BoolOp,
+        ast.Call,
+        ast.IfExp,
+        ast.UnaryOp,
+    )
+    if (
+        not isinstance(node, simple)
+        or site.is_text
+        or isinstance(site.parent, (ast.MatchValue, ast.MatchClass, ast.Expr))
+    ):
         return ""
     if not text.isascii() or node.end_lineno != node.lineno:
         return ""
@@ -344,7 +358,9 @@ def _slices(node: ast.Slice) -> Iterator[tuple[str, Any]]:
 
 
 def _statements(node: ast.stmt) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, (ast.Assign, ast.AugAssign, ast.Expr, ast.Assert, ast.For, ast.While, ast.If, ast.With, ast.Break)):
+    if isinstance(
+        node, (ast.Assign, ast.AugAssign, ast.Expr, ast.Assert, ast.For, ast.While, ast.If, ast.With, ast.Break)
+    ):
         yield "statement deleted", ast.Pass()
     if isinstance(node, (ast.If, ast.For, ast.While, ast.Try)) and node.orelse and not isinstance(node, ast.Try):
         yield "else swapped", _changed(node, body=node.orelse, orelse=node.body)

@@ -27,7 +27,8 @@ def plain(b: Builder, module: str) -> Item:
     first = [f"    x = x + {name}" for name in ("base", "scale") if f"{name}=" in signature]
     documented = ['    """Say what it does."""'] if c.chance(30) else []
     lines = [f"def {draft.name}({signature}):", *documented, *first, *b.body(draft)]
-    call = CALLED if "scale=" not in signature or not c.chance(50) else f"{{ref}}({{arg}}, scale={c.number()})"
+    calls = [CALLED, "sum(map({ref}, ({arg}, 2)))", "next(filter(None, map({ref}, range(3))), 1)"]
+    call = c.pick(calls) if "scale=" not in signature or not c.chance(50) else f"{{ref}}({{arg}}, scale={c.number()})"
     return b.add(draft, "function", lines, call)
 
 
@@ -162,7 +163,10 @@ def decorator(b: Builder, module: str) -> Item:
         *indented(use),
     ]
     if c.chance(50):
-        lines = [f"def {draft.name}(function):", *indented([*draft.inside, *wrapper, "    return total", "", f"return {inner}"])]
+        lines = [
+            f"def {draft.name}(function):",
+            *indented([*draft.inside, *wrapper, "    return total", "", f"return {inner}"]),
+        ]
         return _with_inner(b, draft, "decorator", lines, "")
     between = c.name("around")
     lines = [
@@ -249,5 +253,52 @@ def escaped_builtin(b: Builder, module: str) -> Item:
     return b.add(draft, "borrowed", [line], CALLED, has_code=False)
 
 
+def registered(b: Builder, module: str) -> Item:
+    """A table that functions enter by a decorator."""
+    draft = b.draft(module, "REGISTRY")
+    enter, first, second = (b.c.name(stem) for stem in ("enter", "one", "two"))
+    lines = [
+        f"{draft.name} = {{}}",
+        "",
+        "",
+        f"def {enter}(name):",
+        "    def keep(function):",
+        f"        {draft.name}[name] = function",
+        "        return function",
+        "",
+        "    return keep",
+    ]
+    for key, name in (("a", first), ("b", second)):
+        lines += ["", "", f"@{enter}({key!r})", f"def {name}(x, by={b.c.number()}):", *b.body(draft, 0, 1)]
+    return b.add(draft, "registry", lines, f"{{ref}}[{b.c.pick(['a', 'b'])!r}]({{arg}})")
+
+
+def conditional(b: Builder, module: str) -> Item:
+    """A function that is defined in one of two ways, or replaced by another: only what there is in the end counts."""
+    draft = b.draft(module, "either")
+    ways, reached = [], []
+    for _ in range(2):
+        draft.reached = set()
+        ways.append([f"def {draft.name}(x, *, by={b.c.number()}):", *b.body(draft, 0, 1)])
+        reached.append(draft.reached)
+    first, second = ways
+    low, high = b.c.integer(), b.c.integer()
+    shown = [
+        (1, ["try:", "    import no_such_module", "except ImportError:", *indented(second), "else:", *indented(first)]),
+        (0 if low > high else 1, [f"if {low} > {high}:", *indented(first), "else:", *indented(second)]),
+        (0, [*first, "", "", f"{draft.name} = functools.partial({draft.name}, by={b.c.number()})"]),
+    ]
+    taken, lines = b.c.pick(shown)
+    draft.reached = reached[taken]
+    return b.add(draft, "conditional", lines, CALLED)
+
+
+def awaited(b: Builder, module: str) -> Item:
+    """A coroutine function; nothing runs it to its end."""
+    draft = b.draft(module, "soon")
+    lines = [f"async def {draft.name}(x, by={b.c.number()}):", *b.body(draft)]
+    return b.add(draft, "coroutine", lines, "len([later.close() for later in [{ref}({arg})]])")
+
+
 MAKERS = (plain, plain, plain, recursive, mutual, produced, one_lambda, partial, product, decorated, cached, dispatched, table,
-          escaped_builtin)  # fmt: skip
+          escaped_builtin, registered, conditional, awaited)  # fmt: skip

@@ -18,7 +18,7 @@ from flowkit.project import Project
 from tests.conformance.programs.model import MODULES, ROOT
 from tests.conformance.programs.trial import forget, write
 
-KEYED = '''import flow
+KEYED = """import flow
 import flowkit as fk
 
 
@@ -30,7 +30,7 @@ def weigh(x: float, weights: dict[str, float], names: set[str], nested: dict[str
 @fk.pipeline
 def keyed(x: float, weights: dict[str, float], names: set[str], nested: dict[str, dict[str, int]]) -> None:
     weigh(x, weights, names, nested)
-'''
+"""
 
 
 def keys_of(files: dict[str, str], steps: list[str], root: Path, chosen: random.Random) -> dict[str, str | None]:

@@ -171,7 +171,9 @@ def joined(c: Choices, text: str) -> str:
         if same and simple and c.chance(60):
             found[-1] += f"; {stem}"
         else:
-            found.append(line.replace(" = ", " = \\\n    ", 1) if stem.startswith("total = ") and c.chance(30) else line)
+            found.append(
+                line.replace(" = ", " = \\\n    ", 1) if stem.startswith("total = ") and c.chance(30) else line
+            )
     return "\n".join(found)
 
 
@@ -188,7 +190,6 @@ def annotated(c: Choices, text: str) -> str:
 
 LAYOUTS: tuple[Layout, ...] = (
     commented, spaced, unparsed, wrapped, quoted, parenthesised, indented, documented, moved_down, joined, ended,
-    annotated,
 )  # fmt: skip
 
 
@@ -234,7 +235,7 @@ def extended(c: Choices, text: str) -> str:
     return f"{text[:place]}\n\n{more}\n\n{text[place:]}"
 
 
-OF_PARTS: tuple[Layout, ...] = (reordered, extended)
+OF_PARTS: tuple[Layout, ...] = (reordered, extended, annotated)
 """Harmless where only parts of a module count, not where it counts whole."""
 
 

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 _SCALARS = (bool, int, float, complex, str, bytes, bytearray, type(None), type(...), range)
-_LEFT_OUT = frozenset({"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "_abc_impl", "__wrapped__"})
+_LEFT_OUT = frozenset(
+    {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "_abc_impl", "__wrapped__"}
+)
 _LRU = type(functools.lru_cache(lambda: None))
 
 

@@ -180,15 +180,19 @@ class Program:
 
 _HEADER = [
     "import abc",
+    "import collections",
     "import contextlib",
     "import dataclasses",
     "import datetime",
     "import decimal",
     "import enum",
+    "import fractions",
     "import functools",
     "import math",
     "import operator",
+    "import pathlib",
     "import re",
+    "import types",
     "import typing",
 ]
 
