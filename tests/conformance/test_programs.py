@@ -60,7 +60,7 @@ def run_over_programs(check: Check, first_seed: int, count: int) -> None:
 
 @pytest.mark.parametrize(("first_seed", "count"), shards(SEMANTIC_EDITS, SHARD))
 def test_an_edit_of_meaning_changes_the_fingerprints_that_reach_it_and_no_other(first_seed: int, count: int) -> None:
-    """Any single edit in a reached place changes the fingerprint of every step that reaches it, and of no other step."""
+    """Any edit in a reached place changes the fingerprint of every step that reaches it, and of no other step."""
     tally: Counter[str] = Counter()
 
     def check(program: Program, c: Choices) -> None:
@@ -79,7 +79,7 @@ def test_an_edit_of_meaning_changes_the_fingerprints_that_reach_it_and_no_other(
 
 @pytest.mark.parametrize(("first_seed", "count"), shards(LAYOUT_EDITS, SHARD))
 def test_an_edit_of_layout_changes_no_fingerprint(first_seed: int, count: int) -> None:
-    """No comment, line break, quote, docstring, moved function or unused addition changes a fingerprint or a part of one."""
+    """No comment, line break, docstring, moved function or unused addition changes a fingerprint or its parts."""
     tally: Counter[str] = Counter()
 
     def check(program: Program, c: Choices) -> None:
@@ -140,7 +140,7 @@ def _judged(trial: Trial, before: State, edit: Edit, tally: Counter[str]) -> int
     with trial.edited(edit.module, edit.text):
         try:
             after = trial.state()
-        except Exception:  # noqa: BLE001  (an edited module may raise anything while it is imported; then no step runs)
+        except Exception:  # noqa: BLE001  (an edited module may raise anything while it is imported)
             tally["not importable"] += 1
             return 0
     if not is_proven(edit, before, after):

@@ -51,7 +51,7 @@ class Builder:
             kinds: Only these kinds; any but factories and decorators by default.
             importable: Only those that can be imported at the top of the module.
         """
-        found = [
+        return [
             item
             for item in reversed(self.program.items)
             if (item.kind in kinds if kinds else item.use)
@@ -59,7 +59,6 @@ class Builder:
             and item.module != "marks"
             and item.kind != "step"
         ]
-        return found
 
     def name_of(self, draft: Draft, target: Item, in_function: bool = True) -> str:
         """Return a reference to a definition, and note the edge."""

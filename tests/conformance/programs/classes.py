@@ -153,7 +153,7 @@ def data_class(b: Builder, module: str) -> Item:
         f"    width: float = {c.number()}",
         f"    name: str = {c.text()}",
         f"    parts: list = dataclasses.field(default_factory=lambda: [{c.number()}, {c.number()}])",
-        f"    hidden: int = dataclasses.field(default={c.integer()}, repr={c.pick([True, False])}, compare={c.pick([True, False])})",
+        f"    hidden: int = dataclasses.field(default={c.integer()}, repr={c.pick([True, False])}, hash=None)",
         "",
         "    def total(self, x):",
         *indented(b.body(draft, 0, 1)[:-1]),

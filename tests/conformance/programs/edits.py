@@ -196,8 +196,7 @@ def _replacements(site: Site) -> Iterator[tuple[str, Any]]:
     node = site.node
     for kind, make in _MAKERS.items():
         if isinstance(node, kind):
-            for what, replacement in make(node):
-                yield what, replacement
+            yield from make(node)
     if isinstance(node, ast.stmt):
         yield from _statements(node)
 

@@ -300,5 +300,7 @@ def awaited(b: Builder, module: str) -> Item:
     return b.add(draft, "coroutine", lines, "len([later.close() for later in [{ref}({arg})]])")
 
 
-MAKERS = (plain, plain, plain, recursive, mutual, produced, one_lambda, partial, product, decorated, cached, dispatched, table,
-          escaped_builtin, registered, conditional, awaited)  # fmt: skip
+MAKERS = (
+    plain, plain, plain, recursive, mutual, produced, one_lambda, partial, product, decorated, cached, dispatched,
+    table, escaped_builtin, registered, conditional, awaited,
+)  # fmt: skip

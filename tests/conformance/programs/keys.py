@@ -1,4 +1,4 @@
-"""Prints the cache keys of programs, in a process of its own: `python -m tests.conformance.programs.keys FILE FOLDER ORDER`.
+"""Prints the cache keys of programs, in a process of its own: `python -m … FILE FOLDER ORDER`.
 
 FILE holds programs as JSON, FOLDER is where they are put, ORDER seeds the order in which files are written, modules are
 imported and containers are filled.
@@ -55,7 +55,7 @@ def keys_of(files: dict[str, str], steps: list[str], root: Path, chosen: random.
             "x": 1.5,
             "weights": {name: float(letters.index(name)) for name in shuffled(letters)},
             "names": set(shuffled(letters)),
-            "nested": {name: {other: 1 for other in shuffled("xyz")} for name in shuffled("pqr")},
+            "nested": {name: dict.fromkeys(shuffled("xyz"), 1) for name in shuffled("pqr")},
         }
         with fk.Session(store=root / "store", inline=True, project=Project(root), durable=False) as session:
             report = session.plan(importlib.import_module("keyed").keyed, parameters)

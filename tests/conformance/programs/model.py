@@ -1,7 +1,7 @@
 """What a generated program is made of, and which definition reaches which.
 
-The generator notes an edge wherever it writes a reference, so what a step reaches is known by construction. Nothing here
-looks at the text, and nothing asks flowkit.
+The generator notes an edge wherever it writes a reference, so what a step reaches is known by construction. Nothing
+here looks at the text, and nothing asks flowkit.
 
 A node is `module:name`. Beside definitions there are nodes for names that an import binds, for modules that count whole
 (`module:*`), and for the innermost function of a factory (`module:name.inner`), which is all that its products keep.

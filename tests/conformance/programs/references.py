@@ -1,4 +1,4 @@
-"""Ways to refer to a definition: every form of import there is, through packages, under other names, inside functions."""
+"""Ways to refer to a definition: all forms of import, through packages, under other names, inside functions."""
 
 from __future__ import annotations
 
