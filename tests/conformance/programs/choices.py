@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
 T = TypeVar("T")
 
+# Making a strategy costs more than drawing from it.
+_between = cache(st.integers)
 _INTEGERS = st.integers(2, 9)
 _PERCENT = st.integers(0, 99)
 _FLOATS = (0.0, 0.5, 1.5, 2.25, -0.75, 3.0, 1e-3, 12.5)
@@ -28,11 +31,11 @@ class Choices:
 
     def pick(self, options: Sequence[T]) -> T:
         """Return one of some options; shrinks towards the first."""
-        return options[self._draw(st.integers(0, len(options) - 1))]
+        return options[self._draw(_between(0, len(options) - 1))]
 
     def count(self, low: int, high: int) -> int:
         """Return a number of things to make."""
-        return int(self._draw(st.integers(low, high)))
+        return int(self._draw(_between(low, high)))
 
     def chance(self, percent: int) -> bool:
         """Return whether something happens; shrinks towards not."""
