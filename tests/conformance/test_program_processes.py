@@ -74,7 +74,7 @@ def test_edits_on_disk_are_seen_by_the_next_run(tmp_path: Path) -> None:
             outcomes = _outcomes(folder)
             write(folder / path_of(edit.module), text)
             for step, outcome in first.items():
-                if outcome == "executed":
+                if outcome == "executed" and step not in vague:
                     note(f"{edit.what}: {outcomes}")
                     assert (outcomes[step] != "reused") == (step in affected), f"{step} after: {edit.what}"
             made += 1

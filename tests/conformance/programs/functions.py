@@ -276,20 +276,23 @@ def registered(b: Builder, module: str) -> Item:
 def conditional(b: Builder, module: str) -> Item:
     """A function that is defined in one of two ways, or replaced by another: only what there is in the end counts."""
     draft = b.draft(module, "either")
+    low, high = b.c.integer(), b.c.integer()
+    way = b.c.pick(["replaced", "tried", "asked"])
     ways, reached = [], []
-    for _ in range(2):
+    # What is written nowhere must not leave an import behind, which would be one for its effect.
+    for _ in range(1 if way == "replaced" else 2):
         draft.reached = set()
         ways.append([f"def {draft.name}(x, *, by={b.c.number()}):", *b.body(draft, 0, 1)])
         reached.append(draft.reached)
-    first, second = ways
-    low, high = b.c.integer(), b.c.integer()
-    shown = [
-        (1, ["try:", "    import no_such_module", "except ImportError:", *indented(second), "else:", *indented(first)]),
-        (0 if low > high else 1, [f"if {low} > {high}:", *indented(first), "else:", *indented(second)]),
-        (0, [*first, "", "", f"{draft.name} = functools.partial({draft.name}, by={b.c.number()})"]),
-    ]
-    taken, lines = b.c.pick(shown)
-    draft.reached = reached[taken]
+    first, second = ways[0], ways[-1]
+    if way == "replaced":
+        lines = [*first, "", "", f"{draft.name} = functools.partial({draft.name}, by={b.c.number()})"]
+    elif way == "tried":
+        failing = ["try:", "    import no_such_module", "except ImportError:"]
+        lines = [*failing, *indented(first), "else:", *indented(second)]
+    else:
+        lines = [f"if {low} > {high}:", *indented(first), "else:", *indented(second)]
+    draft.reached = reached[-1] if way == "asked" and low <= high else reached[0]
     return b.add(draft, "conditional", lines, CALLED)
 
 
