@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: run test test-all golden lint types layers docs bench clean
+.PHONY: run test test-all conformance golden lint types layers docs bench clean
 
 run: $(VENV)/.examples  ## Run the example pipeline to its promotion
 	$(BIN)/flowkit run pipelines/breast_cancer.py
@@ -14,6 +14,9 @@ test: $(VENV)/.dev  ## Run the everyday tests
 
 test-all: $(VENV)/.dev  ## Run every test
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+conformance: $(VENV)/.dev  ## Try the cache's promises on generated programs in full; the tests try a tenth
+	FLOWKIT_CONFORMANCE=1 $(BIN)/pytest -n $(JOBS) -m slow tests/conformance
 
 golden: $(VENV)/.dev  ## Write the texts of the error tests anew, to be read in the diff
 	FLOWKIT_GOLDEN=write $(BIN)/pytest tests/errors

@@ -15,12 +15,14 @@ from typing import Any, ParamSpec, Self
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.config import Settings, load_settings
+from flowkit.engine.acceptance import AcceptReport, accept, propose_acceptance
+from flowkit.engine.contents import open_contents
 from flowkit.engine.explain import WhyReport, explain_planned
 from flowkit.engine.launch import RunRequest, plan_graph, run_graph
 from flowkit.engine.progress import Listener, Quiet
 from flowkit.engine.report import PlanReport, RunReport
 from flowkit.engine.workspace import Workspace
-from flowkit.errors import NotRecordedError, UsageError
+from flowkit.errors import AcceptanceError, NotRecordedError, UsageError
 from flowkit.execution.base import Executor
 from flowkit.execution.dask import DaskExecutor
 from flowkit.execution.inline import InlineExecutor
@@ -258,7 +260,39 @@ class Session:
             raise NotRecordedError.for_node(pipeline.name, node, [known.name for known in graph.visible])
         with self._looking(pipeline) as workspace:
             planned = plan_graph(workspace, graph, _resolved(self._force, graph))
-            return explain_planned(planned, Entries(workspace.reader), node)
+            contents = open_contents(workspace.store, workspace.files.find_folder, counting=True)
+            return explain_planned(planned, Entries(workspace.reader), contents, node)
+
+    def propose(
+        self, pipeline: Pipeline[..., Any], parameters: Mapping[str, Any], nodes: Sequence[str], former: str | None
+    ) -> AcceptReport:
+        """Return which results could stand for edited code; nothing is recorded.
+
+        Args:
+            pipeline: The pipeline as it is now.
+            parameters: A value for every parameter.
+            nodes: Selections of what is to be accepted.
+            former: The name that the one node had before, where that has changed.
+
+        Raises:
+            AcceptanceError: More than code has changed of one of them, or there is no result to keep.
+            SelectionError: There is no such node.
+        """
+        graph = self.check(pipeline, parameters).graph
+        selected = frozenset().union(*(Selection.parse(node).resolve(graph) for node in nodes))
+        # What the registry decides is in the way only where it was asked for by its name.
+        wanted = frozenset(name for name in selected if graph[name].step is not None or name in nodes)
+        with self._looking(pipeline) as workspace:
+            return propose_acceptance(workspace, graph, wanted, _former_names(graph, wanted, former))
+
+    def accept(self, pipeline: Pipeline[..., Any], report: AcceptReport, reason: str = "") -> AcceptReport:
+        """Let the results stand that `propose` returned, by the word of the user of this process.
+
+        Raises:
+            AcceptanceError: Another process has made or replaced one of them meanwhile.
+            StoreError: It could not be recorded; nothing was.
+        """
+        return accept(self.workspace_for(pipeline), report, reason)
 
     @contextmanager
     def _looking(self, pipeline: Pipeline[..., Any]) -> Iterator[Workspace]:
@@ -373,6 +407,17 @@ def _selected(graph: Graph, select: Selection | None) -> tuple[Graph, frozenset[
     wanted = select.resolve(graph)
     needed = ancestors_of(graph, wanted)
     return graph.restricted_to(needed), needed - wanted
+
+
+def _former_names(graph: Graph, wanted: frozenset[str], former: str | None) -> dict[str, str]:
+    """Return the former name of the one node, or the one call, that was asked for."""
+    if former is None:
+        return {}
+    calls = {graph[name].call for name in wanted}
+    if len(calls) > 1:
+        raise AcceptanceError.for_several_renamed(sorted(wanted))
+    # `fit[0]` from `train[2]` names an element each; `fit` from `train` all of them by their index.
+    return dict.fromkeys(wanted if former.endswith("]") else calls, former)
 
 
 def _resolved(selection: Selection | None, graph: Graph) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +22,9 @@ from flowkit.fingerprint.encode import (
 from flowkit.graph.arguments import LEAVES, FileInput, Gather, Ref, StoredConstant, leaves_of, replace_leaves
 from flowkit.records import RETURN, ArgumentKind, ArgumentPart, Artifact, Digest
 
-LONGEST_SHOWN = 200
+LONGEST_SHOWN = 2_000
+"""How much of an argument is kept as text: enough to name the key inside a dict that differs."""
+
 SHORT_DIGEST = 12
 """How much of a digest stands in a text for people: what commands take for the artifact."""
 
@@ -29,6 +32,9 @@ _MOST_DIGESTS = 8
 _TEXTS = frozenset({str, bytes})
 _PLAIN = frozenset({type(None), bool, int, str, bytes})
 """Of these, equal values of one type have equal encodings; `0.0` and `-0.0` have not."""
+
+_SELECTED = re.compile(r".*[)\]]: (.+)", re.DOTALL)
+"""How an argument is shown of which only some columns counted."""
 
 NOTHING_SELECTED = Selections()
 
@@ -212,6 +218,28 @@ def _shorten(value: Any, resolve: Resolve) -> Any:
     if kind in (int, float, bool, type(None)):
         return value
     return replace_leaves(value, lambda item, _: _Shown(item, resolve) if isinstance(item, LEAVES) else item)
+
+
+def selection_in(shown: str) -> ColumnSelection | None:
+    """Return the columns that alone counted, from the text of a recorded argument; None where all did.
+
+    A name that is a pattern too counts as both: it is told of a column too many rather than of one too few.
+    """
+    found = _SELECTED.fullmatch(shown)
+    if found is None or shown.endswith("…"):
+        return None
+    names = found[1].split(", ")
+    return ColumnSelection(frozenset(names), tuple(name for name in names if _is_pattern(name)))
+
+
+def _is_pattern(name: str) -> bool:
+    if name == re.escape(name):
+        return False
+    try:
+        re.compile(name)
+    except re.error:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

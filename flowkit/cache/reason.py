@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
+from flowkit.cache.arguments import LONGEST_SHOWN
+from flowkit.cache.code_changes import compare_code
+from flowkit.cache.content import DataChange
+from flowkit.cache.inner import Differences, cut_text, differences_in_texts
+from flowkit.cache.wording import describe_data
 from flowkit.fingerprint.observed import HIDDEN
 from flowkit.records import (
     ArgumentKind,
     ArgumentPart,
     CodeFingerprint,
-    CodePart,
     EnvironmentFingerprint,
     KeyParts,
     LatestSuccess,
@@ -20,6 +24,12 @@ from flowkit.records import (
 
 _VARIABLE = "variable "
 """Begins the name of a change of an environment variable."""
+
+_LONGEST_SIDE = 80
+"""How much of a parameter's value stands in a reason."""
+
+DataOf = Callable[["Change"], DataChange | None]
+"""Gives how the artifacts of a changed input differ; None where nothing is known of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +53,21 @@ class Change:
     Attributes:
         kind: Which part of the key: code, parameter, input, environment or observed.
         name: The function, parameter, package or variable.
+        path: Of code, the names through which the step reaches it, from its own on; None where that is not known. Two
+            steps that reach one edit in different ways have the same change.
+        note: What happened, where the two sides do not tell.
+        within: What differs inside a parameter's value.
+        data: What differs in an input's content.
     """
 
     kind: Reason
     name: str
     before: str | None
     after: str | None
+    path: tuple[str, ...] | None = field(default=None, compare=False)
+    note: str | None = None
+    within: Differences | None = None
+    data: DataChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +101,27 @@ def explain_miss(
         of_kind = [change for change in changes if change.kind is reason]
         if of_kind:
             return Miss(reason, _describe(of_kind), changes)
-    return Miss(Reason.UNCACHED, "its latest result was not kept for reuse", changes)
+    cause = f": {latest.uncached}" if latest.uncached is not None else ""
+    return Miss(Reason.UNCACHED, f"its latest result was not kept for reuse{cause}", changes)
+
+
+def with_data(miss: Miss, data_of: DataOf) -> Miss:
+    """Return an explanation that says of each changed input what differs in its content."""
+    changes = add_data(miss.changes, data_of)
+    if miss.reason is not Reason.INPUT:
+        return replace(miss, changes=changes)
+    of_kind = [change for change in changes if change.kind is miss.reason]
+    return replace(miss, changes=changes, detail=_describe(of_kind))
+
+
+def add_data(changes: Iterable[Change], data_of: DataOf) -> tuple[Change, ...]:
+    """Return the changes, those of inputs with what differs in their content."""
+    return tuple(
+        replace(change, data=data_of(change))
+        if change.kind is Reason.INPUT and change.before is not None and change.after is not None
+        else change
+        for change in changes
+    )
 
 
 def _decided_detail(decided: Reason, current: Current) -> str:
@@ -99,15 +138,47 @@ def _describe(changes: list[Change]) -> str:
     first = changes[0]
     more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
     if first.kind is Reason.CODE:
-        verb = "is new" if first.before is None else "is gone" if first.after is None else "changed"
-        return f"{first.name} {verb}{more}"
+        return f"{first.name} {verb_of(first)}{more}"
     if first.kind is Reason.INPUT:
-        return f"{first.name} changed{more}"
+        told = "" if first.data is None else describe_data(first.data, first.before or "", first.after or "")
+        return f"{first.name} changed{': ' if told else ''}{told}{more}"
     if first.kind is Reason.OBSERVED:
         return f"{first.name}, which it read undeclared, {_happened(first)}{more}"
     if first.name.startswith(_VARIABLE):
         return f"{first.name} {_happened(first)}{more}"
-    return f"{first.name}: {first.before or 'absent'} → {first.after or 'absent'}{more}"
+    return f"{_most_telling(first)}{more}"
+
+
+def describe_reuse(current: Current) -> str:
+    """Say what was found to be as it was where a node is reused."""
+    proven = (
+        (len(current.code.parts), "part of its code", "parts of its code"),
+        (len(current.parts.arguments), "argument", "arguments"),
+        (len(current.environment.values), "version or variable", "versions and variables"),
+        (len(current.observed), "undeclared read", "undeclared reads"),
+    )
+    told = [f"{count:,} {one if count == 1 else many}" for count, one, many in proven if count]
+    return f"nothing that counts has changed: {', '.join(told)}"
+
+
+def verb_of(change: Change) -> str:
+    """Return what happened to the thing that changed."""
+    if change.kind is Reason.OBSERVED or change.name.startswith(_VARIABLE):
+        return _happened(change)
+    if change.before is None:
+        return "is new"
+    return "is gone" if change.after is None else "changed"
+
+
+def _most_telling(change: Change) -> str:
+    """Return both sides of a value, or of the first thing inside it that differs."""
+    inside, length = change.within, len(change.before or "") + len(change.after or "")
+    if inside is not None and inside.first and length > _LONGEST_SIDE:
+        first = inside.first[0]
+        others = f" and {inside.count - 1} more in it" if inside.count > 1 else ""
+        return f"{first.name}: {first.before or 'absent'} → {first.after or 'absent'}{others}"
+    before, after = (cut_text(side or "absent", _LONGEST_SIDE) for side in (change.before, change.after))
+    return f"{change.name}: {before} → {after}"
 
 
 def _happened(change: Change) -> str:
@@ -119,37 +190,21 @@ def _happened(change: Change) -> str:
 def compare(latest: LatestSuccess, current: Current) -> tuple[Change, ...]:
     """Return every difference between a node's latest success and now, in order of precedence."""
     return (
-        *_compare_code(latest.code, current.code),
+        *_compare_code(latest.code, current.code, current.parts.step),
         *_compare_arguments(latest.parts, current.parts),
         *_compare_environment(latest.environment, current.environment),
         *_compare_observed(latest.observed, current.observed),
     )
 
 
-def _compare_code(before: CodeFingerprint, after: CodeFingerprint) -> list[Change]:
+def _compare_code(before: CodeFingerprint, after: CodeFingerprint, step: str) -> list[Change]:
     if before.digest == after.digest:
         return []
-    old = {part.name: part for part in before.parts}
-    new = {part.name: part for part in after.parts}
-    own = after.parts[0].name if after.parts else None
     changes = [
-        Change(Reason.CODE, _label(name, own), _source(old.get(name)), _source(new.get(name)))
-        for name in {**new, **old}
-        if _digest(old.get(name)) != _digest(new.get(name))
+        Change(Reason.CODE, part.label, part.before, part.after, part.path, part.note)
+        for part in compare_code(before, after, step)
     ]
     return changes or [Change(Reason.CODE, "what it reaches", before.digest[:12], after.digest[:12])]
-
-
-def _label(name: str, own: str | None) -> str:
-    return name if name == own else f"helper {name}"
-
-
-def _source(part: CodePart | None) -> str | None:
-    return part.source if part is not None else None
-
-
-def _digest(part: CodePart | None) -> str | None:
-    return part.digest if part is not None else None
 
 
 def _compare_arguments(before: KeyParts, after: KeyParts) -> list[Change]:
@@ -159,9 +214,21 @@ def _compare_arguments(before: KeyParts, after: KeyParts) -> list[Change]:
     changes = []
     for name in changed:
         part = new.get(name) or old[name]
-        reason = Reason.INPUT if part.kind is ArgumentKind.INPUT else Reason.PARAMETER
-        changes.append(Change(reason, name, _shown(old.get(name)), _shown(new.get(name))))
+        if part.kind is ArgumentKind.INPUT:
+            changes.append(Change(Reason.INPUT, name, _shown(old.get(name)), _shown(new.get(name))))
+        else:
+            changes.append(_parameter_change(name, _shown(old.get(name)), _shown(new.get(name))))
     return sorted(changes, key=lambda change: change.kind is Reason.INPUT)
+
+
+def _parameter_change(name: str, before: str | None, after: str | None) -> Change:
+    within = None if before is None or after is None else differences_in_texts(name, before, after)
+    note = None
+    if before == after and before is not None:
+        note = "its text is the same: the code of its class is not"
+        if len(before) >= LONGEST_SHOWN:
+            note = "it differs beyond the text that is kept"
+    return Change(Reason.PARAMETER, name, before, after, note=note, within=within)
 
 
 def _argument_digest(parts: Mapping[str, ArgumentPart], name: str) -> str | None:
@@ -186,8 +253,8 @@ def _compare_environment(before: EnvironmentFingerprint, after: EnvironmentFinge
 def _environment_change(name: str, before: str | None, after: str | None) -> Change:
     if name.startswith("variable:"):
         # Only digests are kept of a variable's values: nobody wants to read them whole.
-        shown = [(value or "absent")[:12] for value in (before, after)]
-        return Change(Reason.ENVIRONMENT, name.replace("variable:", _VARIABLE), *shown)
+        then, now = ((value or "absent")[:12] for value in (before, after))
+        return Change(Reason.ENVIRONMENT, name.replace("variable:", _VARIABLE), then, now)
     return Change(Reason.ENVIRONMENT, name.replace("package:", ""), before, after)
 
 

@@ -32,8 +32,7 @@ def diff(earlier: str, later: str | None, env: str | None, store: Path | None, a
     with open_store(env, store) as view:
         found = find_run(view.reader, earlier)
         pair = (found, find_run(view.reader, later)) if later is not None else (_before(view.reader, found), found)
-        files = LocalStore(view.folder)
-        compared = compare_runs(view.reader, *pair, lambda artifact: bytes(files.open(artifact).payload))
+        compared = compare_runs(view.reader, *pair, LocalStore(view.folder))
     if as_json:
         print_json(comparison_to_json(compared))
     else:

@@ -6,15 +6,19 @@ from pathlib import Path
 
 import click
 
+from flowkit.cache.content import Contents
 from flowkit.cli import options
 from flowkit.cli.completing import complete_node
-from flowkit.cli.looking import open_store
+from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.opening import open_session, open_target
 from flowkit.cli.references import RUN
 from flowkit.cli.render.explanation import print_why
 from flowkit.cli.render.output import print_json
+from flowkit.engine.contents import open_contents
 from flowkit.engine.explain import WhyReport, explain_recorded
 from flowkit.lineage.history import find_run
+from flowkit.lineage.listings import find_listing
+from flowkit.store.local import LocalStore
 
 
 @click.command(epilog=options.example("flowkit why pipelines/taxi.py train", "flowkit why last train"))
@@ -34,13 +38,17 @@ def why(
     """
     if RUN.fullmatch(target):
         with open_store(env, store) as view:
-            report = explain_recorded(view.reader, find_run(view.reader, target), node)
+            report = explain_recorded(view.reader, _contents(view), find_run(view.reader, target), node)
     else:
         report = _explain_now(target, node, parameters, env, store)
     if as_json:
         print_json(report.to_json())
     else:
         print_why(report)
+
+
+def _contents(view: StoreView) -> Contents:
+    return open_contents(LocalStore(view.folder), lambda digest: find_listing(view.reader, digest), counting=True)
 
 
 def _explain_now(target: str, node: str, parameters: tuple[str, ...], env: str | None, store: Path | None) -> WhyReport:

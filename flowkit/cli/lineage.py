@@ -15,6 +15,7 @@ from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.references import find_what
 from flowkit.cli.render.formats import format_bytes, short
 from flowkit.cli.render.output import print_json, print_table
+from flowkit.engine.lookup import describe_acceptance
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.lineage.ancestry import ancestors, descendants
 from flowkit.lineage.history import parameters_of
@@ -46,10 +47,10 @@ def lineage(what: str, direction: str, limit: int, env: str | None, store: Path 
     """Say what made an artifact, and what used it.
 
     WHAT is the beginning of a digest, RUN:NODE[.OUTPUT], a model's version (taxi:7) or alias (taxi@champion), or a
-    file, which is found by its content.
+    file or folder, which is found by its content. A file that came in with its folder stands for the folder.
     """
     with open_store(env, store) as view:
-        found = find_what(view, what)
+        found = find_what(view, what, in_folders=True)
         digest = found.artifact.digest
         up = ancestors(view.reader, digest, limit, given_by=found.given_by) if direction != "down" else ()
         down = descendants(view.reader, digest, limit, given_by=found.given_by) if direction != "up" else ()
@@ -86,6 +87,7 @@ def _to_json(way: str, row: LineageRow, parameters: dict[str, str]) -> dict[str,
         **asdict(row),
         "inputs": [{"parameter": name, "artifact": digest} for name, digest in row.inputs],
         "outputs": [{"name": name, "artifact": digest} for name, digest in row.outputs],
+        "accepted": [asdict(one) for one in row.accepted],
         "parameters": parameters,
     }
 
@@ -111,6 +113,8 @@ def _print_rows(
         ],
         right=("away",),
     )
+    for line in dict.fromkeys(f"{row.node}: {describe_acceptance(one)}" for row in rows for one in row.accepted):
+        click.echo(line)
 
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:

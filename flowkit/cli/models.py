@@ -15,6 +15,7 @@ from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.render.card import card_to_json, decision_to_json, write_card
 from flowkit.cli.render.formats import format_moment, format_number, short
 from flowkit.cli.render.output import print_json, print_table, write_text
+from flowkit.engine.lookup import describe_acceptance
 from flowkit.engine.provenance import current_user
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import UsageError
@@ -87,6 +88,8 @@ def show(model: str, env: str | None, store: Path | None, as_json: bool) -> None
     click.echo(f"  artifact  {row.artifact}")
     for name, value in found.metrics.items():
         click.echo(f"  {name:<8}  {format_number(value)}")
+    for node, acceptance in found.accepted:
+        click.echo(f"  rests on  {node}, whose code was edited since: {describe_acceptance(acceptance)}")
     for decision in found.decisions:
         _print_decision(decision)
     click.echo(f"look further: flowkit lineage {row.model}:{row.version}")
@@ -211,4 +214,5 @@ def _details_to_json(found: VersionDetails) -> dict[str, Any]:
         "aliases": list(found.aliases),
         "metrics": found.metrics,
         "decisions": [decision_to_json(decision) for decision in found.decisions],
+        "accepted": [{"node": node, **asdict(acceptance)} for node, acceptance in found.accepted],
     }

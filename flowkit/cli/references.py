@@ -12,6 +12,7 @@ from flowkit.errors import NotRecordedError, UsageError
 from flowkit.fingerprint.files import digest_path
 from flowkit.lineage.artifacts import find_artifact, find_artifacts
 from flowkit.lineage.history import artifacts_of, find_run, nodes_of
+from flowkit.lineage.listings import folders_with
 from flowkit.records import RETURN, Artifact, Output
 from flowkit.registry.models import resolve
 from flowkit.registry.references import parse_reference
@@ -37,8 +38,13 @@ class Named:
         return (self.run, self.node) if self.run is not None and self.node is not None else None
 
 
-def find_what(view: StoreView, text: str) -> Named:
+def find_what(view: StoreView, text: str, *, in_folders: bool = False) -> Named:
     """Return the artifact that `text` means.
+
+    Args:
+        view: The store.
+        text: What the person wrote.
+        in_folders: Whether a file that only came in with its folder means that folder.
 
     Raises:
         NotRecordedError: Nothing recorded is called so.
@@ -48,7 +54,7 @@ def find_what(view: StoreView, text: str) -> Named:
     if colon and after and RUN.fullmatch(before):
         return _of_node(view, before, after)
     if Path(text).exists() and not _DIGEST.fullmatch(text):
-        return _of_file(view, Path(text))
+        return _of_file(view, Path(text), in_folders=in_folders)
     if _DIGEST.fullmatch(text):
         return Named(found := find_artifact(view.reader, text), found.digest)
     if "@" in text or colon:
@@ -92,9 +98,15 @@ def _choose(node: str, name: str | None, outputs: tuple[Output, ...]) -> Output:
     return named[name]
 
 
-def _of_file(view: StoreView, path: Path) -> Named:
+def _of_file(view: StoreView, path: Path, *, in_folders: bool) -> Named:
     _, digest, _ = digest_path(path)
     found = find_artifacts(view.reader, [digest])
-    if digest not in found:
+    if digest in found:
+        return Named(found[digest], str(path))
+    around = list(folders_with(view.reader, digest)) if in_folders else []
+    if not around:
         raise NotRecordedError.for_file(str(path), digest)
-    return Named(found[digest], str(path))
+    folder, name = around[0]
+    others = len(dict(around)) - 1
+    more = f" and {others:,} earlier {'state' if others == 1 else 'states'} of it" if others else ""
+    return Named(find_artifacts(view.reader, [folder])[folder], f"{path} as {name} in a folder{more}:")

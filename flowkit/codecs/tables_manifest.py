@@ -109,7 +109,7 @@ def compare_tables(before: Buffer, after: Buffer) -> TableDifference:
 
 def compare_manifests(old: Entry, new: Entry) -> TableDifference:
     """Return the same for two parsed manifests."""
-    old_columns, new_columns = _columns_by_name(old), _columns_by_name(new)
+    old_columns, new_columns = columns_by_name(old), columns_by_name(new)
     common = [name for name in new_columns if name in old_columns]
     return TableDifference(
         added=tuple(name for name in new_columns if name not in old_columns),
@@ -179,7 +179,7 @@ def _column_names(manifest: Entry) -> list[str]:
     return [describe_scalar(column["label"]) for column in manifest["columns"]]
 
 
-def _columns_by_name(manifest: Entry) -> dict[str, Entry]:
+def columns_by_name(manifest: Entry) -> dict[str, Entry]:
     """Return columns by name, later ones of one name numbered, without the name itself."""
     found: dict[str, Entry] = {}
     for column in manifest["columns"]:

@@ -1,32 +1,29 @@
 """Compares two recorded runs: what went in, the code that ran, and what came out.
 
 A node that was reused counts as the execution that it reuses: two runs that gave the same by the same code do not
-differ, whichever of them did the work. Tables are compared by their manifests; no data is read.
+differ, whichever of them did the work. Tables are compared by their manifests, and of columns that differ the values
+are counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flowkit.cache.reason import Change, Current, compare
-from flowkit.codecs.tables_manifest import TableDifference, compare_tables, describe_table
-from flowkit.errors import LostArtifactError
-from flowkit.lineage.history import artifacts_of, inputs_of, metrics_of, nodes_of, run_summary
+from flowkit.cache.content import Contents, TableChange
+from flowkit.cache.reason import Change, Current, add_data, compare
+from flowkit.engine.contents import Inputs, compare_inputs, open_contents
+from flowkit.lineage.artifacts import load_inputs
+from flowkit.lineage.history import artifacts_of, metrics_of, nodes_of, run_summary
 from flowkit.lineage.latest import accounts_of
+from flowkit.lineage.listings import find_listing
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.rows import NodeRow
 from flowkit.records import Artifact, LatestSuccess, Outcome, Output, Reason, RunSummary
 from flowkit.registry.models import promotions_of, version_at
+from flowkit.store.base import Store
 
 _SUCCEEDED = (Outcome.EXECUTED, Outcome.REUSED)
-
-Load = Callable[[Artifact], bytes]
-"""Gives an artifact's payload.
-
-Raises:
-    LostArtifactError: It is gone or damaged.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +33,6 @@ class Pair:
     name: str
     before: str | None
     after: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TableChange:
-    """How a table changed.
-
-    Attributes:
-        rows: How many there were, and are.
-        columns: Names of the columns that were added, removed and changed, and whether order or index differ.
-        dtypes: Columns of both tables whose dtype changed.
-    """
-
-    rows: tuple[int, int]
-    columns: TableDifference
-    dtypes: tuple[Pair, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,20 +120,21 @@ class _Side:
     rows: Mapping[str, NodeRow]
     accounts: Mapping[str, LatestSuccess]
     outputs: Mapping[str, tuple[Output, ...]]
-    inputs: Mapping[str, tuple[tuple[str, str], ...]]
+    taken: Mapping[str, Inputs]
     metrics: Mapping[str, Mapping[str, float | None]]
     made: frozenset[str]
 
 
-def compare_runs(reader: Reader, earlier: str, later: str, load: Load) -> RunComparison:
+def compare_runs(reader: Reader, earlier: str, later: str, store: Store) -> RunComparison:
     """Return what differs between two runs, by their full ids.
 
     Args:
         reader: The database.
         earlier: What is compared with.
         later: What is compared.
-        load: Gives the payload of a table.
+        store: Where the content of artifacts is.
     """
+    contents = open_contents(store, lambda digest: find_listing(reader, digest), counting=True)
     with reader.at_one_moment():
         before, after = run_summary(reader, earlier), run_summary(reader, later)
         old, new = _load_side(reader, earlier), _load_side(reader, later)
@@ -159,10 +142,10 @@ def compare_runs(reader: Reader, earlier: str, later: str, load: Load) -> RunCom
     environment: dict[Change, None] = {}
     nodes = []
     for name in {**new.rows, **old.rows}:
-        changes = _compare_accounts(old.accounts.get(name), new.accounts.get(name))
+        changes = _compare_accounts(name, old, new, contents)
         environment.update(dict.fromkeys(change for change in changes if change.kind is Reason.ENVIRONMENT))
         own = tuple(change for change in changes if change.kind is not Reason.ENVIRONMENT)
-        found = _compare_node(name, old, new, own, load)
+        found = _compare_node(name, old, new, own, contents)
         if found is not None:
             nodes.append(found)
     return RunComparison(
@@ -179,15 +162,14 @@ def compare_runs(reader: Reader, earlier: str, later: str, load: Load) -> RunCom
 def _load_side(reader: Reader, run: str) -> _Side:
     rows = {row.node: row for row in nodes_of(reader, run)}
     outputs = artifacts_of(reader, run)
-    inputs: dict[str, list[tuple[str, str]]] = {}
-    for row in inputs_of(reader, run):
-        inputs.setdefault(row.node, []).append((row.parameter, row.artifact))
+    accounts = accounts_of(reader, run, list(rows))
+    inputs = load_inputs(reader, [found.execution for found in accounts.values() if found.execution is not None])
+    taken = {node: inputs.get(found.execution or 0, ()) for node, found in accounts.items()}
     metrics: dict[str, dict[str, float | None]] = {}
     for metric in metrics_of(reader, run):
         metrics.setdefault(metric.node, {})[metric.name] = metric.value
     made = frozenset(output.artifact.digest for some in outputs.values() for output in some)
-    taken = {node: tuple(some) for node, some in inputs.items()}
-    return _Side(rows, accounts_of(reader, run, list(rows)), outputs, taken, metrics, made)
+    return _Side(rows, accounts, outputs, taken, metrics, made)
 
 
 def _facts_of(run: RunSummary) -> dict[str, str]:
@@ -206,16 +188,20 @@ def _compare_texts(before: Mapping[str, str], after: Mapping[str, str]) -> tuple
     )
 
 
-def _compare_accounts(before: LatestSuccess | None, after: LatestSuccess | None) -> tuple[Change, ...]:
+def _compare_accounts(name: str, old: _Side, new: _Side, contents: Contents) -> tuple[Change, ...]:
+    before, after = old.accounts.get(name), new.accounts.get(name)
     if before is None or after is None:
         return ()
-    return compare(before, Current(after.parts, after.code, after.environment, after.observed))
+    changes = compare(before, Current(after.parts, after.code, after.environment, after.observed))
+    return add_data(changes, compare_inputs(contents, old.taken.get(name, ()), new.taken.get(name, ())))
 
 
-def _compare_node(name: str, old: _Side, new: _Side, changes: tuple[Change, ...], load: Load) -> NodeComparison | None:
+def _compare_node(
+    name: str, old: _Side, new: _Side, changes: tuple[Change, ...], contents: Contents
+) -> NodeComparison | None:
     """Return how a node differs, None where it does not."""
     before, after = _outcome(old.rows.get(name)), _outcome(new.rows.get(name))
-    outputs = _compare_outputs(old.outputs.get(name, ()), new.outputs.get(name, ()), load)
+    outputs = _compare_outputs(old.outputs.get(name, ()), new.outputs.get(name, ()), contents)
     metrics = _compare_metrics(old.metrics.get(name, {}), new.metrics.get(name, {}))
     same_end = before == after or (before in _SUCCEEDED and after in _SUCCEEDED)
     # A decision is an artifact too; it is told with the promotions.
@@ -232,19 +218,22 @@ def _outcome(row: NodeRow | None) -> str | None:
 
 def _from_outside(name: str, old: _Side, new: _Side, changes: Sequence[Change]) -> tuple[str, ...]:
     taken = [
-        parameter for side in (old, new) for parameter, digest in side.inputs.get(name, ()) if digest not in side.made
+        parameter
+        for side in (old, new)
+        for parameter, artifact in side.taken.get(name, ())
+        if artifact.digest not in side.made
     ]
     changed = [change.name for change in changes if change.kind is Reason.INPUT]
     return tuple(parameter for parameter in changed if parameter in taken)
 
 
-def _compare_outputs(before: Sequence[Output], after: Sequence[Output], load: Load) -> tuple[OutputChange, ...]:
+def _compare_outputs(before: Sequence[Output], after: Sequence[Output], contents: Contents) -> tuple[OutputChange, ...]:
     if not before or not after:
         return ()
     old = {output.name: output.artifact for output in before}
     new = {output.name: output.artifact for output in after}
     return tuple(
-        OutputChange(name, old.get(name), new.get(name), _compare_content(old.get(name), new.get(name), load))
+        OutputChange(name, old.get(name), new.get(name), _compare_tables(old.get(name), new.get(name), contents))
         for name in {**new, **old}
         if _digest(old.get(name)) != _digest(new.get(name))
     )
@@ -254,20 +243,10 @@ def _digest(artifact: Artifact | None) -> str | None:
     return artifact.digest if artifact is not None else None
 
 
-def _compare_content(before: Artifact | None, after: Artifact | None, load: Load) -> TableChange | None:
-    if before is None or after is None or before.format != "table" or after.format != "table":
+def _compare_tables(before: Artifact | None, after: Artifact | None, contents: Contents) -> TableChange | None:
+    if before is None or after is None or before.format != "table":
         return None
-    try:
-        old, new = load(before), load(after)
-    except LostArtifactError:
-        # Swept or damaged: the digests still say that they differ.
-        return None
-    then, now = describe_table(old), describe_table(new)
-    dtypes = _compare_texts(
-        {column.name: column.dtype for column in then.columns}, {column.name: column.dtype for column in now.columns}
-    )
-    both = tuple(pair for pair in dtypes if pair.before is not None and pair.after is not None)
-    return TableChange((then.rows, now.rows), compare_tables(old, new), both)
+    return contents.compare([before], [after]).contents[0].table
 
 
 def _compare_metrics(before: Mapping[str, float | None], after: Mapping[str, float | None]) -> tuple[MetricChange, ...]:

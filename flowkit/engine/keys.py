@@ -14,7 +14,9 @@ from flowkit.cache.key import compute_cache_key
 from flowkit.cache.reason import Current
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.contracts import Selections, selections_in
-from flowkit.errors import EncodingError
+from flowkit.errors import CodecError, EncodingError
+from flowkit.execution.observing.boundaries import Boundaries
+from flowkit.execution.observing.recorder import RECORDER
 from flowkit.fingerprint.encode import encode_value
 from flowkit.fingerprint.files import FileDigests, digest_path
 from flowkit.fingerprint.stamps import stamp_path
@@ -28,6 +30,7 @@ from flowkit.records import (
     Digest,
     EnvironmentFingerprint,
     KeyParts,
+    ParameterSpecification,
     StepSpecification,
 )
 from flowkit.store.base import Store
@@ -116,6 +119,7 @@ class KeyMaker:
         locate: Callable[[Path], Path] = lambda path: path,
     ) -> None:
         self._project = project
+        self._boundaries = Boundaries(str(project.root.resolve()), ())
         self._store = store
         self._codecs = codecs
         self._code = code
@@ -136,7 +140,9 @@ class KeyMaker:
         """Return a step with its fingerprints."""
         known = self._steps.get(step)
         if known is None:
-            code = self._code.of_unpacking(step) if step.unpacks else self._code.of_step(step)
+            # It may import modules that only the step would, in the process in which the step may run.
+            with RECORDER.importing(self._boundaries):
+                code = self._code.of_unpacking(step) if step.unpacks else self._code.of_step(step)
             environment = self._environments.read(code.distributions, step.options.env)
             selections = {parameter.name: selections_in(parameter.hint) for parameter in step.parameters}
             known = self._steps[step] = PreparedStep(step, code, environment, selections)
@@ -148,6 +154,7 @@ class KeyMaker:
         Raises:
             InputError: A file is missing or cannot be read.
             EncodingError: A constant has neither a canonical encoding nor a codec.
+            CodecError: A constant is, or holds, a live thing.
         """
         known = self._bound.get(node.name)
         if known is None:
@@ -188,7 +195,7 @@ class KeyMaker:
         if step is None:
             raise TypeError(f"{node.name} calls no step")
         arguments = {
-            parameter.name: replace_leaves(node.arguments[parameter.name], self._bind_item, parameter.hint)
+            parameter.name: self._bind_argument(parameter, node.arguments[parameter.name])
             for parameter in step.parameters
         }
         prepared = self.prepare(step)
@@ -201,6 +208,12 @@ class KeyMaker:
 
     def _describe(self, prepared: PreparedStep, parameter: str, value: Any, resolve: Resolve) -> ArgumentPart:
         return describe_argument(parameter, value, resolve, self._code, prepared.selections[parameter], self.views)
+
+    def _bind_argument(self, parameter: ParameterSpecification, argument: Any) -> Any:
+        try:
+            return replace_leaves(argument, self._bind_item, parameter.hint)
+        except CodecError as error:
+            raise error.with_facts(("parameter", parameter.name)) from error
 
     def _bind_item(self, item: Any, hint: Any) -> Any:
         if isinstance(item, LEAVES):

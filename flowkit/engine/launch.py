@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -16,6 +16,7 @@ from typing import Any
 from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.hosting import host_settings
 from flowkit.engine.ledger import Ledger
+from flowkit.engine.lookup import Finder
 from flowkit.engine.orders import OrderWriter
 from flowkit.engine.placement import Demand, Placement
 from flowkit.engine.planner import Planner
@@ -127,6 +128,21 @@ def plan_graph(
     Raises:
         StoreError: The store cannot be read.
     """
+    return plan_with(workspace, graph, forced, spared, lambda lookups: lookups)
+
+
+def plan_with(
+    workspace: Workspace,
+    graph: Graph,
+    forced: frozenset[str],
+    spared: frozenset[str],
+    finding: Callable[[Finder], Finder],
+) -> Planner:
+    """Return a planner that has planned, with what `finding` makes of a plan's lookups.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
     warnings: list[str] = []
     sharing = workspace.make_sharing(warnings.append, fetch=False)
     keys = workspace.make_keys()
@@ -134,7 +150,7 @@ def plan_graph(
     planner = Planner(
         graph,
         keys,
-        workspace.make_lookups(graph.pipeline, forced, spared, sharing),
+        finding(workspace.make_lookups(graph.pipeline, forced, spared, sharing)),
         workspace.make_promotions(),
         forced,
         warnings,

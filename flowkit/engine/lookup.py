@@ -6,14 +6,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from flowkit.cache.content import ListingOf
 from flowkit.cache.key import compute_entry_key
-from flowkit.cache.reason import Current, Miss, explain_miss
+from flowkit.cache.reason import Current, Miss, explain_miss, with_data
 from flowkit.cache.reuse import Found, ReuseDecision, decide_reuse
+from flowkit.engine.contents import InputHistory, compare_inputs, open_contents
 from flowkit.engine.keys import Clock, KeyedNode
 from flowkit.errors import LostArtifactError
 from flowkit.fingerprint.observed import ObservedDigests
 from flowkit.graph.graph import is_among
-from flowkit.records import Artifact, Digest, Entry, LatestSuccess, Output, Reason, StepOptions
+from flowkit.records import Acceptance, Artifact, Digest, Entry, LatestSuccess, Output, Reason, StepOptions
 from flowkit.store.base import Presence, Store
 
 _Decided = tuple[ReuseDecision, Entry | None]
@@ -22,12 +24,14 @@ _Decided = tuple[ReuseDecision, Entry | None]
 _WORTH_ASKING = (None, Reason.LOST, Reason.EXPIRED)
 """The decisions that a remote's result may change: nothing is here, or nothing that still counts."""
 
+MOST_DESCRIBED = 200
+"""Of how many nodes a run or plan says what differs in their data: each costs a read of what they took then."""
 
 NameSet = Sequence[tuple[str, str]]
 """(kind, name) of what an execution read undeclared."""
 
 
-class History(Protocol):
+class History(InputHistory, Protocol):
     """What the lineage store knows of earlier runs."""
 
     def find_entries(self, keys: Sequence[Digest], /) -> Mapping[Digest, Entry]:
@@ -71,6 +75,14 @@ class Lookup:
     miss: Miss | None
 
 
+class Finder(Protocol):
+    """Decides on nodes whose inputs are known."""
+
+    def find(self, nodes: Sequence[KeyedNode], /) -> list[Lookup]:
+        """Decide on each node."""
+        ...
+
+
 class Lookups:
     """Looks up the nodes of one run or plan.
 
@@ -84,6 +96,7 @@ class Lookups:
         ask_remote: Gives other machines' results under keys that this store has nothing usable for, their artifacts
             verified.
         observed: Gives the digests of undeclared inputs as they are now.
+        listing: Gives the files of folders that came in.
         spared: Nodes that run only where they must: their latest result does although they are declared cache=False.
     """
 
@@ -97,6 +110,7 @@ class Lookups:
         restamp: Callable[[Artifact], None],
         ask_remote: Callable[[Sequence[Digest]], Mapping[Digest, Entry]],
         observed: ObservedDigests,
+        listing: ListingOf,
         spared: Collection[str] = (),
     ) -> None:
         self._history = history
@@ -108,8 +122,10 @@ class Lookups:
         self._ask_remote = ask_remote
         self._observed = observed
         self._spared = spared
+        self._contents = open_contents(store, listing)
+        self._described = 0
 
-    def find(self, nodes: Sequence[KeyedNode]) -> list[Lookup]:
+    def find(self, nodes: Sequence[KeyedNode], /) -> list[Lookup]:
         """Decide on each node, with one query for all of them."""
         entries = self._find_entries([node.key for node in nodes])
         spared = [node.key for node in nodes if is_among(node.name, self._spared) and not _options(node).cache]
@@ -153,7 +169,7 @@ class Lookups:
             return {}
         latest = self._history.latest_successes(self._pipeline, [node.name for node in nodes])
         failed = self._history.failed_keys([node.key for node in nodes])
-        return {
+        misses = {
             node.name: explain_miss(
                 decisions[node.name].reason if node.name in decisions else None,
                 failed_before=node.key in failed,
@@ -162,6 +178,21 @@ class Lookups:
             )
             for node in nodes
         }
+        return self._tell_data(nodes, misses, latest)
+
+    def _tell_data(
+        self, nodes: Sequence[KeyedNode], misses: dict[str, Miss], latest: Mapping[str, LatestSuccess]
+    ) -> dict[str, Miss]:
+        """Say what differs in the data of nodes that run on its account."""
+        changed = [node for node in nodes if misses[node.name].reason is Reason.INPUT]
+        changed = changed[: MOST_DESCRIBED - self._described]
+        self._described += len(changed)
+        executions = {node.name: latest[node.name].execution for node in changed}
+        inputs = self._history.inputs_of([found for found in executions.values() if found is not None])
+        for node in changed:
+            before = inputs.get(executions[node.name] or 0, ())
+            misses[node.name] = with_data(misses[node.name], compare_inputs(self._contents, before, node.inputs))
+        return misses
 
     def _current(self, node: KeyedNode, latest: LatestSuccess | None) -> Current:
         """Return what a node's key is made of, with what its latest success read undeclared as that is now."""
@@ -229,8 +260,16 @@ def _gives_what_it_should(entry: Entry, node: KeyedNode) -> bool:
 
 
 def describe_origin(entry: Entry) -> str | None:
-    """Return where an entry comes from that another machine shared; None for this store's own."""
+    """Return what is to be said of a result that is reused: another machine made it, or a person let it stand."""
+    if entry.accepted is not None:
+        return describe_acceptance(entry.accepted)
     return f"from the remote, made on {entry.host}" if entry.host else None
+
+
+def describe_acceptance(acceptance: Acceptance) -> str:
+    """Return who let a result stand for edited code, when and why."""
+    reason = f": {acceptance.reason}" if acceptance.reason else ""
+    return f"accepted by {acceptance.who or 'an unknown user'} at {acceptance.at}{reason}"
 
 
 def verify_presence(store: Store, artifact: Artifact) -> Artifact | None:

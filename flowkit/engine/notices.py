@@ -51,6 +51,11 @@ def describe_disagreement(notice: Disagreed) -> str:
     """Return the warning of a step that gave the same inputs another result; each step is warned of once a run."""
     record, names = notice.record, ", ".join(notice.outputs)
     replaced = record.execution is not None and record.execution.supersedes is not None
+    if record.execution is not None and record.execution.tries_accepted:
+        return (
+            f"The edit of {record.node!r} that was accepted changes its result: it gave another {names} than what was "
+            "kept. The new one stands."
+        )
     stands = "It was made anew, so the new one stands." if replaced else "The first one stands for later runs."
     return (
         f"Step {record.step!r} is not deterministic: {record.node!r} gave another {names} than the same code and "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from flowkit.engine.keys import KeyedNode, KeyMaker
 from flowkit.engine.lists import is_gathered
-from flowkit.engine.lookup import Lookup, Lookups, describe_origin
+from flowkit.engine.lookup import Finder, Lookup, describe_origin
 from flowkit.engine.promotions import Promotions
 from flowkit.engine.report import NodeReport
 from flowkit.errors import FlowkitError
@@ -32,7 +32,7 @@ class Planner:
 
     graph: Graph
     keys: KeyMaker
-    finder: Lookups
+    finder: Finder
     promotions: Promotions
     forced: Collection[str]
     warnings: list[str]

@@ -128,7 +128,7 @@ class Promotions:
         )
         decision = promote(self._writer, candidate, run=run, node=node.name, who=current_user(), dry_run=self._dry_run)
         promotion = decision.promotion
-        artifact = self._store.put(self._codecs.encode(promotion, Promotion))
+        artifact = self._store.put(self._codecs.encode(decision.standing or promotion, Promotion))
         detail = _describe(promotion, decision.reused)
         earlier = decision.run if decision.reused else None
         return Decided(_report(node, promotion, earlier), Output(RETURN, artifact), not decision.reused, detail)
@@ -137,7 +137,8 @@ class Promotions:
 def _describe(promotion: Promotion, reused: bool) -> str:
     name = f"{promotion.model}:{promotion.version}"
     if reused:
-        return f"{promotion.alias} is {name} already"
+        doubt = "" if promotion.accepted else "; today's gates would refuse it"
+        return f"{promotion.alias} is {name} already{doubt}"
     if promotion.accepted:
         return f"{name} is {promotion.alias} now" if promotion.reason is None else f"{name}: {promotion.reason}"
     return f"{name} was refused: {promotion.reason}"

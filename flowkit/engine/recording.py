@@ -91,7 +91,9 @@ def _execution(ending: Ending) -> Execution | None:
         ),
         created=adopted.created if adopted is not None else None,
         producers=keyed.producers,
+        tries_accepted=ending.found is not None and ending.found.accepted is not None,
         ages=step.options.max_age is not None,
+        uncached=result.uncached if result is not None else None,
     )
 
 

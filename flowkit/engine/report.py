@@ -41,10 +41,11 @@ class NodeReport:
 
 @dataclass(frozen=True, slots=True)
 class PromotionReport:
-    """What a promotion node decided, or that the alias held this model already.
+    """What a promotion node decided, or that the alias held this model already; by the gates of this run.
 
     Attributes:
-        from_run: The run whose decision is repeated, gates and all; None where this run decided.
+        from_run: The run by whose decision the alias holds this model already; None where this run decided, or where
+            a person did.
     """
 
     node: str

@@ -43,7 +43,6 @@ from flowkit.fingerprint.observed import ObservedDigests
 from flowkit.graph.arguments import Ref
 from flowkit.graph.graph import Graph, Node
 from flowkit.graph.select import Selection
-from flowkit.lineage.file_digests import RecordedFileDigests
 from flowkit.lineage.history import artifacts_of, metrics_of, nodes_of
 from flowkit.lineage.latest import accounts_of
 from flowkit.lineage.reader import Reader
@@ -160,7 +159,7 @@ def _why_not(verification: Verification, row: NodeRow, *, chosen: bool) -> str |
     if keyed.current.code.uncacheable is not None and not chosen:
         return keyed.current.code.uncacheable
     account = recorded.accounts[row.node]
-    digests = ObservedDigests(workspace.project.root, RecordedFileDigests(workspace.reader, workspace.writer))
+    digests = ObservedDigests(workspace.project.root, workspace.files)
     now = digests.observe((item.kind, item.name) for item in account.observed)
     changed = why_changed(row, keyed, account, now)
     capacity = verification.executor.capacity

@@ -44,6 +44,7 @@ class Workspace:
     Attributes:
         writer: The only writer of the lineage database in this process.
         reader: Reads what is committed.
+        files: What is known of files that came in.
         notices: What the writer has to say.
         remote: Where results are shared with other machines.
         trust_remote: Whether values may be taken from there whose loading can run code.
@@ -55,6 +56,7 @@ class Workspace:
     store: LocalStore
     writer: LineageWriter
     reader: Reader
+    files: RecordedFileDigests
     codecs: CodecRegistry
     pickle: Literal["allow", "deny"]
     notices: Notices
@@ -114,6 +116,7 @@ class Workspace:
             store,
             writer,
             reader,
+            RecordedFileDigests(reader, writer),
             CodecRegistry(pickle),
             pickle,
             notices,
@@ -140,7 +143,7 @@ class Workspace:
             self.codecs,
             StepCode(CodeFingerprinter(self.project, self.folder.path), self.codecs),
             EnvironmentReader(),
-            RecordedFileDigests(self.reader, self.writer),
+            self.files,
             locate,
         )
 
@@ -156,7 +159,8 @@ class Workspace:
             time.time,
             self.writer.restamp,
             sharing.find if sharing is not None else no_sharing,
-            ObservedDigests(self.project.root, RecordedFileDigests(self.reader, self.writer)),
+            ObservedDigests(self.project.root, self.files),
+            self.files.find_folder,
             spared,
         )
 

@@ -15,6 +15,7 @@ FlowkitError
 │   ├── ParameterError
 │   ├── SelectionError
 │   ├── SettingError
+│   ├── AcceptanceError
 │   ├── CapacityError
 │   ├── NotRecordedError
 │   └── RegistryError
@@ -46,6 +47,7 @@ FlowkitError
 ```
 """
 
+from flowkit.errors.acceptance import AcceptanceError
 from flowkit.errors.base import Facts, FlowkitError, cut, facts_to_json, show_value
 from flowkit.errors.codec import CodecError
 from flowkit.errors.compute import ComputeError, PartitionError
@@ -94,6 +96,7 @@ from flowkit.errors.usage import (
 )
 
 __all__ = [
+    "AcceptanceError",
     "ArgumentError",
     "CapacityError",
     "CheckError",

@@ -31,6 +31,7 @@ from flowkit.execution.failure import record_failure
 from flowkit.execution.finder import install_bundle
 from flowkit.execution.isolation import WorkFolder
 from flowkit.execution.observing.boundaries import Boundaries
+from flowkit.execution.observing.recorder import RECORDER
 from flowkit.execution.observing.watches import install_watches
 from flowkit.execution.packets import PacketRun
 from flowkit.execution.perform import HostContext
@@ -114,12 +115,13 @@ def set_up(
         survivors=Survivors(),
         desk=desk,
     )
-    for module in settings.warm:
-        # What fails here fails again, with the node that needs it, and is told there.
-        with contextlib.suppress(Exception):
-            importlib.import_module(module)
     finder = StepFinder(code, worker, settings.proofs, settings.environments)
-    finder.prepare()
+    with RECORDER.importing(context.boundaries):
+        for module in settings.warm:
+            # What fails here fails again, with the node that needs it, and is told there.
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)
+        finder.prepare()
     return context, finder
 
 

@@ -303,9 +303,9 @@ def _judge(
     if observation.unstable:
         account.uncached = describe_unstable(observation.unstable)
         account.warnings += (f"Step '{step}': {account.uncached}; this result will not be reused.",)
-    if undeclared == "track" or not (observation.inputs or observation.programs):
+    named = name_undeclared(observation) if undeclared != "track" else ()
+    if not named:
         return
-    named = name_undeclared(observation)
     if undeclared == "error":
         raise StepInputError.for_undeclared(step, named)
     account.warnings += (warn_of_undeclared(step, named),)

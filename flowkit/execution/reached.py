@@ -21,6 +21,7 @@ from blake3 import blake3
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.authoring.step import Step
+from flowkit.execution.observing.callers import body_name
 from flowkit.execution.proof import is_global
 from flowkit.records import CodeFingerprint, CodePart, Digest, StepSpecification
 
@@ -59,14 +60,14 @@ class ReachedCode:
 
     Attributes:
         code: The fingerprint.
-        names: Of its parts.
+        names: Of its parts, and of the bodies of the modules that they are in.
     """
 
     def __init__(self, specification: StepSpecification, fingerprints: Fingerprints) -> None:
         self._specification = specification
         self._fingerprints = fingerprints
         self.code = fingerprints.of_step(specification)
-        self.names = tuple(part.name for part in self.code.parts)
+        self.names = (*(part.name for part in self.code.parts), *map(body_name, sorted(self.code.modules)))
         namespace = specification.function.__globals__
         self._places = [place for part in self.code.parts if (place := self._place_of(part, namespace)) is not None]
         self._marks = self._mark()

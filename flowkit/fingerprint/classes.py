@@ -30,15 +30,17 @@ from flowkit.fingerprint.functions import annotation_tokens
 from flowkit.fingerprint.ownership import Owner, file_of
 from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.resolve import reference_tokens
+from flowkit.fingerprint.shown import show_value
 from flowkit.fingerprint.source import SourceFile, first_line
 from flowkit.fingerprint.syntax import canonical_syntax
 from flowkit.fingerprint.tokens import Body, Tokens, mark, text, values_in
-from flowkit.fingerprint.values import ValueEncoder, join, show_value
+from flowkit.fingerprint.values import ValueEncoder, join
 
 # Of the names that Python and libraries give to a class, these say nothing that does not count elsewhere.
 _SKIPPED = frozenset({"_abc_impl", "__abstractmethods__", "__dict__", "__weakref__", "__doc__", "__annotations__"})
 _SKIPPED |= {"__module__", "__qualname__", "__firstlineno__", "__static_attributes__", "__dataclass_fields__"}
-_SKIPPED |= {"__parameters__", "__non_callable_proto_members__", "__annotations_cache__"}
+# `copyreg` leaves the names of slots on a class when an object of it is first taken apart.
+_SKIPPED |= {"__parameters__", "__non_callable_proto_members__", "__annotations_cache__", "__slotnames__"}
 _COUNTING = frozenset({"__slots__", "__match_args__", "__hash__"})
 _PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None), list, tuple, dict, set, frozenset})
 _FUNCTION_LIKE = (FunctionType, staticmethod, classmethod, property, cached_property)
@@ -202,10 +204,10 @@ def _render(kind: type, tokens: Tokens, context: Context) -> str:
     for name, hint in inspect.get_annotations(kind).items():
         lines.append(f"    {name}: {hint if isinstance(hint, str) else getattr(hint, '__name__', repr(hint))}")
     if isinstance(kind, enum.EnumMeta):
-        lines += [f"    {name} = {show_value(value)}" for name, value in _enum_values(kind).items()]
+        lines += [f"    {name} = {show_value(value, name)}" for name, value in _enum_values(kind).items()]
     for name, value in _members(context, kind):
         if not isinstance(value, _FUNCTION_LIKE):
-            lines.append(f"    {name} = {show_value(value)}")
+            lines.append(f"    {name} = {show_value(value, name)}")
     lines += [f"    {value.name} = {value.shown}" for value in values_in(tokens)]
     return "\n".join(lines)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat as modes
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -22,6 +22,8 @@ from flowkit.records import Digest
 PathKind = Literal["file", "folder"]
 Update = Callable[[bytes], object]
 Above = tuple[tuple[int, int], ...]
+FileEntry = tuple[str, Digest, int]
+"""Relative name, digest and bytes of a file in a folder."""
 
 _BLOCK = 1 << 22
 _SETTLED = 2_000_000_000
@@ -37,6 +39,10 @@ class FileDigests(Protocol):
 
     def put(self, path: Path, stat: os.stat_result, digest: Digest) -> None:
         """Keep a digest. Called only where a later write to the file is certain to change its stat."""
+        ...
+
+    def put_folder(self, digest: Digest, files: Sequence[tuple[str, Digest, int]], /) -> None:
+        """Keep (relative name, digest, bytes) of the files of a folder, so that they can be named later."""
         ...
 
 
@@ -61,8 +67,12 @@ def digest_path(path: Path, known: FileDigests | None = None) -> tuple[PathKind,
             return "file", _digest_file(path, status, known), status.st_size
         if modes.S_ISDIR(status.st_mode):
             hasher = blake3(_FOLDER_DOMAIN)
-            size = _add_folder(hasher.update, path, "", (), known)
-            return "folder", hasher.hexdigest(), size
+            files: list[FileEntry] = []
+            _add_folder(hasher.update, path, "", (), known, files)
+            digest = hasher.hexdigest()
+            if known is not None:
+                known.put_folder(digest, files)
+            return "folder", digest, sum(size for _, _, size in files)
     except FileNotFoundError as error:
         raise InputError.for_missing(path if error.filename is None else error.filename) from error
     except OSError as error:
@@ -105,25 +115,30 @@ def _is_settled(before: os.stat_result, after: os.stat_result, started: int) -> 
 
 
 def _add_folder(
-    update: Update, folder: str | os.PathLike[str], prefix: str, above: Above, known: FileDigests | None
-) -> int:
-    """Add the entries of a folder, depth first in order of their relative names; return the bytes of its files."""
+    update: Update,
+    folder: str | os.PathLike[str],
+    prefix: str,
+    above: Above,
+    known: FileDigests | None,
+    files: list[FileEntry],
+) -> None:
+    """Add the entries of a folder, depth first in order of their relative names; list its files in `files`."""
     status = os.stat(folder)
     identity = (status.st_dev, status.st_ino)
     if identity in above:
         raise InputError.for_unreadable(folder, "a link leads back to a folder above it")
-    size = 0
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: os.fsencode(entry.name))
     for entry in ordered:
         name = f"{prefix}{entry.name}"
         if entry.is_symlink():
             update(frame_all(b"L", (frame_text(b"s", name), frame_text(b"s", os.readlink(entry.path)))))
-        size += _add_entry(update, entry.path, name, (*above, identity), known)
-    return size
+        _add_entry(update, entry.path, name, (*above, identity), known, files)
 
 
-def _add_entry(update: Update, path: str, name: str, above: Above, known: FileDigests | None) -> int:
+def _add_entry(
+    update: Update, path: str, name: str, above: Above, known: FileDigests | None, files: list[FileEntry]
+) -> None:
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -131,12 +146,14 @@ def _add_entry(update: Update, path: str, name: str, above: Above, known: FileDi
             raise
         # A dangling link is content too: its target's text has been added, and there is nothing behind it.
         update(frame_text(b"0", name))
-        return 0
+        return
     if modes.S_ISDIR(status.st_mode):
         update(frame_text(b"d", name))
-        return _add_folder(update, path, f"{name}/", above, known)
+        _add_folder(update, path, f"{name}/", above, known, files)
+        return
     if not modes.S_ISREG(status.st_mode):
         raise InputError.for_unreadable(path, "it is neither a file nor a folder")
     executable = b"x" if status.st_mode & modes.S_IXUSR else b"f"
-    update(frame_all(executable, (frame_text(b"s", name), frame_text(b"s", _digest_file(path, status, known)))))
-    return status.st_size
+    digest = _digest_file(path, status, known)
+    update(frame_all(executable, (frame_text(b"s", name), frame_text(b"s", digest))))
+    files.append((name, digest, status.st_size))

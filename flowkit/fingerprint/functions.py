@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -15,6 +15,7 @@ from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.effects import imported_for_effect
 from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.resolve import reference_tokens
+from flowkit.fingerprint.shown import show_value
 from flowkit.fingerprint.tokens import Body, Tokens, mark, text
 from flowkit.fingerprint.values import ValueEncoder, join
 from flowkit.fingerprint.watched import behind_watch
@@ -42,7 +43,32 @@ def function_body(encoder: ValueEncoder, function: FunctionType) -> Body:
         tokens += annotation_tokens(encoder, function, name)
     if Reading.SOURCES in context.counted:
         tokens.append(text(b"s", code.source))
-    return Body(code.basis, tokens, code.source)
+    return Body(code.basis, tokens, _show(context, function, code.source, cells))
+
+
+def _show(context: Context, function: FunctionType, source: str, cells: Sequence[tuple[str, Any]]) -> str:
+    """Return a function's text with what counts and does not stand in it: what it closes over, and its defaults."""
+    untracked = context.untracked.get(id(function), frozenset())
+    values = {name: value for name, value in _named_defaults(function) if name not in untracked}
+    lines = [f"# with {name} = {show_value(value, name)}" for name, value in cells if value is not EMPTY]
+    for name, value in values.items():
+        shown = show_value(value, name)
+        if shown not in source:
+            lines.append(f"# with default {name} = {shown}")
+    lines += [
+        f"# with attribute {name} = {show_value(value, name)}"
+        for name, value in sorted(function.__dict__.items())
+        if name != "__wrapped__"
+    ]
+    return "\n".join((source, *lines)) if lines else source
+
+
+def _named_defaults(function: FunctionType) -> list[tuple[str, Any]]:
+    """Return (parameter, value) of a function's defaults: the positional ones, then those by keyword in order."""
+    values = function.__defaults__ or ()
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    positional = zip(names[len(names) - len(values) :], values, strict=True)
+    return [*positional, *sorted((function.__kwdefaults__ or {}).items())]
 
 
 def _own_module(context: Context, function: FunctionType) -> Tokens:
@@ -55,12 +81,9 @@ def _own_module(context: Context, function: FunctionType) -> Tokens:
 
 
 def _defaults(encoder: ValueEncoder, function: FunctionType, name: str) -> Tokens:
-    values = function.__defaults__ or ()
-    names = function.__code__.co_varnames[: function.__code__.co_argcount]
-    positional = list(zip(names[len(names) - len(values) :], values, strict=True))
     untracked = encoder.context.untracked.get(id(function), frozenset())
     parts = []
-    for parameter, value in [*positional, *sorted((function.__kwdefaults__ or {}).items())]:
+    for parameter, value in _named_defaults(function):
         shown = [mark(b"u")] if parameter in untracked else encoder.guarded(f"default {parameter!r} of {name}", value)
         parts.append([text(b"n", parameter), *shown])
     return join(b"D", parts)

@@ -20,6 +20,13 @@ from flowkit.fingerprint.syntax import constant_bytes
 from flowkit.fingerprint.tokens import Tokens, text
 from flowkit.fingerprint.values import UnencodableError, ValueEncoder, join
 
+_LIVE = (
+    ("subprocess", ("Popen",)),
+    ("multiprocessing.process", ("BaseProcess",)),
+    ("concurrent.futures._base", ("Executor", "Future")),
+)
+"""Classes of what is going on outside of the data, by module: some would let themselves be taken apart all the same."""
+
 _WEAK_MAPPINGS = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 
 
@@ -117,9 +124,11 @@ def encode_instance(encoder: ValueEncoder, value: Any) -> Tokens | None:
     """Return the tokens of any other instance, by its reduction: what makes it, and its state by sorted names.
 
     Raises:
-        UnencodableError: It cannot be reduced, as open files, connections and generators cannot.
+        UnencodableError: It cannot be reduced, as open files, connections and generators cannot, or it is live.
     """
     kind = type(value)
+    if _is_live(value):
+        raise UnencodableError(f"it is a {kind.__module__}.{kind.__qualname__}, which is more than its data")
     registered = copyreg.dispatch_table.get(kind)
     try:
         reduced = value.__reduce_ex__(4) if registered is None else registered(value)
@@ -148,6 +157,11 @@ def _held_code(encoder: ValueEncoder, value: Any) -> list[tuple[str, Any]]:
     state = getattr(value, "__dict__", None)
     held = sorted(state.items()) if type(state) is dict and all(type(name) is str for name in state) else []
     return [(name, item) for name, item in held if is_wrapper(item) and is_project_code(encoder.context, item)]
+
+
+def _is_live(value: Any) -> bool:
+    loaded = ((sys.modules.get(module), names) for module, names in _LIVE)
+    return any(isinstance(value, getattr(module, name)) for module, names in loaded if module for name in names)
 
 
 def _calls_python(reduced: Any) -> bool:

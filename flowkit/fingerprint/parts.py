@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import overload
 
 from flowkit.fingerprint.survey import Share
-from flowkit.fingerprint.tokens import values_in
+from flowkit.fingerprint.ways import Ways
 from flowkit.records import CodePart
 
 
@@ -27,14 +27,19 @@ class Parts(Sequence[CodePart]):
     @cached_property
     def _items(self) -> tuple[CodePart, ...]:
         parts: dict[str, CodePart] = {}
+        ways = Ways()
         for share in self._shares:
-            if share.entity is not None:
-                name = _free_name(share.entity.name, parts)
-                parts[name] = CodePart(name, share.body.basis, share.body.digest, share.body.source)
-        for share in self._shares:
-            for value in values_in(share.body.tokens):
-                if value.name not in parts:
-                    parts[value.name] = CodePart(value.name, "value", value.digest, value.shown)
+            body, entity = share.body, share.entity
+            if entity is None:
+                ways.add_root(body.tokens)
+                continue
+            name = _free_name(entity.name, parts)
+            parts[name] = CodePart(name, body.basis, body.digest, body.source, ways.of(entity))
+            ways.add(body.tokens, name)
+        # After all entities, whose names come first where a value is called the same.
+        for value, via in ways.values:
+            if value.name not in parts:
+                parts[value.name] = CodePart(value.name, "value", value.digest, value.shown, via)
         return tuple(parts.values())
 
     @overload

@@ -14,14 +14,13 @@ from typing import Any
 
 from flowkit.fingerprint.context import Context, Note
 from flowkit.fingerprint.framing import count_bytes
+from flowkit.fingerprint.shown import show_value
 from flowkit.fingerprint.syntax import constant_bytes
 from flowkit.fingerprint.tokens import Token, Tokens, Value, digest_named, mark, text
 
 Read = tuple[Any, Tokens, tuple[Note, ...]]
 """A value, which is kept so that its identity stays its own, its tokens, and what was noted on the way to them."""
 _PLAIN = frozenset({type(None), bool, int, float, complex, bytes, type(Ellipsis)})
-_LONGEST_SHOWN = 200
-_SHOWN = frozenset({*_PLAIN, str, list, tuple, dict, set, frozenset})
 
 
 class UnencodableError(Exception):
@@ -93,7 +92,7 @@ class ValueEncoder:
             self.context.repeat(kept[2])
             return kept[1]
         mark = self.context.mark()
-        found = Value(name, self.guarded(name, value), show_value(value))
+        found = Value(name, self.guarded(name, value), show_value(value, name))
         if self._is_apart:
             self._named[name, id(value)] = (value, found, self.context.since(mark))
         return found
@@ -195,22 +194,3 @@ def join(tag: bytes, parts: Sequence[Tokens]) -> Tokens:
         found.append(b"," + count_bytes(len(part)))
         found.extend(part)
     return found
-
-
-def show_value(value: Any) -> str:
-    """Return a short text of a value for people: plain data as it is written, other things by their type."""
-    kind = type(value)
-    if kind in _SHOWN and _is_plain(value, 3):
-        shown = repr(value) if kind not in (set, frozenset) else f"{kind.__name__}({sorted(map(repr, value))})"
-        return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
-    return f"<{kind.__module__}.{kind.__qualname__}>"
-
-
-def _is_plain(value: Any, depth: int) -> bool:
-    kind = type(value)
-    if kind in (str, bytes) or kind in _PLAIN:
-        return True
-    if kind not in _SHOWN or depth == 0 or len(value) > 1000:
-        return False
-    items = [*value.keys(), *value.values()] if kind is dict else value
-    return all(_is_plain(item, depth - 1) for item in items)

@@ -5,6 +5,9 @@ The execution that gave an input is recorded with it, and followed. Where that i
 older versions, an execution is taken to have used another's output only if both belong to one run: the other executed
 in it, or was reused in it. Only where no run ties them does the newest maker of the content count.
 
+An execution that a person let stand for another made nothing itself: the other is told in its place, with what was
+accepted of it.
+
 A node that was reused in a run took there what the node of its recorded maker's place gave, which may have executed
 anew and given equal bytes.
 """
@@ -17,6 +20,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from flowkit.lineage.acceptances import accepted_since, origins_of
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.rows import LineageRow
 from flowkit.lineage.tables import REUSED
@@ -192,22 +196,35 @@ def _ids(rows: Iterable[tuple[int, ...]]) -> list[int]:
 
 def _follow(reader: Reader, query: str, edges: str, first: list[int], limit: int) -> tuple[LineageRow, ...]:
     found = _ids(reader.select(query, (json.dumps(first), limit)))
+    origins = origins_of(reader, found)
+    ran = {execution: origins.get(execution, execution) for execution in found}
     ways: dict[int, list[int]] = {}
     for near, far in reader.select_among(edges, found):
-        ways.setdefault(near, []).append(far)
-    return _by_distance(dict(zip(found, _load(reader, found), strict=True)), first, ways)
+        if far in ran:
+            ways.setdefault(ran[near], []).append(ran[far])
+    rows = _load(reader, list(dict.fromkeys(ran.values())))
+    return _by_distance(rows, [ran[execution] for execution in first if execution in ran], ways)
 
 
-def _load(reader: Reader, executions: Sequence[int]) -> list[LineageRow]:
+def _load(reader: Reader, executions: Sequence[int]) -> dict[int, LineageRow]:
     inputs = _pairs(reader.select_among(_INPUTS, executions))
     outputs = _pairs(reader.select_among(_OUTPUTS, executions))
+    accepted = accepted_since(reader, executions)
     rows = {
         identity: LineageRow(
-            0, run, node, step, key.hex(), code.hex(), tuple(inputs.get(identity, ())), tuple(outputs.get(identity, ()))
+            0,
+            run,
+            node,
+            step,
+            key.hex(),
+            code.hex(),
+            tuple(inputs.get(identity, ())),
+            tuple(outputs.get(identity, ())),
+            accepted.get(identity, ()),
         )
         for identity, run, node, step, key, code in reader.select_among(_EXECUTIONS, executions)
     }
-    return [rows[identity] for identity in executions]
+    return {identity: rows[identity] for identity in executions}
 
 
 def _pairs(rows: Iterable[tuple[int, str, bytes]]) -> dict[int, list[tuple[str, Digest]]]:

@@ -31,6 +31,16 @@ _OUTPUTS = f"""
     WHERE o.execution IN ({{values}})
     ORDER BY o.execution, o.position"""
 
+_INPUTS = f"""
+    SELECT i.execution, w.text, {_ARTIFACT}
+    FROM input AS i
+    JOIN word AS w ON w.id = i.parameter
+    JOIN artifact AS a ON a.id = i.artifact
+    JOIN word AS f ON f.id = a.format
+    LEFT JOIN word AS g ON g.id = a.refers
+    WHERE i.execution IN ({{values}})
+    ORDER BY i.execution, i.position"""
+
 _BY_DIGEST = f"""
     SELECT {_ARTIFACT}
     FROM artifact AS a
@@ -148,6 +158,17 @@ def load_outputs(reader: Reader, executions: Sequence[int]) -> dict[int, tuple[O
     for row, artifact in zip(rows, artifacts, strict=True):
         outputs[row[0]].append(Output(row[1], artifact))
     return {execution: tuple(some) for execution, some in outputs.items()}
+
+
+def load_inputs(reader: Reader, executions: Sequence[int]) -> dict[int, tuple[tuple[str, Artifact], ...]]:
+    """Return (parameter, artifact) of everything that each execution took, in order."""
+    with reader.at_one_moment():
+        rows = reader.select_among(_INPUTS, list(dict.fromkeys(executions)))
+        artifacts = _assemble(reader, [row[2:] for row in rows])
+    inputs: dict[int, list[tuple[str, Artifact]]] = {execution: [] for execution in executions}
+    for row, artifact in zip(rows, artifacts, strict=True):
+        inputs[row[0]].append((row[1], artifact))
+    return {execution: tuple(some) for execution, some in inputs.items()}
 
 
 def _assemble(reader: Reader, rows: Iterable[Row]) -> list[Artifact]:

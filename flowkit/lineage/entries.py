@@ -8,12 +8,13 @@ import json
 import math
 from collections.abc import Sequence
 
-from flowkit.lineage.artifacts import load_outputs
-from flowkit.lineage.latest import latest_successes
+from flowkit.lineage.acceptances import acceptances_of
+from flowkit.lineage.artifacts import load_inputs, load_outputs
+from flowkit.lineage.latest import latest_successes, observed_by, successes_to_stand_for
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.tables import FAILED
 from flowkit.lineage.texts import to_bytes, to_prefix
-from flowkit.records import Digest, Entry, LatestSuccess
+from flowkit.records import Artifact, Digest, Entry, LatestSuccess, ObservedInput
 
 _ENTRIES = """
     SELECT x.id, x.cache_key, e.entry_key, e.generation, r.run, p.name, x.created_ms / 1000.0
@@ -108,6 +109,18 @@ class Entries:
         """Return the latest success, executed or reused, of each node that has one."""
         return latest_successes(self._reader, pipeline, nodes)
 
+    def successes_to_stand_for(self, pipeline: str, nodes: Sequence[str]) -> dict[str, tuple[LatestSuccess, ...]]:
+        """Return for each node its latest success and, where a person accepted that, what it stands for in turn."""
+        return successes_to_stand_for(self._reader, pipeline, nodes)
+
+    def observed_by(self, execution: int) -> tuple[ObservedInput, ...]:
+        """Return what an execution read undeclared."""
+        return observed_by(self._reader, execution)
+
+    def inputs_of(self, executions: Sequence[int], /) -> dict[int, tuple[tuple[str, Artifact], ...]]:
+        """Return (parameter, artifact) of what each execution took, in order."""
+        return load_inputs(self._reader, executions)
+
     def live_keys(self, steps: Sequence[str], limit: int) -> dict[str, frozenset[Digest]]:
         """Return for each step the cache keys with a published result, the `limit` newest of them."""
         return {
@@ -121,6 +134,7 @@ class Entries:
             executions = [row[0] for row in rows]
             outputs = load_outputs(self._reader, executions)
             metrics = self._load_metrics(executions)
+            accepted = acceptances_of(self._reader, executions)
         return [
             Entry(
                 identity,
@@ -132,6 +146,7 @@ class Entries:
                 created,
                 outputs[identity],
                 tuple(metrics.get(identity, ())),
+                accepted=accepted.get(identity),
             )
             for identity, cache_key, entry_key, generation, run, node, created in rows
         ]

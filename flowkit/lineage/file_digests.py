@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from flowkit.lineage.listings import DIGITS, MOST_FILES, Listing, find_listing, has_listing, keep_listing
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.texts import to_bytes, to_signed
 from flowkit.lineage.writer import LineageWriter
@@ -38,6 +40,7 @@ class RecordedFileDigests:
         self._reader = reader
         self._writer = writer
         self._queued: dict[Key, Digest] = {}
+        self._listed: dict[Digest, Listing | None] = {}
 
     def get(self, path: Path, stat: os.stat_result) -> Digest | None:
         """Return the digest of the file with exactly this stat, None where it is not known."""
@@ -47,6 +50,19 @@ class RecordedFileDigests:
             return queued
         rows = self._reader.select(_FIND, (*key, SETTLED_SECONDS))
         return rows[0][0].hex() if rows else None
+
+    def put_folder(self, digest: Digest, files: Sequence[tuple[str, Digest, int]]) -> None:
+        """Keep the files of a folder, unless they are kept already or are too many."""
+        if self._writer is None or len(files) > MOST_FILES or digest in self._listed:
+            return
+        self._listed[digest] = None
+        if not has_listing(self._reader, digest):
+            self._listed[digest] = {name: (found[:DIGITS], size) for name, found, size in files}
+            self._writer.enqueue(lambda connection: keep_listing(connection, digest, files))
+
+    def find_folder(self, digest: Digest) -> Listing | None:
+        """Return the files of a folder, also where they are not committed yet; None where they are not kept."""
+        return self._listed.get(digest) or find_listing(self._reader, digest)
 
     def put(self, path: Path, stat: os.stat_result, digest: Digest) -> None:
         """Keep the digest of a file whose content is certain to be that of this stat."""

@@ -54,7 +54,8 @@ _DETAILS = f"""
     FROM node AS n
     JOIN run AS r ON r.id = n.run
     JOIN pipeline_node AS p ON p.id = n.pipeline_node
-    LEFT JOIN execution AS x ON x.id = n.execution
+    LEFT JOIN acceptance AS a ON a.execution = n.execution
+    LEFT JOIN execution AS x ON x.id = ifnull(a.origin, n.execution)
     LEFT JOIN run AS m ON m.id = x.run
     LEFT JOIN pipeline_node AS q ON q.id = x.pipeline_node
     WHERE r.run = ? AND {IS_CALL}"""

@@ -112,9 +112,13 @@ class Identities:
             "INSERT INTO code_fingerprint (digest, modules, distributions, uncacheable) VALUES (?, ?, ?, ?)",
             (digest, to_json(sorted(code.modules)), to_json(sorted(code.distributions)), code.uncacheable),
         )
+        positions: dict[str | None, int] = {part.name: position for position, part in enumerate(code.parts)}
         self._connection.executemany(
-            "INSERT INTO code_member (code, position, part) VALUES (?, ?, ?)",
-            [(identity, position, self._code_part(part)) for position, part in enumerate(code.parts)],
+            "INSERT INTO code_member (code, position, part, via) VALUES (?, ?, ?, ?)",
+            [
+                (identity, position, self._code_part(part), positions.get(part.via))
+                for position, part in enumerate(code.parts)
+            ],
         )
         return identity
 

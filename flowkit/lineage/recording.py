@@ -90,6 +90,42 @@ class Recorder:
         if succeeded and execution.cached:
             standing = self._find_standing(execution)
             entry = standing.entry if standing is not None else self._reserve_entry(execution)
+        identity = self._write_execution(execution, entry, run, place, succeeded, round(created * 1000))
+        if entry is not None:
+            self._publish(entry, identity, execution.supersedes, standing)
+        return identity, () if execution.ages else self._differing(identity, standing)
+
+    def stand_for(self, pipeline: str, record: NodeRecord, source: int) -> int | None:
+        """Let the result of the execution `source` stand under another key, if nothing stands there yet.
+
+        Args:
+            pipeline: The pipeline's name.
+            record: The node, with what its key is made of now; its run is not looked at.
+            source: The execution whose result it is. Its run, and the time when it was made, are the new one's too.
+
+        Returns:
+            The new execution; None where there is a result under that key by now, or `source` stands no longer.
+        """
+        execution = record.execution
+        assert execution is not None
+        made = self.connection.execute(
+            "SELECT x.run, x.created_ms FROM execution AS x JOIN entry AS e ON e.execution = x.id WHERE x.id = ?",
+            (source,),
+        ).fetchone()
+        if made is None or self._find_standing(execution) is not None:
+            return None
+        run, created_ms = made
+        place = self.identities.pipeline_node(
+            self.identities.word(pipeline), record.node, record.step, record.map_index
+        )
+        entry = self._reserve_entry(execution)
+        identity = self._write_execution(execution, entry, run, place, True, created_ms)
+        self._publish(entry, identity, None, None)
+        return identity
+
+    def _write_execution(
+        self, execution: Execution, entry: int | None, run: int, place: int, succeeded: bool, created_ms: int
+    ) -> int:
         identity = self.connection.execute(
             "INSERT INTO execution (cache_key, entry, run, pipeline_node, code, environment, succeeded, created_ms)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -101,15 +137,16 @@ class Recorder:
                 self.identities.code(execution.code),
                 self.identities.environment(execution.environment),
                 succeeded,
-                round(created * 1000),
+                created_ms,
             ),
         ).lastrowid
         assert identity is not None
         self._write_account(identity, execution, run)
         self._write_observed(identity, execution)
-        if entry is not None:
-            self._publish(entry, identity, execution.supersedes, standing)
-        return identity, () if execution.ages else self._differing(identity, standing)
+        if execution.uncached is not None:
+            cause = self.identities.word(clean_text(execution.uncached))
+            self.connection.execute("INSERT INTO uncached (execution, cause) VALUES (?, ?)", (identity, cause))
+        return identity
 
     def _find_standing(self, execution: Execution) -> Standing | None:
         row = self.connection.execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flowkit.records import Digest, Failure
+from flowkit.records import Acceptance, Digest, Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +172,7 @@ class LineageRow:
         code: Digest of its code.
         inputs: (parameter, artifact) pairs.
         outputs: (name, artifact) pairs.
+        accepted: Who let its result stand for edited code since; empty where nobody did.
     """
 
     depth: int
@@ -182,3 +183,4 @@ class LineageRow:
     code: Digest
     inputs: tuple[tuple[str, Digest], ...]
     outputs: tuple[tuple[str, Digest], ...]
+    accepted: tuple[Acceptance, ...] = ()

@@ -50,11 +50,49 @@ def record_makers(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE input ADD COLUMN maker INTEGER REFERENCES execution")
 
 
+def record_paths(connection: sqlite3.Connection) -> None:
+    """Migration 5: of each part of a code fingerprint, the position of the part that first refers to it."""
+    connection.execute("ALTER TABLE code_member ADD COLUMN via INTEGER")
+
+
+def list_folders(connection: sqlite3.Connection) -> None:
+    """Migration 6: the files of folders that came in, by the folder's digest."""
+    connection.execute("CREATE TABLE folder_listing (digest BLOB PRIMARY KEY, files BLOB NOT NULL) WITHOUT ROWID")
+
+
+def keep_acceptances(connection: sqlite3.Connection) -> None:
+    """Migration 7: executions that a person let stand for edited code, and what they stand for.
+
+    Such an execution ran nothing: it has the key of the edited code, and the outputs of `source`, which may be one of
+    this kind itself; `origin` is the one that ran. `after_run` is the run that was the latest then; `audit` says who
+    did it, when and why.
+    """
+    connection.execute(
+        """CREATE TABLE acceptance (
+    execution INTEGER PRIMARY KEY REFERENCES execution,
+    source INTEGER NOT NULL REFERENCES execution,
+    origin INTEGER NOT NULL REFERENCES execution,
+    after_run INTEGER NOT NULL REFERENCES run,
+    audit INTEGER NOT NULL REFERENCES audit_record (sequence)
+)"""
+    )
+
+
+def record_uncached(connection: sqlite3.Connection) -> None:
+    """Migration 8: why a result is not kept for reuse, where something that happened meanwhile forbids it."""
+    columns = "execution INTEGER PRIMARY KEY REFERENCES execution, cause INTEGER NOT NULL REFERENCES word"
+    connection.execute(f"CREATE TABLE uncached ({columns})")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     create_tables,
     create_views,
     hide_unpacking,
     record_makers,
+    record_paths,
+    list_folders,
+    keep_acceptances,
+    record_uncached,
 )
 """In the order in which they were released; only ever appended to."""
 
@@ -75,17 +113,22 @@ _APPLIED = (
 )
 
 
+# One statement sees one moment: another process may be making the tables just now.
+_VERSION = (
+    "SELECT v.user_version, a.application_id, EXISTS (SELECT 1 FROM sqlite_master)"
+    " FROM pragma_user_version AS v, pragma_application_id AS a"
+)
+
+
 def read_version(connection: sqlite3.Connection, path: Path) -> int:
     """Return the number of migrations that the database has seen, 0 for an empty file.
 
     Raises:
         LineageError: A newer flowkit wrote it, or it is a database of something else.
     """
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    identity: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    if identity != APPLICATION_ID and (
-        identity or version or connection.execute("SELECT 1 FROM sqlite_master").fetchall()
-    ):
+    version: int
+    version, identity, filled = connection.execute(_VERSION).fetchone()
+    if identity != APPLICATION_ID and (identity or version or filled):
         raise LineageError.for_foreign(path)
     if version > SCHEMA_VERSION:
         raise LineageError.for_newer(path, version, SCHEMA_VERSION)

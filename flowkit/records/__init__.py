@@ -12,6 +12,7 @@ from flowkit.records.keys import (
 from flowkit.records.outcomes import Forecast, Outcome, Reason, RunStatus
 from flowkit.records.promotion import GateVerdict, Promotion, VersionState
 from flowkit.records.runs import (
+    Acceptance,
     Entry,
     Execution,
     Failure,
@@ -41,6 +42,7 @@ __all__ = [
     "REQUIRED",
     "RETURN",
     "UNPACKING",
+    "Acceptance",
     "ArgumentKind",
     "ArgumentPart",
     "Artifact",

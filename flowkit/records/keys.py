@@ -44,12 +44,15 @@ class CodePart:
         name: `module:qualified name`.
         basis: How it was read: `ast`, `bytecode`, `value`, `module`.
         source: Its text as it stands in the file, or a short rendering of a value: for diffs, not for the key.
+        via: Name of the part that first refers to it, so that the way back leads to the step; None for the step's own
+            function, and where it is not known.
     """
 
     name: str
     basis: str
     digest: Digest
     source: str
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,9 @@ class Execution:
         producers: The node of this run that gave each input, in their order; None for what came in from outside.
             Empty where that is not known.
         ages: Whether its step declares that results age: another one later then says nothing against the step.
+        uncached: Why this very result may not be reused, such as an input that changed meanwhile; None where the step
+            or its code decides that, or nothing does.
+        tries_accepted: Whether it replaces a result that a person let stand for this code.
     """
 
     parts: KeyParts
@@ -151,6 +154,8 @@ class Execution:
     created: float | None = None
     producers: tuple[str | None, ...] = ()
     ages: bool = False
+    uncached: str | None = None
+    tries_accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +186,20 @@ class NodeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """That a person let a result stand for edited code.
+
+    Attributes:
+        at: UTC ISO 8601.
+        reason: What they wrote; empty where they wrote nothing.
+    """
+
+    who: str
+    at: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A recorded result that a later node may reuse.
 
@@ -191,6 +210,7 @@ class Entry:
         run: The run that made it.
         created: Seconds since the epoch, UTC.
         host: The machine whose run made it, where it comes from a remote.
+        accepted: Who let it stand for the code of this key; None where that code made it.
     """
 
     id: int | None
@@ -203,6 +223,7 @@ class Entry:
     outputs: tuple[Output, ...]
     metrics: tuple[tuple[str, float], ...] = field(default=())
     host: str = ""
+    accepted: Acceptance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +231,12 @@ class LatestSuccess:
     """A node's latest success in this store, against which a miss is explained.
 
     Attributes:
+        run: The run that executed or reused it last; of one that was accepted since, the run that made it.
         observed: What it read undeclared.
+        execution: The store's number of it, by which its inputs are found.
+        maker: The run that executed it, where `run` reused it.
+        accepted: Who let the result stand for this code; None where this code made it.
+        uncached: Why this very result was not kept for reuse, where something that happened meanwhile forbade it.
     """
 
     run: str
@@ -219,3 +245,7 @@ class LatestSuccess:
     code: CodeFingerprint
     environment: EnvironmentFingerprint
     observed: tuple[ObservedInput, ...] = ()
+    execution: int | None = None
+    maker: str = ""
+    accepted: Acceptance | None = None
+    uncached: str | None = None

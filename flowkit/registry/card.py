@@ -12,7 +12,7 @@ from flowkit.lineage.history import list_audit, parameters_of, run_summary
 from flowkit.lineage.latest import accounts_of
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.rows import AuditRow, LineageRow
-from flowkit.records import Artifact, Digest, RunSummary
+from flowkit.records import Acceptance, Artifact, Digest, RunSummary
 from flowkit.registry.models import VersionDetails, show_version
 from flowkit.registry.references import ModelReference
 
@@ -21,13 +21,19 @@ _STRING = "'\""
 
 @dataclass(frozen=True, slots=True)
 class CardStep:
-    """A node that went into the model: `parameters` are those that are no artifacts."""
+    """A node that went into the model.
+
+    Attributes:
+        parameters: Those that are no artifacts.
+        accepted: Who let its result stand for edited code since.
+    """
 
     node: str
     step: str
     run: str
     code: Digest
     parameters: Mapping[str, str]
+    accepted: tuple[Acceptance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ def make_card(reader: Reader, reference: ModelReference) -> ModelCard:
 def _step(reader: Reader, row: LineageRow) -> CardStep:
     inputs = {parameter for parameter, _ in row.inputs}
     shown = {found.name: found.value for found in parameters_of(reader, row.run, row.node) if found.name not in inputs}
-    return CardStep(row.node, row.step, row.run, row.code, shown)
+    return CardStep(row.node, row.step, row.run, row.code, shown, row.accepted)
 
 
 def _inputs(reader: Reader, rows: Sequence[LineageRow]) -> tuple[CardInput, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from flowkit.authoring.gates import AtLeast, AtMost, Gate, NoWorseThan
@@ -17,6 +18,7 @@ Metrics = Mapping[str, float]
 
 NO_CHAMPION = "no champion"
 RECORDED = "champion's recorded metric"
+ITSELF = "the champion itself"
 
 
 def judge(
@@ -46,6 +48,27 @@ def judge(
     if not gates:
         raise GateError.for_no_gate(model)
     return tuple(_judge_one(gate, metrics, baseline, champion_metrics) for gate in gates)
+
+
+def judge_held(gates: Sequence[Gate], metrics: Metrics, model: str = "the model") -> tuple[GateVerdict, ...]:
+    """Judge the champion itself, proposed anew: a comparing gate compares it with itself, on the same rows.
+
+    Its recorded metrics are of other rows, and no model is worse than itself.
+
+    Args:
+        gates: At least one.
+        metrics: The champion's, as they are today.
+        model: Named in the error when there is no gate.
+
+    Raises:
+        GateError: There is no gate.
+        PromotionError: A gate's metric is missing or NaN.
+    """
+    verdicts = judge(gates, metrics, metrics, None, model)
+    return tuple(
+        replace(verdict, note=ITSELF) if isinstance(gate, NoWorseThan) else verdict
+        for gate, verdict in zip(gates, verdicts, strict=True)
+    )
 
 
 def _judge_one(gate: Gate, metrics: Metrics, baseline: Metrics | None, recorded: Metrics | None) -> GateVerdict:

@@ -7,10 +7,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowkit.errors import NotRecordedError
+from flowkit.lineage.ancestry import ancestors
 from flowkit.lineage.artifacts import find_artifacts
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.rows import AliasRow, ModelRow
-from flowkit.records import Artifact, GateVerdict, Promotion
+from flowkit.records import Acceptance, Artifact, GateVerdict, Promotion
 from flowkit.registry.judgements import recorded_metrics, verdicts_of
 from flowkit.registry.references import CHAMPION, ModelReference
 
@@ -58,12 +59,14 @@ class VersionDetails:
         aliases: Those that point to it now.
         metrics: Those it was accepted with last, else refused with.
         decisions: Every promotion that was decided on it, the oldest first.
+        accepted: By node, who let the results that went into it stand for edited code since.
     """
 
     row: ModelRow
     aliases: tuple[str, ...]
     metrics: dict[str, float]
     decisions: tuple[Promotion, ...]
+    accepted: tuple[tuple[str, Acceptance], ...] = ()
 
     @property
     def verdicts(self) -> tuple[GateVerdict, ...]:
@@ -133,7 +136,8 @@ def show_version(reader: Reader, reference: ModelReference) -> VersionDetails:
         )
         metrics = recorded_metrics(reader.select, identity)
         decisions = _load_decisions(reader, f"{_JUDGEMENTS} WHERE j.version = ? ORDER BY j.id", identity)
-    return VersionDetails(row, aliases, metrics, decisions)
+        accepted = [(made.node, one) for made in ancestors(reader, row.artifact) for one in made.accepted]
+    return VersionDetails(row, aliases, metrics, decisions, tuple(dict.fromkeys(accepted)))
 
 
 def promotions_of(reader: Reader, run: str) -> tuple[Promotion, ...]:

@@ -21,7 +21,7 @@ from flowkit.lineage.texts import to_json_number
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import Artifact, GateVerdict, Promotion, VersionState
 from flowkit.registry.audit import append_audit
-from flowkit.registry.gates import judge
+from flowkit.registry.gates import judge, judge_held
 from flowkit.registry.judgements import insert_judgement, recorded_metrics, recorded_run, recorded_verdicts, select_in
 from flowkit.registry.references import check_alias_name, check_model_name
 from flowkit.registry.versions import (
@@ -73,12 +73,16 @@ class Decision:
     """What was decided, and whether anything was written: `reused` says that the alias held this version already.
 
     Attributes:
+        promotion: The verdicts are always those of today's gates; of a reused one too.
         run: The run that decided it; of a reused one the earlier run, None where a person moved the alias.
+        standing: Of a reused one that today's gates let pass, the decision as it was recorded: what consumers take, so
+            that they are reused too.
     """
 
     promotion: Promotion
     reused: bool = False
     run: str | None = None
+    standing: Promotion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +130,7 @@ def _decide(
     situation = _look(connection, candidate)
     version, held = situation.version, situation.held
     if version is not None and held is not None and version.id == held.id:
-        select = select_in(connection)
-        recorded = recorded_verdicts(select, version.id)
-        decided_by = recorded_run(select, version.id)
-        return Decision(_promotion(candidate, version.version, None, recorded), reused=True, run=decided_by)
+        return _judge_held(connection, candidate, held)
     if version is not None and version.state in _BARRED:
         verdicts: tuple[GateVerdict, ...] = ()
         reason: str | None = f"version {version.version} {_BARRED[version.state]}; only a person can promote it again"
@@ -141,6 +142,18 @@ def _decide(
         return Decision(_promotion(candidate, number, reason, verdicts, DRY_RUN))
     number = _record(connection, candidate, situation, reason, verdicts, run, node, who, at)
     return Decision(_promotion(candidate, number, reason, verdicts), run=run)
+
+
+def _judge_held(connection: sqlite3.Connection, candidate: Candidate, held: VersionRecord) -> Decision:
+    """Judge the version that holds the alias already by today's gates; nothing is written, whatever they say."""
+    verdicts = judge_held(candidate.gates, candidate.metrics, candidate.model)
+    select = select_in(connection)
+    run, refusal = recorded_run(select, held.id), _refusal(verdicts)
+    if refusal is not None:
+        reason = f"version {held.version} holds the alias, and today's gates would refuse it: {refusal}"
+        return Decision(_promotion(candidate, held.version, reason, verdicts), reused=True, run=run)
+    standing = _promotion(candidate, held.version, None, recorded_verdicts(select, held.id))
+    return Decision(_promotion(candidate, held.version, None, verdicts), reused=True, run=run, standing=standing)
 
 
 def _look(connection: sqlite3.Connection, candidate: Candidate) -> _Situation:

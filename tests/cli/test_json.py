@@ -62,6 +62,7 @@ BUILDING = {
     "run": (["run", "small", "--inline"], ["run", "small"], ["run", "small", "-p", "n=20", "--inline"], ["rerun"]),
     "why": (["why", "small", "check"],),
     "verify-rerun": (["verify", "--rerun"], ["verify", "--rerun", "--select", "load"]),
+    "accept": (["accept", "small", "check", "--yes"],),
     "artifact-export": (["artifact", "export", "small:1", "m.json"],),
     "models-promote": (["models", "promote", "small:1", "--to", "challenger"],),
     "models-retire": (["models", "retire", "small:2"],),
@@ -91,7 +92,7 @@ def test_what_looks_back_prints_what_its_schema_says(ask: Tell, recorded_project
 @pytest.mark.slow
 def test_what_builds_and_runs_prints_what_its_schema_says(tell: Tell) -> None:
     """Checks, plans and runs fit their schemas: executed, reused, failed and with a decision that is repeated."""
-    for name in ("init", "check", "show", "plan", "run", "verify-rerun", "why", "artifact-export"):
+    for name in ("init", "check", "show", "plan", "run", "verify-rerun", "why", "accept", "artifact-export"):
         for words in BUILDING[name]:
             answer = tell(*words, "--json")
             assert answer.code in (0, 1), answer.out
@@ -146,7 +147,7 @@ def test_a_reused_decision_names_the_run_that_made_it(tell: Tell) -> None:
     again = tell("run", "small", "--inline", "--json").json()
     assert again["promotions"][0]["from_run"] == first["run"]
     assert [node["from_run"] for node in again["nodes"]] == [first["run"]] * len(again["nodes"])
-    assert f"accepted earlier, judged so in run {first['run']}" in tell("run", "small", "--inline").out
+    assert f"accepted; it is that already, by run {first['run']}" in tell("run", "small", "--inline").out
 
 
 @pytest.mark.parametrize(

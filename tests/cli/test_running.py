@@ -307,3 +307,20 @@ def test_a_reused_run_loads_nothing_heavy(recorded_project: Recorded, tmp_path: 
         text=True,
     )
     assert done.stderr == "0 []\n"
+
+
+def test_a_raised_bar_refuses_the_champion_and_leaves_it_in_place(tell: Tell) -> None:
+    """The alias stays and the node is reused, but today's gates are judged: exit code 3 where promotion is required."""
+    assert tell("run", "small", INLINE).code == 0
+    again = tell("run", "small", INLINE, "-p", "least=2", "--require-promotion", "--json")
+    assert again.code == 3
+    (row,) = again.json()["promotions"]
+    assert (row["version"], row["accepted"], row["gates"][0]["passed"]) == (1, False, False)
+    assert row["reason"].startswith("version 1 holds the alias, and today's gates would refuse it: ")
+    promote = next(node for node in again.json()["nodes"] if node["step"] == "promote")
+    assert promote["outcome"] == "reused"
+    assert promote["detail"] == "champion is small:1 already; today's gates would refuse it"
+    said = tell("run", "small", INLINE, "-p", "least=2")
+    assert said.code == 0
+    assert "small:1 → small@champion  refused: version 1 holds the alias, and today's gates" in said.out
+    assert [row["action"] for row in tell("audit", "list", "--json").json()["audit"]] == ["promote"]

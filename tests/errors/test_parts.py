@@ -13,6 +13,7 @@ import pytest
 import flowkit as fk
 from flowkit import errors
 from flowkit.errors import ArgumentError, EdgeError, FlowkitError, HandleError, facts_to_json
+from tests.accepting.refusals import REFUSALS
 from tests.errors.cases_data import ARGUMENTS, DATA
 from tests.errors.golden import GOLDEN, Case, ask
 from tests.errors.test_champion import CASE
@@ -128,4 +129,5 @@ def _ends_of(hint: ast.expr) -> Iterator[str]:
 def test_every_golden_file_has_its_case() -> None:
     """A file whose case is gone is removed with it."""
 
-    assert {path.stem for path in GOLDEN.glob("*.txt")} == {case.name for case in (*CASES, *ARGUMENTS, *DATA, CASE)}
+    cases = (*CASES, *ARGUMENTS, *DATA, *REFUSALS, CASE)
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == {case.name for case in cases}

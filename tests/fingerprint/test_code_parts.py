@@ -36,6 +36,89 @@ def test_a_change_in_a_helper_changes_that_helpers_part_alone(tmp_path):
     assert {part.basis for part in first.values()} == {"ast", "value"}
 
 
+def test_each_part_names_the_part_that_first_refers_to_it(tmp_path):
+    """The way back from any part leads to the step's own function; a wrapper is no stage of its own."""
+    text = """
+    import functools
+    import lib
+    LIMIT = 3
+    CHOICES = {"low": lib.low}
+    @functools.lru_cache
+    def kept(x):
+        return x + LIMIT
+    class Model:
+        def fit(self, x):
+            return CHOICES["low"](x)
+    def helper(x):
+        return kept(x) + Model().fit(x)
+    """
+    lib = "class Base:\n    pass\ndef low(x, base=Base):\n    return lib_rate * x\nlib_rate = 2\n"
+    found = fingerprint(tmp_path, {"steps.py": steps_file(text), "lib.py": lib})
+    via = {part.name: part.via for part in found.parts}
+    assert via == {
+        "steps:run": None,
+        "steps:helper": "steps:run",
+        "steps:Model": "steps:helper",
+        "steps:kept": "steps:helper",
+        "steps:Model.fit": "steps:Model",
+        "lib:low": "steps:CHOICES",
+        "lib:Base": "lib:low",
+        "signature": "steps:run",
+        "steps:CHOICES": "steps:Model.fit",
+        "steps:LIMIT": "steps:kept",
+        "lib:lib_rate": "lib:low",
+    }
+
+
+SHOWN = {
+    "a plain value": ("1.5", "1.5"),
+    "an enum member": ("Colour.RED", "<Colour.RED: 1>"),
+    "a dataclass": ("Point(1, (2,))", "Point(x=1, y=(2,))"),
+    "an empty set": ("set()", "set()"),
+    "a set": ("{'b', 'a'}", "{'a', 'b'}"),
+    "a function": ("[low]", "[steps:low]"),
+    "a partial": ("functools.partial(low, x=2)", "partial(steps:low, x=2)"),
+    "what is called a secret": ("{'user': 'x', 'password': 'hunter2'}", "{'user': 'x', 'password': <hidden>}"),
+    "a pattern": ("re.compile('a+')", "re.compile('a+')"),
+    "a path": ("pathlib.PurePosixPath('a/b')", "PurePosixPath('a/b')"),
+    "an array": ("np.zeros((2, 3))", "<numpy.ndarray (2, 3) float64>"),
+    "a table": ("pd.DataFrame({'dtype': [1], 'shape': [2]})", "<pandas.DataFrame (1, 2)>"),
+    "what hides a field": ("Hiding(1, 'secret')", "Hiding(x=1)"),
+    "a long list": ("[['x' * 40] * 2, 2, 'y' * 60]", "[\n    ['{x}', '{x}'],\n    2,\n    '{y}',\n]"),
+    "a long text": ("'a\\n' * 60", "\n".join(["'a\\n'"] * 60)),
+}
+
+
+CLASSES = """
+import dataclasses, enum, functools, pathlib, re
+import numpy as np
+import pandas as pd
+class Colour(enum.Enum):
+    RED = 1
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: tuple
+@dataclasses.dataclass
+class Hiding:
+    x: int
+    y: str = dataclasses.field(repr=False)
+def low(x):
+    return x
+"""
+
+
+def test_a_global_is_shown_as_it_is_written(tmp_path):
+    """A diff of two values names the item that changed: one a line where they are many, and never an address."""
+    values = "\n".join(f"V{place} = {written}" for place, (written, _) in enumerate(SHOWN.values()))
+    read = ", ".join(f"V{place}" for place in range(len(SHOWN)))
+    parts = _parts(fingerprint(tmp_path, {"steps.py": steps_file(CLASSES + values, f"return {read}")}))
+    found = {what: parts[f"steps:V{place}"].source for place, what in enumerate(SHOWN)}
+    assert found == {
+        what: shown.replace("{x}", "x" * 40).replace("{y}", "y" * 60) for what, (_, shown) in SHOWN.items()
+    }
+
+
 def test_a_change_of_a_global_changes_its_part_alone_and_shows_it(tmp_path):
     """A global is a part of its own, with its value as text."""
     lib = {"lib.py": "def low(x):\n    return x + 1\n"}

@@ -80,7 +80,17 @@ def test_migrations_are_recorded_as_sqlite_utils_does(database: Path) -> None:
 
     with sqlite3.connect(database) as connection:
         rows = connection.execute("SELECT migration_set, name FROM _sqlite_migrations ORDER BY id").fetchall()
-    assert rows == [("flowkit", name) for name in ("create_tables", "create_views", "hide_unpacking", "record_makers")]
+    names = (
+        "create_tables",
+        "create_views",
+        "hide_unpacking",
+        "record_makers",
+        "record_paths",
+        "list_folders",
+        "keep_acceptances",
+        "record_uncached",
+    )
+    assert rows == [("flowkit", name) for name in names]
     assert len(rows) == SCHEMA_VERSION
 
 

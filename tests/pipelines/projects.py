@@ -43,10 +43,10 @@ def copy_store(store: Path, place: Path) -> Path:
 
 
 def copy_project(place: Path) -> Path:
-    """Return a copy of the examples as a project of its own, to be edited freely."""
+    """Return a copy of the examples as a project to be edited freely, in which nothing may be read undeclared."""
     root = place / "project"
     shutil.copytree(ROOT / "pipelines", root / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "pyproject.toml").write_text("")
+    (root / "pyproject.toml").write_text('[tool.flowkit]\nundeclared = "error"\n')
     return root
 
 

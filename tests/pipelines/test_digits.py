@@ -251,12 +251,16 @@ class TestDeterminism:
     @pytest.mark.cluster
     @pytest.mark.slow
     def test_results_do_not_depend_on_where_they_are_made(self, tmp_path: Path) -> None:
-        """Two processes with other hash seeds, one with workers, give the same tables, metrics and report."""
+        """Two processes with other hash seeds, one with workers, give the same; a third one, without, reuses it all."""
         root = copy_project(tmp_path)
 
         inline = run_command(root, TARGET, tmp_path / "inline", "--inline", hash_seed=1)
         workers = run_command(root, TARGET, tmp_path / "workers", "--workers", "2", hash_seed=2)
 
+        again = run_command(root, TARGET, tmp_path / "workers", "--inline", hash_seed=3)
+
+        assert steps_executed_in(again) == set()
+        assert inline["warnings"] == workers["warnings"] == again["warnings"] == []
         assert digests_in(inline) == digests_in(workers)
         assert len(digests_in(inline)["write_report"]) == 1
 

@@ -12,7 +12,7 @@ from flowkit.lineage.history import list_audit
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.writer import LineageWriter
 from flowkit.registry.byhand import promote_by_hand, retire, rollback
-from flowkit.registry.gates import NO_CHAMPION, RECORDED
+from flowkit.registry.gates import ITSELF, NO_CHAMPION, RECORDED
 from flowkit.registry.models import (
     champion,
     list_aliases,
@@ -75,16 +75,34 @@ def test_a_first_candidate_that_passes_becomes_the_champion(writer: LineageWrite
 
 
 def test_the_same_model_again_writes_nothing(writer: LineageWriter, database: Path) -> None:
-    """The alias holds the version made of this artifact already: the decision is reused, to the last byte."""
+    """The alias holds the version made of this artifact already: today's gates are judged, nothing is written."""
     first = offer(writer, "a", 0.9)
     writer.flush()
     before = database.read_bytes()
 
-    again = offer(writer, "a", 0.1, gates=(at_least("accuracy", 0.99),))
+    again = offer(writer, "a", 0.88)
+    refused = offer(writer, "a", 0.1, gates=(at_least("accuracy", 0.99),))
 
-    assert again == Decision(first.promotion, reused=True, run=first.run)
+    assert (again.reused, again.run, again.standing) == (True, first.run, first.promotion)
+    assert again.promotion.accepted
+    assert [(verdict.observed, verdict.note) for verdict in again.promotion.verdicts] == [
+        (0.88, ""),
+        (0.88, ITSELF),
+    ]
+    assert (refused.reused, refused.run, refused.standing) == (True, first.run, None)
+    assert not refused.promotion.accepted
+    assert refused.promotion.reason == (
+        "version 1 holds the alias, and today's gates would refuse it: accuracy >= 0.99 is not met: observed 0.1"
+    )
     writer.flush()
     assert database.read_bytes() == before
+
+
+def test_the_champion_without_a_metric_is_an_error(writer: LineageWriter) -> None:
+    """A gate of today that finds no metric fails, also where the alias would stay where it is."""
+    offer(writer, "a", 0.9)
+    with pytest.raises(PromotionError):
+        offer(writer, "a", 0.9, gates=(at_least("recall", 0.5),))
 
 
 def test_a_refused_candidate_is_a_version_and_leaves_the_alias(writer: LineageWriter, database: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from flowkit.cli.render.formats import format_bytes, format_number
+from flowkit.engine.lookup import describe_acceptance
 from flowkit.engine.report import JSON_FORMAT, format_time
 from flowkit.records import Promotion
 from flowkit.registry.card import ModelCard
@@ -34,7 +35,14 @@ def card_to_json(card: ModelCard) -> dict[str, Any]:
                 "git": {"commit": run.git_commit, "dirty": run.git_dirty}
                 if run is not None and run.git_commit
                 else None,
-                "steps": [{**asdict(step), "parameters": dict(step.parameters)} for step in card.steps],
+                "steps": [
+                    {
+                        **asdict(step),
+                        "parameters": dict(step.parameters),
+                        "accepted": [asdict(acceptance) for acceptance in step.accepted],
+                    }
+                    for step in card.steps
+                ],
                 "inputs": [
                     {
                         "node": found.node,
@@ -152,8 +160,9 @@ def _data(card: ModelCard) -> Iterator[str]:
 
 
 def _steps(card: ModelCard) -> Iterator[str]:
+    accepted = any(step.accepted for step in card.steps)
     return _table(
-        ("node", "step", "run", "parameters", "code"),
+        ("node", "step", "run", "parameters", "code", *(("accepted since",) if accepted else ())),
         [
             (
                 step.node,
@@ -161,6 +170,7 @@ def _steps(card: ModelCard) -> Iterator[str]:
                 step.run,
                 ", ".join(f"{name}={value}" for name, value in step.parameters.items()),
                 f"`{step.code[:12]}`",
+                *(("; ".join(map(describe_acceptance, step.accepted)),) if accepted else ()),
             )
             for step in card.steps
         ],

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from flowkit.cache.reason import Change
+from flowkit.cli.render.data import describe_data_lines, describe_inside, describe_table_lines
 from flowkit.cli.render.explanation import colour_diff, describe_change
-from flowkit.cli.render.formats import counted, format_number, short
+from flowkit.cli.render.formats import format_number, short
 from flowkit.cli.render.output import say
-from flowkit.engine.comparison import Decided, NodeComparison, OutputChange, Pair, RunComparison, TableChange
-from flowkit.engine.explain import diff_of
+from flowkit.engine.comparison import Decided, NodeComparison, OutputChange, Pair, RunComparison
+from flowkit.engine.data_report import table_to_json
+from flowkit.engine.explain import change_to_json
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.records import RETURN, Reason
 
@@ -43,16 +45,7 @@ def _node_to_json(node: NodeComparison) -> dict[str, Any]:
         "node": node.node,
         "before": node.before,
         "after": node.after,
-        "changes": [
-            {
-                "kind": change.kind.value,
-                "name": change.name,
-                "before": change.before,
-                "after": change.after,
-                "diff": diff_of(change),
-            }
-            for change in node.changes
-        ],
+        "changes": [change_to_json(change) for change in node.changes],
         "outputs": [_output_to_json(output) for output in node.outputs],
         "metrics": [asdict(metric) for metric in node.metrics],
     }
@@ -63,21 +56,7 @@ def _output_to_json(output: OutputChange) -> dict[str, Any]:
         "name": output.name,
         "before": output.before.digest if output.before is not None else None,
         "after": output.after.digest if output.after is not None else None,
-        "table": _table_to_json(output.table) if output.table is not None else None,
-    }
-
-
-def _table_to_json(table: TableChange) -> dict[str, Any]:
-    columns = table.columns
-    return {
-        "rows_before": table.rows[0],
-        "rows_after": table.rows[1],
-        "added": list(columns.added),
-        "removed": list(columns.removed),
-        "changed": list(columns.changed),
-        "dtypes": [asdict(pair) for pair in table.dtypes],
-        "reordered": columns.reordered,
-        "index_changed": columns.index_changed,
+        "table": table_to_json(output.table) if output.table is not None else None,
     }
 
 
@@ -122,18 +101,20 @@ def _inputs(nodes: Sequence[NodeComparison]) -> Iterator[str]:
         for change in node.changes:
             if change.kind is Reason.INPUT and change.name in node.outside:
                 yield f"  {node.node}  {change.name}  {_cut(change.before)} → {_cut(change.after)}"
+                yield from (f"    {line}" for line in describe_data_lines(change))
 
 
 def _code(nodes: Sequence[NodeComparison]) -> Iterator[str]:
     """Yield each function that changed once, with the nodes that reach it, and its diff."""
-    reached: dict[tuple[str, str | None, str | None], list[str]] = {}
+    reached: dict[Change, list[str]] = {}
     for node in nodes:
         for change in node.changes:
             if change.kind is Reason.CODE:
-                key = (change.name.removeprefix(_HELPER), change.before, change.after)
-                reached.setdefault(key, []).append(node.node)
-    for (name, before, after), names in reached.items():
-        head, *diff = describe_change(Change(Reason.CODE, name, before, after))
+                # To one of the nodes it is no helper, and each has its own way to it.
+                plain = replace(change, name=change.name.removeprefix(_HELPER), path=None)
+                reached.setdefault(plain, []).append(node.node)
+    for change, names in reached.items():
+        head, *diff = describe_change(change)
         yield f"  {head.removeprefix('code ')}  (reached by {_listed(names)})"
         for line in diff:
             yield f"    {colour_diff(line)}"
@@ -144,6 +125,7 @@ def _arguments(nodes: Sequence[NodeComparison]) -> Iterator[str]:
         for change in node.changes:
             if change.kind in (Reason.PARAMETER, Reason.OBSERVED):
                 yield f"  {node.node}  {change.name}  {_cut(change.before)} → {_cut(change.after)}"
+                yield from (f"    {line}" for line in describe_inside(change))
 
 
 def _outcomes(nodes: Sequence[NodeComparison]) -> Iterator[str]:
@@ -161,25 +143,7 @@ def _results(nodes: Sequence[NodeComparison]) -> Iterator[str]:
             before, after = (short(side.digest) if side else "absent" for side in (output.before, output.after))
             yield f"  {name}  {before} → {after}"
             if output.table is not None:
-                yield from (f"    {line}" for line in _describe_table(output.table))
-
-
-def _describe_table(table: TableChange) -> Iterator[str]:
-    before, after = table.rows
-    yield counted(after, "row") if before == after else f"{before:,} → {after:,} rows"
-    for verb, names in (
-        ("added", table.columns.added),
-        ("removed", table.columns.removed),
-        ("changed", table.columns.changed),
-    ):
-        if names:
-            yield f"{'column' if len(names) == 1 else 'columns'} {verb}: {', '.join(names)}"
-    for pair in table.dtypes:
-        yield f"dtype of {pair.name}: {pair.before} → {pair.after}"
-    if table.columns.reordered:
-        yield "columns in another order"
-    if table.columns.index_changed:
-        yield "another index"
+                yield from (f"    {line}" for line in describe_table_lines(output.table))
 
 
 def _metrics(nodes: Sequence[NodeComparison]) -> Iterator[str]:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import click
 
-from flowkit.cache.reason import Change
+from flowkit.cache.reason import Change, verb_of
+from flowkit.cli.render.data import describe_data_lines, describe_inside
 from flowkit.cli.render.output import on_terminal
 from flowkit.engine.explain import WhyReport, diff_of
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 _LONGEST_SIDE = 200
+_DECLARED = ("signature", "version")
 
 
 def print_why(report: WhyReport) -> None:
@@ -28,30 +30,28 @@ def describe_why(report: WhyReport) -> Iterator[str]:
     if report.detail:
         yield f"  {report.detail}"
     if report.since:
-        word = "made by" if report.reason is None and not report.changes else "compared with"
-        yield f"  {word} run {report.since}"
+        word = "made by" if report.outcome in ("reuse", "reused") else "compared with"
+        yield f"  {word} run {report.since}" + (f", {report.accepted}" if report.accepted else "")
     for change in report.changes:
         yield ""
         yield from describe_change(change)
 
 
 def describe_change(change: Change) -> Iterator[str]:
-    """Yield one difference: what changed, then a diff of code, or both sides of anything else."""
+    """Yield one difference: what changed, then a diff of code, or both sides of anything else and what is inside."""
+    yield f"{change.kind.value} {change.name} {verb_of(change)}"
+    if change.path is not None and len(change.path) > 1 and change.path[-1] not in _DECLARED:
+        yield f"  reached by  {' → '.join(change.path)}"
+    if change.note is not None:
+        yield f"  {change.note}"
     diff = diff_of(change)
     if diff is not None:
-        yield f"{change.kind.value} {change.name} {_verb(change)}"
         yield from diff.splitlines()
         return
-    yield f"{change.kind.value} {change.name} {_verb(change)}"
     for label, side in (("before", change.before), ("now", change.after)):
         if side is not None:
             yield f"  {label:<6}  {side[:_LONGEST_SIDE]}"
-
-
-def _verb(change: Change) -> str:
-    if change.before is None:
-        return "is new"
-    return "is gone" if change.after is None else "changed"
+    yield from (f"  {line}" for line in (*describe_inside(change), *describe_data_lines(change)))
 
 
 def colour_diff(line: str) -> str:

@@ -119,8 +119,8 @@ def fill_lines(values: Sequence[str], room: int | None) -> list[str]:
 def _print_promotions(promotions: Sequence[PromotionReport]) -> None:
     for promotion in promotions:
         verdict = "accepted" if promotion.accepted else "refused"
-        if promotion.from_run is not None:
-            verdict = f"{verdict} earlier, judged so in run {promotion.from_run}"
+        if promotion.from_run is not None and promotion.accepted:
+            verdict = f"{verdict}; it is that already, by run {promotion.from_run}"
         reason = f": {promotion.reason}" if promotion.reason else ""
         click.echo(f"{promotion.model}:{promotion.version} → {promotion.model}@{promotion.alias}  {verdict}{reason}")
         width = max((len(verdict.gate) for verdict in promotion.gates), default=0)

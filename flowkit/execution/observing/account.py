@@ -60,6 +60,7 @@ class Account:
     written: set[str] = field(default_factory=set)
     programs: dict[str, None] = field(default_factory=dict)
     connected: bool = False
+    _databases: set[str] = field(default_factory=set)
     _changed: dict[str, PathStamp | None] = field(default_factory=dict)
     _aliases: dict[str, _Alias] = field(default_factory=dict)
 
@@ -97,6 +98,20 @@ class Account:
             return name in self.variables or f"${name}" in self.written
         return name in self.written or _is_declared(name, self.declared)
 
+    def has_made(self, kind: ObservedKind, name: str) -> bool:
+        """Whether the step made a file that it had looked for, and the file is still there."""
+        place = self._place_of(name)
+        return kind is ObservedKind.FILE and place in self.written and os.path.lexists(place)
+
+    def is_of_new_database(self, kind: ObservedKind, name: str) -> bool:
+        """Whether a file belongs to a database that was not there before the step connected to it, and is there now."""
+        place = self._place_of(name)
+        database = place.removesuffix("-wal")
+        return kind is ObservedKind.FILE and database in self._databases and os.path.lexists(database)
+
+    def _place_of(self, name: str) -> str:
+        return os.path.normpath(os.path.join(self.boundaries.root, name))
+
     # -- what the step writes: told before it happens, so that each looks whether it can happen ------------------------
 
     def open_to_write(self, place: str, flags: int) -> None:
@@ -111,6 +126,11 @@ class Account:
             self._own(os.path.realpath(place))
         elif place not in self.written:
             self.change(place)
+
+    def connect(self, place: str) -> None:
+        """Take note of a database that is connected to; where there is none, what is first done with it makes it."""
+        if not os.path.lexists(place):
+            self._databases.add(place)
 
     def change(self, place: str) -> None:
         """Take note that a file that was there is changed: read later, it is not what it was."""

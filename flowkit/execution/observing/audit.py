@@ -53,6 +53,7 @@ def _connected(database: object) -> None:
     if text and not text.startswith(":memory:"):
         RECORDER.read(ObservedKind.FILE, text)
         RECORDER.read(ObservedKind.FILE, f"{text}-wal")
+        RECORDER.write(Account.connect, text)
 
 
 def _started(executable: object, arguments: object, folder: object = None, *_: object) -> None:

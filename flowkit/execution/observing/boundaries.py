@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _ARCHIVE = f"python{sys.version_info.major}{sys.version_info.minor}.zip"
-_NEVER = ("/proc", "/sys", "/dev")
+_NEVER = ("/proc", "/sys", "/dev", "/usr/share/zoneinfo", "/usr/share/locale")
+"""What the system is, and its time zones and translations, which are read for whoever names one."""
+
 _SYSTEM = ("/etc", "/usr/share", "/usr/lib", "/usr/local/share", "/lib", "/lib64", "/bin", "/sbin", "/var/lib", "/run")
 
 

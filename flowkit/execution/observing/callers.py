@@ -47,7 +47,8 @@ class Caller:
         direct: Whether the project's own code did, at most through the standard library.
         finding: Whether a module of the standard library, looking for a package's files, did.
         through: Names of the standard library's functions in between, innermost first.
-        cached: `module:qualified name` of the project's functions on the way that keep their results by `lru_cache`.
+        cached: `module:qualified name` of the project's functions on the way that keep their results by `lru_cache`,
+            and of the innermost module that was being imported, whose body keeps what it reads in the module.
     """
 
     own: bool
@@ -67,6 +68,7 @@ def find_caller(frame: FrameType | None) -> Caller | None:
     outermost: FrameType | None = None
     through: list[str] = []
     cached: list[str] = []
+    body: str | None = None
     while frame is not None:
         outermost = frame
         owner = _owner_of(frame)
@@ -84,12 +86,30 @@ def find_caller(frame: FrameType | None) -> Caller | None:
         elif owner is Owner.PROJECT:
             direct, own = True if direct is None else direct, True
             cached += _cached_names(frame)
+            if body is None and frame.f_code.co_name == _BODY:
+                body = body_name(_module_of(frame))
         elif owner is Owner.LIBRARY:
             direct = False if direct is None else direct
         frame = frame.f_back
     if direct is None and outermost is not None:
         direct = _is_pool_thread(outermost, through)
+    if body is not None:
+        cached.append(body)
     return Caller(own, bool(direct), finding, tuple(through), tuple(cached))
+
+
+_BODY = "<module>"
+"""The name of the code of a module's body."""
+
+
+def body_name(module: str) -> str:
+    """Return the name under which it is kept what a module reads while it is imported."""
+    return f"{module}:{_BODY}"
+
+
+def names_body(name: str) -> bool:
+    """Whether a name is that of a module's body."""
+    return name.endswith(f":{_BODY}")
 
 
 CALLING = "_call_in_one_process"

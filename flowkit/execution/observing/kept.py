@@ -1,7 +1,8 @@
-"""What functions behind `functools.lru_cache` and `cache` have read: later nodes of the process use it unread.
+"""What functions behind `functools.lru_cache` and `cache`, and modules while they were imported, have read.
 
-What such a function read counts, as it was when it was read, for every later node whose code reaches the function. If
-it has changed by the time such a node begins, the caches are emptied, so that the node sees what its key says.
+Later nodes of the process use it unread. It counts, as it was when it was read, for every later node whose code reaches
+the function or the module. If what a function read has changed by the time such a node begins, the caches are emptied,
+so that the node sees what its key says. A module is not imported again: a node that reaches it is not trusted then.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from flowkit.execution.observing.account import Look
-from flowkit.execution.observing.callers import is_projects
+from flowkit.execution.observing.callers import is_projects, names_body
 from flowkit.fingerprint.observed import ObservedKind
 from flowkit.fingerprint.stamps import stamp_path
 
@@ -45,6 +46,18 @@ class KeptReads:
                     same = stamp_path(Path(name)) == look.stamp
                     look.digest = digest(kind, name) if same else _SEVERAL
 
+    def forget(self, written: Collection[str]) -> None:
+        """Forget what modules looked at before they, or the step that imported them, wrote it: it is their own."""
+        for function, looks in self._looks.items():
+            if names_body(function):
+                own = [
+                    kept
+                    for kept in looks
+                    if (f"${kept[1]}" if kept[0] is ObservedKind.VARIABLE else kept[1]) in written
+                ]
+                for kept in own:
+                    del looks[kept]
+
     def of(self, functions: Collection[str]) -> Iterator[tuple[Kept, str]]:
         """Yield what these functions may have kept, with its digest when it was read."""
         for function in functions:
@@ -53,11 +66,12 @@ class KeptReads:
 
     def refresh(self, functions: Collection[str], digest: Digest) -> None:
         """Empty the caches of the project's functions where something that these have read is not as it was."""
-        looks = [item for function in functions for item in self._looks.get(function, {}).items()]
+        cached = [function for function in functions if not names_body(function)]
+        looks = [item for function in cached for item in self._looks.get(function, {}).items()]
         if not all(_is_as_it_was(kept, look, digest) for kept, look in looks):
             # One cache may hold what another one gave, so that all are emptied.
             _empty_caches()
-            self._looks.clear()
+            self._looks = {name: looks for name, looks in self._looks.items() if names_body(name)}
 
 
 def _is_as_it_was(kept: Kept, look: Look, digest: Digest) -> bool:

@@ -17,6 +17,7 @@ from flowkit.execution.observing.callers import Caller, find_caller
 from flowkit.execution.observing.kept import KeptReads
 from flowkit.execution.observing.places import absolute_place
 from flowkit.execution.process_tree import MARK
+from flowkit.fingerprint.environment import ABSENT
 from flowkit.fingerprint.observed import ObservedDigests, ObservedKind, name_of
 from flowkit.fingerprint.stamps import stamp_path
 from flowkit.records import ObservedInput
@@ -39,12 +40,15 @@ class Observation:
 
     Attributes:
         inputs: With digests, in order.
+        own: Those of them that the step looked for, did not find, and made itself: they count as it left them, and
+            nobody need declare them.
         unstable: Names of files that changed while the step ran, so that nobody knows what it read.
         programs: Names of programs that it started; what they read is not seen.
         connected: Whether it opened a network connection.
     """
 
     inputs: tuple[ObservedInput, ...] = ()
+    own: frozenset[ObservedInput] = frozenset()
     unstable: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
     connected: bool = False
@@ -84,16 +88,27 @@ class Recorder:
         observation = Observation()
         places = tuple(os.path.abspath(path) for path in declared)
         account = Account(boundaries, places, variables, reaches, time.time_ns())
-        digests = ObservedDigests(Path(boundaries.root))
         with self._lock:
-            self._kept.refresh(reaches, digests.digest)
+            self._kept.refresh(reaches, ObservedDigests(Path(boundaries.root)).digest)
             self._accounts.append(account)
             try:
                 yield observation
             finally:
                 self._accounts.remove(account)
-            self._kept.settle(digests.digest)
+            self._keep_from(account)
             self._conclude(account, observation)
+
+    @contextmanager
+    def importing(self, boundaries: Boundaries) -> Iterator[None]:
+        """Keep what modules of the project read while they are imported: it counts for each node that reaches them."""
+        account = Account(boundaries, (), (), (), time.time_ns())
+        with self._lock:
+            self._accounts.append(account)
+            try:
+                yield
+            finally:
+                self._accounts.remove(account)
+            self._keep_from(account)
 
     # -- what the watches tell ---------------------------------------------------------------------------------------
 
@@ -221,13 +236,22 @@ class Recorder:
         if look is not None:
             self._kept.keep(caller.cached, (kind, place), look)
 
+    def _keep_from(self, account: Account) -> None:
+        self._kept.settle(ObservedDigests(Path(account.boundaries.root)).digest)
+        self._kept.forget(account.written)
+
     def _conclude(self, account: Account, observation: Observation) -> None:
         root = Path(account.boundaries.root)
         digests = ObservedDigests(root)
         values: dict[Noted, str] = {}
         unstable: dict[str, None] = {}
+        made = {noted for noted, look in account.looks.items() if look.digest == ABSENT and account.has_made(*noted)}
         for (kind, name), look in account.looks.items():
+            if account.is_of_new_database(kind, name):
+                continue
             values[kind, name] = look.digest or digests.digest(kind, name)
+            if (kind, name) in made:
+                values[kind, name] = digests.digest(kind, name)
             if look.stamp is not None and stamp_path(root / name) != look.stamp:
                 unstable[name] = None
         for (kind, place), before in self._kept.of(account.reaches):
@@ -239,6 +263,7 @@ class Recorder:
             if not account.is_own(kind, place):
                 values.setdefault((kind, name), before)
         observation.inputs = tuple(ObservedInput(*item) for item in sorted(_inputs_in(values, account)))
+        observation.own = frozenset(item for item in observation.inputs if (item.kind, item.name) in made)
         observation.unstable = tuple(unstable)
         observation.programs = tuple(account.programs)
         observation.connected = account.connected

@@ -15,7 +15,7 @@ def name_undeclared(observation: Observation) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(
             [
-                *(f"{item.kind} {item.name}" for item in observation.inputs),
+                *(f"{item.kind} {item.name}" for item in observation.inputs if item not in observation.own),
                 *(f"program {name}" for name in observation.programs),
             ]
         )
