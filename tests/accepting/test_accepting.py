@@ -52,7 +52,7 @@ def test_a_later_edit_is_compared_with_what_was_accepted(ran: Shop) -> None:
     ran.accept("amounts", "--reason", "words")
     ran.edit("cleaning.py", "RATE = 2", "RATE = 3")
     why = ran.tell("why", "shop", "amounts", "--json").json()
-    assert [change["name"] for change in why["changes"]] == ["helper cleaning:RATE"]
+    assert [change["name"] for change in why["changes"]] == ["constant cleaning:RATE"]
     assert why["accepted"].endswith(": words")
     assert "accepted by" in ran.tell("why", "shop", "amounts").out
     nodes = ran.run()
