@@ -58,7 +58,7 @@ def test_a_later_edit_is_compared_with_what_was_accepted(ran: Shop) -> None:
     nodes = ran.run()
     assert {"amounts", "total"} <= set(executed(nodes))
     recorded = ran.tell("why", "last", "amounts", "--json").json()
-    assert [change["name"] for change in recorded["changes"]] == ["helper cleaning:RATE"]
+    assert [change["name"] for change in recorded["changes"]] == ["constant cleaning:RATE"]
     assert recorded["accepted"] == why["accepted"]
     ran.edit("cleaning.py", "RATE = 3", "RATE = 2")
     assert executed(ran.run()) == []
