@@ -48,30 +48,26 @@ FlowkitError
 """
 
 from flowkit.errors.acceptance import AcceptanceError
+from flowkit.errors.arguments import ArgumentError, IntervalError
 from flowkit.errors.base import Facts, FlowkitError, cut, facts_to_json, show_value
 from flowkit.errors.codec import CodecError
 from flowkit.errors.compute import ComputeError, PartitionError
 from flowkit.errors.definition import (
-    ArgumentError,
     CheckError,
     DefinitionError,
-    EdgeError,
     HandleError,
-    IntervalError,
     PipelineDefinitionError,
     StepDefinitionError,
 )
+from flowkit.errors.edges import EdgeError
 from flowkit.errors.encoding import EncodingError
 from flowkit.errors.execution import (
-    CapacityError,
-    CodeMismatchError,
     StepDeathError,
     StepExitError,
     StepInputError,
     StepLimitError,
     StepOutputError,
     StepRaisedError,
-    WorkerError,
 )
 from flowkit.errors.lineage import LineageError
 from flowkit.errors.recorded import NotRecordedError
@@ -94,6 +90,7 @@ from flowkit.errors.usage import (
     TargetError,
     UsageError,
 )
+from flowkit.errors.workers import CapacityError, CodeMismatchError, WorkerError
 
 __all__ = [
     "AcceptanceError",
