@@ -29,6 +29,12 @@ PROGRAM.steps = PROGRAM.items[2:]
 PROGRAM.link("flow:first", "near:low")
 PROGRAM.link("flow:second", "near:other")
 
+KINDS = """
+    function recursive generator lambda lambdas partial factory product decorated cached dispatched table borrowed
+    registry conditional coroutine decorator number data known instance class mixin dataclass enum namedtuple described
+    made filled tagged real exception managed step
+"""
+
 
 @pytest.mark.slow
 def test_programs_hold_every_kind_of_definition_and_edit() -> None:
@@ -38,7 +44,7 @@ def test_programs_hold_every_kind_of_definition_and_edit() -> None:
 
     @seed(1)
     @settings(
-        max_examples=120, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+        max_examples=400, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
     )
     @given(program=programs(), choices=st.data())
     def over_programs(program: Program, choices: st.DataObject) -> None:
@@ -51,12 +57,7 @@ def test_programs_hold_every_kind_of_definition_and_edit() -> None:
                 layouts.add(layout.__name__)
 
     over_programs()
-    expected = "function recursive generator lambda lambdas partial factory product decorated cached dispatched table "
-    expected += (
-        "borrowed registry conditional coroutine decorator number data known instance class mixin dataclass enum "
-    )
-    expected += "namedtuple described made filled tagged real exception managed step"
-    assert set(expected.split()) <= kinds
+    assert set(KINDS.split()) <= kinds
     assert layouts == {layout.__name__ for layout in (*LAYOUTS, *OF_PARTS)}
     assert len({maker.__name__ for maker in (*functions.MAKERS, *data.MAKERS, *classes.MAKERS)}) > 25
 
