@@ -16,7 +16,7 @@ from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.references import Named, find_what
 from flowkit.cli.render.contents import describe_content
 from flowkit.cli.render.formats import counted, format_bytes, format_moment, short
-from flowkit.cli.render.output import print_json, print_table
+from flowkit.cli.render.output import print_json, print_table, tell
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.lineage.ancestry import ancestors
 from flowkit.lineage.artifacts import list_artifacts, made_at
@@ -47,7 +47,7 @@ def list_(run: str | None, limit: int, env: str | None, store: Path | None, as_j
         print_json({"format": JSON_FORMAT, "artifacts": rows})
         return
     if not rows:
-        click.echo("No artifact is recorded yet.")
+        tell("No artifact is recorded yet.")
         return
     print_table(
         ("node", "output", "artifact", "format", "size", "made"),
@@ -84,12 +84,12 @@ def show(what: str, env: str | None, store: Path | None, as_json: bool) -> None:
         row: dict[str, Any] = {"artifact": record.digest, "format": record.format, "bytes": record.bytes}
         print_json({"format": JSON_FORMAT, "artifacts": [{**row, **maker, **content.to_json()}]})
         return
-    click.echo(f"{record.digest}  {record.format}  {format_bytes(record.bytes)}")
-    click.echo(f"made by {maker['node']} in run {maker['run']}" if maker["run"] else "came in from outside")
+    tell(f"{record.digest}  {record.format}  {format_bytes(record.bytes)}")
+    tell(f"made by {maker['node']} in run {maker['run']}" if maker["run"] else "came in from outside")
     for line in content.lines:
-        click.echo(line)
+        tell(line)
     if content.columns:
-        click.echo(f"{counted(content.rows or 0, 'row')}, {counted(len(content.columns), 'column')}")
+        tell(f"{counted(content.rows or 0, 'row')}, {counted(len(content.columns), 'column')}")
         print_table(("column", "dtype"), content.columns)
 
 
@@ -111,7 +111,7 @@ def export(what: str, file: Path, overwrite: bool, env: str | None, store: Path 
         row = {"artifact": found.artifact.digest, "format": found.artifact.format, "bytes": found.artifact.bytes}
         print_json({"format": JSON_FORMAT, "artifacts": [{**row, "file": str(file)}]})
     else:
-        click.echo(f"{found.label} → {file}")
+        tell(f"{found.label} → {file}")
 
 
 def _maker_of(view: StoreView, found: Named) -> dict[str, str | None]:

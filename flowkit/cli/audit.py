@@ -17,7 +17,7 @@ from flowkit.cli import options
 from flowkit.cli.lazy import SuggestingGroup
 from flowkit.cli.looking import open_store
 from flowkit.cli.render.formats import counted, format_moment
-from flowkit.cli.render.output import print_json, print_table, write_text
+from flowkit.cli.render.output import print_json, print_table, tell, write_text
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import LineageError
 from flowkit.lineage.connection import connect_for_reading, reporting
@@ -44,7 +44,7 @@ def list_(limit: int, env: str | None, store: Path | None, as_json: bool) -> Non
         print_json(_to_json(rows))
         return
     if not rows:
-        click.echo("The audit log is empty.")
+        tell("The audit log is empty.")
         return
     print_table(
         ("", "at", "who", "action", "subject", "alias", "detail"),
@@ -81,7 +81,7 @@ def verify(env: str | None, store: Path | None, as_json: bool) -> None:
     if as_json:
         print_json({"format": JSON_FORMAT, "rows": len(rows), "last": last, "whole": True})
     else:
-        click.echo(f"the audit log is whole: {counted(len(rows), 'row')}" + (f", last {last}" if last else ""))
+        tell(f"the audit log is whole: {counted(len(rows), 'row')}" + (f", last {last}" if last else ""))
 
 
 @audit.command(epilog=options.example("flowkit audit export --format csv -o audit.csv"))

@@ -13,7 +13,7 @@ from flowkit.cli import options
 from flowkit.cli.opening import open_session, open_target
 from flowkit.cli.render.diagrams import draw_dot, draw_mermaid, draw_tree, graph_to_json, node_to_json
 from flowkit.cli.render.formats import counted
-from flowkit.cli.render.output import print_json, print_table
+from flowkit.cli.render.output import print_json, print_table, tell
 from flowkit.cli.render.summary import count_outcomes, node_rows
 from flowkit.engine.report import JSON_FORMAT, format_time
 from flowkit.frames import telling_place
@@ -49,17 +49,17 @@ def check(
         )
         return
     for warning in report.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        tell(f"Warning: {warning}", err=True)
     if verbose:
         for place in report.deferred:
-            click.echo(f"checked on the value: {place.removesuffix(': checked on the value')}")
+            tell(f"checked on the value: {place.removesuffix(': checked on the value')}")
     graph = report.graph.shown
     edges = counted(len(graph.edges), "edge")
     later = f"; {len(report.deferred)} of them checked on the value" if report.deferred else ""
-    click.echo(f"{opened.target} checks: {counted(len(graph), 'node')}, {edges}{later}")
+    tell(f"{opened.target} checks: {counted(len(graph), 'node')}, {edges}{later}")
     schedule = _schedule_to_json(opened.pipeline)
     if schedule is not None:
-        click.echo(f"schedule '{schedule['cron']}' in {schedule['timezone']}: next at {schedule['next']}")
+        tell(f"schedule '{schedule['cron']}' in {schedule['timezone']}: next at {schedule['next']}")
 
 
 def _schedule_to_json(pipeline: Pipeline[..., Any]) -> dict[str, str] | None:
@@ -110,10 +110,10 @@ def plan(
         print_json(report.to_json())
         return
     for warning in report.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        tell(f"Warning: {warning}", err=True)
     if not quiet:
         print_table(("node", "would", "time", "why"), node_rows(report.nodes, verbose=verbose), right=("time",))
-    click.echo(f"{report.pipeline}: {count_outcomes(report.nodes)}")
+    tell(f"{report.pipeline}: {count_outcomes(report.nodes)}")
 
 
 @click.command(epilog=options.example("flowkit show pipelines/taxi.py --format mermaid > taxi.mmd"))

@@ -10,7 +10,7 @@ import click
 
 from flowkit.cli import options
 from flowkit.cli.lazy import SuggestingGroup
-from flowkit.cli.render.output import print_json, print_table
+from flowkit.cli.render.output import print_json, print_table, tell
 from flowkit.config import Settings, load_settings
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.project import Project
@@ -53,7 +53,7 @@ def show(env: str | None, store: Path | None, workers: int | None, scheduler: st
         listed = [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
         print_json({"format": JSON_FORMAT, "env": settings.env, "root": str(project.root), "settings": listed})
         return
-    click.echo(f"project {project.root}, environment {settings.env}")
+    tell(f"project {project.root}, environment {settings.env}")
     print_table(("setting", "value", "from"), [(key, _show(value), origin) for key, value, origin in rows])
 
 

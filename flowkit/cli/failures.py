@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import Any
 
 import click
 
+from flowkit.cli.render.output import tell
 from flowkit.errors import FlowkitError, UsageError, facts_to_json
 
 INTERRUPTED = 130
@@ -29,10 +31,12 @@ def error_to_json(error: FlowkitError) -> dict[str, Any]:
 
 def report_error(error: FlowkitError, as_json: bool) -> int:
     """Print a failure that a person can act on, and return its exit code."""
-    if as_json:
-        click.echo(json.dumps(error_to_json(error), ensure_ascii=False))
-    else:
-        click.echo(f"Error: {error}", err=True)
+    with contextlib.suppress(BrokenPipeError):
+        # Whom it is told has gone; the exit code says it too.
+        if as_json:
+            click.echo(json.dumps(error_to_json(error), ensure_ascii=False))
+        else:
+            tell(f"Error: {error}", err=True)
     return error.exit_code
 
 

@@ -10,7 +10,7 @@ import click
 from flowkit.cli import options
 from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.render.formats import format_moment, format_seconds
-from flowkit.cli.render.output import print_json, print_table
+from flowkit.cli.render.output import print_json, print_table, tell
 from flowkit.config import DEFAULT_ENVIRONMENT
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors.wording import nearest_name
@@ -44,7 +44,7 @@ def runs(pipeline: str | None, limit: int, env: str | None, store: Path | None, 
     if not rows:
         near = nearest_name(pipeline or "", recorded)
         hint = f" Did you mean {near!r}?" if near else ""
-        click.echo("No run is recorded yet." if pipeline is None else f"No run of {pipeline!r} is recorded.{hint}")
+        tell("No run is recorded yet." if pipeline is None else f"No run of {pipeline!r} is recorded.{hint}")
         return
     print_table(
         ("run", "pipeline", "env", "status", "started", "time", "commit"),

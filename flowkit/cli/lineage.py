@@ -14,7 +14,7 @@ from flowkit.cli.completing import complete_what
 from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.references import find_what
 from flowkit.cli.render.formats import format_bytes, short
-from flowkit.cli.render.output import print_json, print_table
+from flowkit.cli.render.output import print_json, print_table, tell
 from flowkit.engine.lookup import describe_acceptance
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.lineage.ancestry import ancestors, descendants
@@ -66,7 +66,7 @@ def lineage(what: str, direction: str, limit: int, env: str | None, store: Path 
         )
         return
     artifact = found.artifact
-    click.echo(f"{found.label}  {artifact.format}  {format_bytes(artifact.bytes)}  {digest}")
+    tell(f"{found.label}  {artifact.format}  {format_bytes(artifact.bytes)}  {digest}")
     if direction != "down":
         _print_rows("made by", up, parameters, "nothing recorded: it came in from outside")
     if direction != "up":
@@ -95,7 +95,7 @@ def _to_json(way: str, row: LineageRow, parameters: dict[str, str]) -> dict[str,
 def _print_rows(
     title: str, rows: Sequence[LineageRow], parameters: dict[tuple[str, str], dict[str, str]], nothing: str
 ) -> None:
-    click.echo(f"\n{title}" if rows else f"\n{title}: {nothing}")
+    tell(f"\n{title}" if rows else f"\n{title}: {nothing}")
     if not rows:
         return
     print_table(
@@ -114,7 +114,7 @@ def _print_rows(
         right=("away",),
     )
     for line in dict.fromkeys(f"{row.node}: {describe_acceptance(one)}" for row in rows for one in row.accepted):
-        click.echo(line)
+        tell(line)
 
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:

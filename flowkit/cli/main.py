@@ -105,8 +105,8 @@ def run_command(arguments: list[str]) -> int:
         _give_up_output()
         return report_error(OutputError.for_stdout(error.strerror or str(error)), as_json=False)
     except SystemExit as left:
-        # click leaves so where the reader of its output has gone.
-        if isinstance(left.__context__, BrokenPipeError):
+        # click leaves so where the reader of its output has gone, and says no more of it.
+        if _reader_has_gone():
             return _leave_broken_pipe()
         return left.code if isinstance(left.code, int) else 1
     except Exception as error:  # noqa: BLE001  (told as flowkit's own bug, with its traceback)
@@ -143,6 +143,15 @@ def _leave_broken_pipe() -> int:
     """Leave a command whose reader has gone, as `head` does; Python would complain once more when it flushes."""
     _give_up_output()
     return 0
+
+
+def _reader_has_gone() -> bool:
+    """Whether stdout is a pipe that nobody reads from any more."""
+    import select
+
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _give_up_output() -> None:

@@ -14,7 +14,7 @@ from flowkit.cli.lazy import SuggestingGroup
 from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.render.card import card_to_json, decision_to_json, write_card
 from flowkit.cli.render.formats import format_moment, format_number, short
-from flowkit.cli.render.output import print_json, print_table, write_text
+from flowkit.cli.render.output import print_json, print_table, tell, write_text
 from flowkit.engine.lookup import describe_acceptance
 from flowkit.engine.provenance import current_user
 from flowkit.engine.report import JSON_FORMAT
@@ -49,7 +49,7 @@ def list_(model: str | None, env: str | None, store: Path | None, as_json: bool)
         print_json({"format": JSON_FORMAT, "models": listed})
         return
     if not rows:
-        click.echo("No model is registered yet; fk.promote() in a pipeline registers one.")
+        tell("No model is registered yet; fk.promote() in a pipeline registers one.")
         return
     print_table(
         ("version", "alias", "state", "made", "run", "node", "artifact"),
@@ -83,16 +83,16 @@ def show(model: str, env: str | None, store: Path | None, as_json: bool) -> None
         return
     row = found.row
     aliases = "  ".join(f"@{alias}" for alias in found.aliases)
-    click.echo(f"{row.model}:{row.version}  {row.state}  {aliases}".rstrip())
-    click.echo(f"  made      {format_moment(row.created)}" + (f" by {row.node} in run {row.run}" if row.run else ""))
-    click.echo(f"  artifact  {row.artifact}")
+    tell(f"{row.model}:{row.version}  {row.state}  {aliases}".rstrip())
+    tell(f"  made      {format_moment(row.created)}" + (f" by {row.node} in run {row.run}" if row.run else ""))
+    tell(f"  artifact  {row.artifact}")
     for name, value in found.metrics.items():
-        click.echo(f"  {name:<8}  {format_number(value)}")
+        tell(f"  {name:<8}  {format_number(value)}")
     for node, acceptance in found.accepted:
-        click.echo(f"  rests on  {node}, whose code was edited since: {describe_acceptance(acceptance)}")
+        tell(f"  rests on  {node}, whose code was edited since: {describe_acceptance(acceptance)}")
     for decision in found.decisions:
         _print_decision(decision)
-    click.echo(f"look further: flowkit lineage {row.model}:{row.version}")
+    tell(f"look further: flowkit lineage {row.model}:{row.version}")
 
 
 @models.command(epilog=options.example("flowkit models card taxi:7", "flowkit models card taxi@champion -o CARD.md"))
@@ -136,7 +136,7 @@ def promote(version: str, alias: str, why: str, env: str | None, store: Path | N
         print_json({"format": JSON_FORMAT, "models": [promoted]})
         return
     already = " already" if decision.reused else ""
-    click.echo(f"{row.model}@{alias} points to version {row.version}{already}")
+    tell(f"{row.model}@{alias} points to version {row.version}{already}")
 
 
 @models.command("rollback", epilog=options.example("flowkit models rollback taxi@champion --to 5"))
@@ -161,7 +161,7 @@ def rollback_(alias: str, to: int | None, why: str, env: str | None, store: Path
         moved = {"model": done.model, "alias": done.alias, "version": done.version, "earlier": done.earlier}
         print_json({"format": JSON_FORMAT, "models": [moved]})
         return
-    click.echo(f"{done.model}@{done.alias} points to version {done.version} again, no longer to {done.earlier}")
+    tell(f"{done.model}@{done.alias} points to version {done.version} again, no longer to {done.earlier}")
 
 
 @models.command("retire", epilog=options.example("flowkit models retire taxi:3 --why 'trained on a leaked column'"))
@@ -180,7 +180,7 @@ def retire_(version: str, why: str, env: str | None, store: Path | None, as_json
         retired = {"model": reference.model, "version": reference.version, "state": "retired", "changed": changed}
         print_json({"format": JSON_FORMAT, "models": [retired]})
         return
-    click.echo(f"{reference} is retired" + ("" if changed else " already"))
+    tell(f"{reference} is retired" + ("" if changed else " already"))
 
 
 def _open_writer(view: StoreView) -> LineageWriter:
@@ -196,7 +196,7 @@ def _require_version(text: str) -> ModelReference:
 
 def _print_decision(decision: Promotion) -> None:
     verdict = "accepted" if decision.accepted else "refused"
-    click.echo(f"  → @{decision.alias}  {verdict}" + (f": {decision.reason}" if decision.reason else ""))
+    tell(f"  → @{decision.alias}  {verdict}" + (f": {decision.reason}" if decision.reason else ""))
     _print_gates(decision.verdicts)
 
 
@@ -205,7 +205,7 @@ def _print_gates(verdicts: tuple[GateVerdict, ...]) -> None:
     for verdict in verdicts:
         note = f"  ({verdict.note})" if verdict.note else ""
         passed = "passed" if verdict.passed else "failed"
-        click.echo(f"    {verdict.gate:<{width}}  {format_number(verdict.observed):>10}  {passed}{note}")
+        tell(f"    {verdict.gate:<{width}}  {format_number(verdict.observed):>10}  {passed}{note}")
 
 
 def _details_to_json(found: VersionDetails) -> dict[str, Any]:

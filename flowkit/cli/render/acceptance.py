@@ -9,6 +9,7 @@ import click
 from flowkit.cache.reason import Change
 from flowkit.cli.render.explanation import colour_diff, describe_change
 from flowkit.cli.render.formats import counted
+from flowkit.cli.render.output import tell
 from flowkit.engine.acceptance import AcceptReport
 from flowkit.engine.unedited import Proposal
 
@@ -26,11 +27,11 @@ def print_accepted(report: AcceptReport) -> None:
     """Print what was accepted, and what needed no acceptance."""
     rows = list(zip(report.proposals, report.audit, strict=True))
     for proposal, audit in rows[:_MOST_NAMED]:
-        click.echo(f"accepted: {proposal.name} keeps its result of run {proposal.entry.run} (audit row {audit})")
+        tell(f"accepted: {proposal.name} keeps its result of run {proposal.entry.run} (audit row {audit})")
     if len(rows) > _MOST_NAMED:
-        click.echo(f"accepted: {counted(len(rows) - _MOST_NAMED, 'more node')} (audit rows to {rows[-1][1]})")
+        tell(f"accepted: {counted(len(rows) - _MOST_NAMED, 'more node')} (audit rows to {rows[-1][1]})")
     if report.reused:
-        click.echo(f"nothing to accept: {_names(report.reused)} would be reused as it is")
+        tell(f"nothing to accept: {_names(report.reused)} would be reused as it is")
 
 
 def _by_edit(proposals: Sequence[Proposal]) -> list[tuple[tuple[Change, ...], list[Proposal]]]:

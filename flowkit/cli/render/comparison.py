@@ -10,7 +10,7 @@ from flowkit.cache.reason import Change
 from flowkit.cli.render.data import describe_data_lines, describe_inside, describe_table_lines
 from flowkit.cli.render.explanation import colour_diff, describe_change
 from flowkit.cli.render.formats import format_number, short
-from flowkit.cli.render.output import say
+from flowkit.cli.render.output import tell
 from flowkit.engine.comparison import Decided, NodeComparison, OutputChange, Pair, RunComparison
 from flowkit.engine.data_report import table_to_json
 from flowkit.engine.explain import change_to_json
@@ -67,9 +67,9 @@ def _promotion_to_json(promotion: Decided | None) -> dict[str, Any] | None:
 def print_comparison(found: RunComparison) -> None:
     """Print what differs between two runs, section by section."""
     before, after = found.before.record, found.after.record
-    say(f"from run {before.run} to run {after.run} of {after.pipeline}")
+    tell(f"from run {before.run} to run {after.run} of {after.pipeline}")
     if found.is_empty:
-        say("nothing differs: the same parameters, code, environment and results")
+        tell("nothing differs: the same parameters, code, environment and results")
         return
     sections = (
         ("run", _pairs(found.facts)),
@@ -86,8 +86,8 @@ def print_comparison(found: RunComparison) -> None:
     for title, lines in sections:
         for number, line in enumerate(lines):
             if number == 0:
-                say(f"\n{title}")
-            say(line)
+                tell(f"\n{title}")
+            tell(line)
 
 
 def _pairs(pairs: Sequence[Pair]) -> Iterator[str]:

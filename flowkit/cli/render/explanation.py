@@ -9,7 +9,7 @@ import click
 
 from flowkit.cache.reason import Change, verb_of
 from flowkit.cli.render.data import describe_data_lines, describe_inside
-from flowkit.cli.render.output import on_terminal
+from flowkit.cli.render.output import on_terminal, visible
 from flowkit.engine.explain import WhyReport, diff_of
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -55,7 +55,8 @@ def describe_change(change: Change) -> Iterator[str]:
 
 
 def colour_diff(line: str) -> str:
-    """Return a line, coloured on a terminal where it belongs to a diff."""
+    """Return a line as it may be printed, coloured on a terminal where it belongs to a diff."""
+    line = visible(line, keep="\t")
     colour = _COLOURS.get(line[:1])
     if colour is None or not on_terminal() or os.environ.get("NO_COLOR"):
         return line

@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -18,6 +19,7 @@ import click
 from flowkit.errors import OutputError
 
 _COLUMN_GAP = "  "
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _NARROW, _WIDE = 80, 200
 _NARROWEST = 12
 """A column is not made narrower than this, nor a cell that fits in it broken."""
@@ -80,13 +82,30 @@ def _finite(value: Any) -> Any:
     return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+def visible(text: str, *, keep: str = "\n\t") -> str:
+    """Return a text in which a terminal finds nothing to obey: control characters and what turns the direction.
+
+    Sources, parameters and results are other people's: a sequence in them could erase the line above a question.
+
+    Args:
+        text: What is to be printed.
+        keep: Control characters that stay as they are.
+    """
+    return _CONTROLS.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], text)
+
+
+def tell(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print a text for people, with nothing in it that a terminal would obey."""
+    click.echo(visible(text), err=err, nl=nl)
+
+
 def say(text: str) -> None:
     """Print a line; where its reader has gone, as `head` does, or its disk is full, the rest goes nowhere.
 
     What goes on must not end for want of a reader: a run is worth more than its lines.
     """
     try:
-        click.echo(text)
+        tell(text)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -114,7 +133,7 @@ def print_table(
         right: Headings of the columns that hold numbers.
         plain: Whether to do without rich on a terminal too, where nothing heavy may be loaded.
     """
-    texts = [["" if value is None else str(value) for value in row] for row in rows]
+    texts = [["" if value is None else visible(str(value), keep="") for value in row] for row in rows]
     kept = [index for index in range(len(columns)) if any(row[index] for row in texts)] or [0]
     names = [columns[index] for index in kept]
     shown = [[row[index] for index in kept] for row in texts]

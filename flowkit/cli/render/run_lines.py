@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 
-import click
-
 from flowkit.cli.render.formats import counted, format_delay, format_seconds
-from flowkit.cli.render.output import say
+from flowkit.cli.render.output import say, tell
 from flowkit.engine.progress import Quiet
 from flowkit.engine.report import NodeReport, RunReport
 from flowkit.errors import cut
@@ -60,7 +58,7 @@ class SilentListener(Quiet):
 
     def warned(self, text: str) -> None:
         """Print a warning on stderr."""
-        click.echo(f"Warning: {text}", err=True)
+        tell(f"Warning: {text}", err=True)
 
 
 class PlainListener:
@@ -119,7 +117,7 @@ class PlainListener:
 
     def warned(self, text: str) -> None:
         """Print a warning on stderr."""
-        click.echo(f"Warning: {text}", err=True)
+        tell(f"Warning: {text}", err=True)
 
     def run_ended(self, report: RunReport) -> None:
         """Say how many nodes had no line."""

@@ -9,10 +9,8 @@ import time
 from collections import Counter, deque
 from typing import Any
 
-import click
-
 from flowkit.cli.render.formats import counted, format_delay, format_seconds
-from flowkit.cli.render.output import OUTCOME_STYLES, terminal_width
+from flowkit.cli.render.output import OUTCOME_STYLES, tell, terminal_width
 from flowkit.cli.render.run_lines import describe_node, one_line
 from flowkit.engine.report import NodeReport, RunReport
 from flowkit.graph.graph import Graph
@@ -96,7 +94,7 @@ class LiveListener:
 
     def _print(self, text: str) -> None:
         if self._live is None:
-            click.echo(text)
+            tell(text)
             return
         from rich.text import Text
 

@@ -10,11 +10,9 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-import click
-
 from flowkit.cli.opening import Opened
 from flowkit.cli.render.formats import counted, format_number, format_seconds
-from flowkit.cli.render.output import on_terminal, print_table, terminal_width
+from flowkit.cli.render.output import on_terminal, print_table, tell, terminal_width
 from flowkit.cli.render.run_lines import describe_reason
 from flowkit.config import DEFAULT_ENVIRONMENT
 from flowkit.engine.report import NodeReport, PromotionReport, RunReport
@@ -36,12 +34,10 @@ def print_summary(report: RunReport, opened: Opened, *, quiet: bool, verbose: bo
             _print_nodes(report.nodes, verbose=verbose)
         _print_metrics(report.nodes)
     _print_promotions(report.promotions)
-    click.echo(
-        f"{report.status.value} in {format_seconds(report.seconds)}: {count_outcomes(report.nodes)}  run {report.run}"
-    )
+    tell(f"{report.status.value} in {format_seconds(report.seconds)}: {count_outcomes(report.nodes)}  run {report.run}")
     if not quiet:
         for text in _further(report, opened):
-            click.echo(text)
+            tell(text)
     _print_failures(report, opened)
 
 
@@ -97,11 +93,11 @@ def _print_metrics(nodes: Sequence[NodeReport]) -> None:
         values = [f"{name} {format_number(value)}" for name, value in node.metrics]
         room = terminal_width() - width - 2 if on_terminal() else None
         first, *rest = fill_lines(values, room)
-        click.echo(f"{node.node:<{width}}  {first}")
+        tell(f"{node.node:<{width}}  {first}")
         for line in rest:
-            click.echo(f"{'':<{width}}  {line}")
+            tell(f"{'':<{width}}  {line}")
     if len(measured) > _MOST_METRICS:
-        click.echo(f"… metrics of {counted(len(measured) - _MOST_METRICS, 'more node')}")
+        tell(f"… metrics of {counted(len(measured) - _MOST_METRICS, 'more node')}")
 
 
 def fill_lines(values: Sequence[str], room: int | None) -> list[str]:
@@ -122,12 +118,12 @@ def _print_promotions(promotions: Sequence[PromotionReport]) -> None:
         if promotion.from_run is not None and promotion.accepted:
             verdict = f"{verdict}; it is that already, by run {promotion.from_run}"
         reason = f": {promotion.reason}" if promotion.reason else ""
-        click.echo(f"{promotion.model}:{promotion.version} → {promotion.model}@{promotion.alias}  {verdict}{reason}")
+        tell(f"{promotion.model}:{promotion.version} → {promotion.model}@{promotion.alias}  {verdict}{reason}")
         width = max((len(verdict.gate) for verdict in promotion.gates), default=0)
         for gate in promotion.gates:
             note = f"  ({gate.note})" if gate.note else ""
             passed = "passed" if gate.passed else "failed"
-            click.echo(f"  {gate.gate:<{width}}  {format_number(gate.observed):>10}  {passed}{note}")
+            tell(f"  {gate.gate:<{width}}  {format_number(gate.observed):>10}  {passed}{note}")
 
 
 def _further(report: RunReport, opened: Opened) -> list[str]:
@@ -145,16 +141,16 @@ def _further(report: RunReport, opened: Opened) -> list[str]:
 def _print_failures(report: RunReport, opened: Opened) -> None:
     failed = [(node, node.error) for node in report.nodes if node.error is not None and node.outcome is Outcome.FAILED]
     for node, failure in failed[:_MOST_FAILURES]:
-        click.echo(f"\n{format_failure(_with_node(node.node, failure))}", err=True)
+        tell(f"\n{format_failure(_with_node(node.node, failure))}", err=True)
     if len(failed) > _MOST_FAILURES:
         others = ", ".join(node.node for node, _ in failed[_MOST_FAILURES : _MOST_FAILURES + 10])
-        click.echo(f"\n{len(failed) - _MOST_FAILURES:,} more failed: {others}", err=True)
+        tell(f"\n{len(failed) - _MOST_FAILURES:,} more failed: {others}", err=True)
     for node, _ in failed[:1]:
         if node.log:
             command = f"flowkit logs {report.run} {shlex.quote(node.node)}{_options(opened)}"
-            click.echo(f"\nWhat it printed: {command}", err=True)
+            tell(f"\nWhat it printed: {command}", err=True)
     if report.status is not RunStatus.SUCCEEDED:
-        click.echo(f"\nTo go on: {resume_command(report.run, opened)}", err=True)
+        tell(f"\nTo go on: {resume_command(report.run, opened)}", err=True)
 
 
 def _with_node(node: str, failure: Failure) -> Failure:

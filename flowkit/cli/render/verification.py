@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-import click
-
 from flowkit.cli.render.formats import counted, format_bytes, format_seconds, short
-from flowkit.cli.render.output import print_table, say
+from flowkit.cli.render.output import print_table, tell
 from flowkit.cli.render.run_lines import one_line
 from flowkit.engine.progress import Quiet
 from flowkit.engine.report import NodeReport
@@ -53,7 +51,7 @@ class VerifyListener(Quiet):
         self._ended += 1
         if time.monotonic() - self._told > _PAUSE:
             self._told = time.monotonic()
-            click.echo(f"… {self._ended:,} of {self._total:,} nodes", err=True)
+            tell(f"… {self._ended:,} of {self._total:,} nodes", err=True)
 
 
 class ProofProgress:
@@ -72,7 +70,7 @@ class ProofProgress:
         """Tell if it was silent for long."""
         if time.monotonic() - self._told > _PAUSE:
             self._told = time.monotonic()
-            click.echo(f"… {done:,} of {total:,} artifacts, {format_bytes(size)}", err=True)
+            tell(f"… {done:,} of {total:,} artifacts, {format_bytes(size)}", err=True)
 
 
 def print_verification(report: VerificationReport) -> None:
@@ -86,13 +84,13 @@ def print_verification(report: VerificationReport) -> None:
     different = [node for node in report.nodes if node.verdict is Verdict.DIFFERENT]
     for node in different[:MOST_DIFFERENT]:
         for line in _describe(node):
-            say(line)
+            tell(line)
     if len(different) > MOST_DIFFERENT:
-        say(f"\n… and {len(different) - MOST_DIFFERENT:,} more that differ: --json lists all of them")
+        tell(f"\n… and {len(different) - MOST_DIFFERENT:,} more that differ: --json lists all of them")
     for hint, names in _hints(different[:MOST_DIFFERENT]).items():
-        say(f"\nHint for {_listed(names)}: {hint}")
+        tell(f"\nHint for {_listed(names)}: {hint}")
     counts = ", ".join(f"{report.count(verdict):,} {verdict.value}" for verdict in Verdict if report.count(verdict))
-    say(("\n" if different else "") + f"{counts or 'no nodes'}  run {report.run}")
+    tell(("\n" if different else "") + f"{counts or 'no nodes'}  run {report.run}")
 
 
 def _seconds(node: NodeVerdict) -> str:
@@ -131,10 +129,10 @@ def _listed(names: Sequence[str], most: int = 6) -> str:
 def print_soundness(report: SoundnessReport, store: str) -> None:
     """Print what is wrong, and the count of what was gone through."""
     for finding in report.findings:
-        say(f"{finding.kind.value}  {finding.subject}: {finding.problem}")
-        say(f"  {finding.meaning}")
+        tell(f"{finding.kind.value}  {finding.subject}: {finding.problem}")
+        tell(f"  {finding.meaning}")
     verdict = counted(len(report.findings), "finding") if report.findings else "the store is whole"
-    say(
+    tell(
         f"{verdict}: {counted(report.artifacts, 'artifact')}, {format_bytes(report.bytes)}; "
         f"{counted(report.audit_rows, 'row')} in the audit log  {store}"
     )
