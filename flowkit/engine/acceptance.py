@@ -58,6 +58,7 @@ class AcceptReport:
                 "from_node": proposal.entry.node,
                 "cache_key": proposal.keyed.key,
                 "changes": changes_to_json(proposal.changes),
+                "notes": list(proposal.notes),
             }
             for proposal, audit in zip(self.proposals, self.audit, strict=True)
         ]
@@ -70,6 +71,7 @@ class AcceptReport:
                 "from_node": None,
                 "cache_key": None,
                 "changes": [],
+                "notes": [],
             }
             for name in self.reused
         ]
@@ -180,5 +182,6 @@ def _evidence(proposal: Proposal) -> dict[str, Any]:
         "cache_key": {"before": proposal.entry.cache_key, "after": proposal.keyed.key},
         "code": {"before": before.code.digest, "after": current.code.digest},
         "changes": [f"{change.kind.value} {change.name}" for change in proposal.changes],
+        "notes": list(proposal.notes),
         "outputs": {output.name: output.artifact.digest for output in proposal.entry.outputs},
     }

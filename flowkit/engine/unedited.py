@@ -16,6 +16,7 @@ from flowkit.cache.acceptance import (
     variables_of,
 )
 from flowkit.cache.key import compute_cache_key
+from flowkit.cache.new_reads import NewReads, find_new_reads
 from flowkit.cache.reason import Change, Miss
 from flowkit.engine.keys import Environments, KeyedNode
 from flowkit.engine.lookup import Finder, Lookup
@@ -26,6 +27,13 @@ from flowkit.graph.graph import Node, is_among
 from flowkit.lineage.entries import Entries
 from flowkit.records import Entry, EnvironmentFingerprint, LatestSuccess
 
+UNWATCHED = (
+    "a file or variable that the edited code newly reads undeclared counts only once it has run: declare it, or run it"
+)
+"""What is said of an edit of which it cannot be told that it reads nothing new."""
+
+_CAME_IN = frozenset({"file", "folder", "path"})
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -35,12 +43,14 @@ class Proposal:
         entry: The result that it could keep.
         since: The success with whose code the edit is compared.
         changes: The edit.
+        notes: What nobody can tell of the edited code before it has run.
     """
 
     keyed: KeyedNode
     entry: Entry
     since: LatestSuccess
     changes: tuple[Change, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -139,7 +149,16 @@ class AcceptingFinder:
                 self.refusals[node] = AcceptanceError.for_gone_code(node, gone)
             else:
                 edit = next(edit for edit, one in unedited[node] if one is verdict)
-                self.proposals[node] = _propose(found.keyed, edit, verdict)
+                self._settle(found.keyed, edit, verdict)
+
+    def _settle(self, node: KeyedNode, edit: _Edit, verdict: Unedited) -> None:
+        """Propose what a node may keep, unless its edited code plainly reads what nobody has watched."""
+        found = _find_new_reads(node, edit)
+        if found.readers:
+            self.refusals[node.name] = AcceptanceError.for_new_reads(node.name, found.readers)
+        else:
+            notes = (UNWATCHED,) if found.may_be else ()
+            self.proposals[node.name] = _propose(node, edit, verdict, notes)
 
     def _look_up_unedited(self, edits: Mapping[str, Sequence[_Edit]]) -> dict[str, list[tuple[_Edit, Unedited]]]:
         """Look each node up with each of its earlier codes, the latest of all nodes at once, until one is found."""
@@ -182,7 +201,20 @@ def _is_plain(argument: Any) -> bool:
     return isinstance(argument, LEAVES)
 
 
-def _propose(node: KeyedNode, edit: _Edit, verdict: Unedited) -> Proposal:
+def _find_new_reads(node: KeyedNode, edit: _Edit) -> NewReads:
+    current, before = node.current, edit.before
+    if current.code.digest == before.code.digest:
+        return NewReads((), may_be=False)
+    return find_new_reads(
+        before.code,
+        current.code,
+        variables_of(current.environment),
+        takes_files=any(artifact.format in _CAME_IN for _, artifact in node.inputs),
+        has_read=bool(before.observed),
+    )
+
+
+def _propose(node: KeyedNode, edit: _Edit, verdict: Unedited, notes: tuple[str, ...]) -> Proposal:
     assert verdict.entry is not None
     changes = describe_edit(node.current, edit.before, edit.environment, edit.same_content)
-    return Proposal(node, verdict.entry, edit.before, changes)
+    return Proposal(node, verdict.entry, edit.before, changes, notes)

@@ -99,6 +99,21 @@ class AcceptanceError(UsageError):
         )
 
     @classmethod
+    def for_new_reads(cls, node: str, readers: Sequence[tuple[str, str]]) -> Self:
+        """Edited code that reads files or variables where the code before read none: nothing has watched which.
+
+        Args:
+            node: Its name.
+            readers: (function, what it calls to read).
+        """
+        return cls(
+            f"The result of {node!r} cannot be kept: its edited code reads files or variables, and did not before.",
+            [("newly read", f"{function} uses {reader}") for function, reader in readers],
+            "run it, so that what it reads is noticed; or declare that: a parameter of type Path for a file, "
+            "env=('NAME',) for a variable.",
+        )
+
+    @classmethod
     def for_other_outputs(cls, node: str, given: Sequence[str], declared: Sequence[str]) -> Self:
         """A step that declares other outputs than the result has."""
         return cls(

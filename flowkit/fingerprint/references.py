@@ -119,6 +119,22 @@ def references_of(code: CodeType) -> CodeReferences:
     )
 
 
+def words_read(code: CodeType) -> frozenset[str]:
+    """Return every name that code reads, of globals and of attributes, and every text among its constants.
+
+    Names of definitions and of variables are none of these, though code that defines a function holds them as texts.
+    """
+    codes = list(_nested(code))
+    listings = [list(dis.get_instructions(item)) for item in codes]
+    texts = {text for item in codes for constant in item.co_consts for text in _texts(constant)}
+    bound = {name for item in codes for name in (*item.co_varnames, *item.co_cellvars, item.co_name, item.co_qualname)}
+    return _names_read(codes, listings).union(texts - bound)
+
+
+def _texts(constant: object) -> Iterator[str]:
+    return (item for item in (constant if isinstance(constant, tuple) else (constant,)) if isinstance(item, str))
+
+
 def _names_read(codes: Sequence[CodeType], listings: Sequence[Sequence[dis.Instruction]]) -> frozenset[str]:
     """Return the names that code reads; a class's body stores its own docstring and annotations without reading any."""
     return frozenset(

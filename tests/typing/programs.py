@@ -1,7 +1,7 @@
 """Every program that type checkers are to judge, in one folder: one process of each checker sees them all.
 
-A document's files are put in a package of its own, named after it, since each document has its own `pipelines`. What they
-import of each other is named by that package too.
+A document's files are put in a package of its own, named after it, since each document has its own `pipelines`. What
+they import of each other is named by that package too.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def _within(package: str, own: set[str], text: str) -> str:
     """Return a program whose imports of the modules `own` find them in `package`."""
     names = "|".join(sorted(own))
     text = re.sub(rf"^from ({names})\b", rf"from {package}.\1", text, flags=re.MULTILINE)
+    text = re.sub(rf"^import ({names})\.", rf"import {package}.\1.", text, flags=re.MULTILINE)
     return re.sub(rf"^import ({names})$", rf"from {package} import \1", text, flags=re.MULTILINE)
 
 

@@ -53,6 +53,8 @@ def _describe(changes: Sequence[Change], proposals: Sequence[Proposal]) -> Itera
         yield from describe_change(change)
     if not changes:
         yield "  only its name has changed"
+    for note in dict.fromkeys(note for proposal in proposals for note in proposal.notes):
+        yield f"note: {note}"
 
 
 def _names(names: Sequence[str]) -> str:
