@@ -132,7 +132,7 @@ def _report(planner: Planner, finder: AcceptingFinder) -> AcceptReport:
         elif node.name in planner.lookups and refusal is None:
             reused.append(node.name)
         else:
-            refusals[node.name] = refusal or refuse_unlooked(planner, node)
+            refusals[node.name] = refusal or refuse_unlooked(planner, node, finder.former_name(node))
     if refusals:
         first, *others = refusals
         raise refusals[first].besides(others)

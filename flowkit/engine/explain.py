@@ -178,8 +178,9 @@ def explain_recorded(reader: Reader, contents: Contents, run: str, node: str) ->
         raise NotRecordedError.for_node(run, node, list(rows))
     row = rows[node]
     account = accounts_of(reader, run, [node]).get(node)
-    if row.outcome == Outcome.REUSED and account is not None and row.detail is None:
-        return WhyReport(node, row.outcome, None, describe_reuse(_current(account)), account.maker, ())
+    if row.outcome == Outcome.REUSED and account is not None and (row.detail is None or account.accepted is not None):
+        detail = row.detail or describe_reuse(_current(account))
+        return WhyReport(node, row.outcome, None, detail, account.maker, ())
     before = success_before(reader, run, node)
     changes: tuple[Change, ...] = ()
     if account is not None and before is not None:

@@ -55,8 +55,14 @@ def _cut(side: str | None) -> str:
     return side if len(side) <= _LONGEST_SIDE else f"{side[: _LONGEST_SIDE - 1]}…"
 
 
-def refuse_unlooked(planner: Planner, node: Node) -> AcceptanceError:
-    """Return the error of a node that could not be looked up."""
+def refuse_unlooked(planner: Planner, node: Node, former: str) -> AcceptanceError:
+    """Return the error of a node that could not be looked up.
+
+    Args:
+        planner: What decided on it.
+        node: The node.
+        former: The name under which it succeeded before; its own where it was not renamed.
+    """
     report = planner.reports[node.name]
     detail = report.detail or ""
     if report.outcome is Forecast.RUN:
@@ -64,9 +70,9 @@ def refuse_unlooked(planner: Planner, node: Node) -> AcceptanceError:
             return AcceptanceError.for_uncached(node.name, detail)
         return AcceptanceError.for_unread(node.name, detail)
     waiting = _running_before(planner, node.name)
-    return (
-        AcceptanceError.for_upstream(node.name, waiting) if waiting else AcceptanceError.for_absent(node.name, detail)
-    )
+    if not waiting:
+        return AcceptanceError.for_absent(node.name, detail)
+    return AcceptanceError.for_upstream(node.name, waiting, former if former != node.name else None)
 
 
 def _running_before(planner: Planner, node: str) -> list[str]:

@@ -141,13 +141,28 @@ class AcceptanceError(UsageError):
         )
 
     @classmethod
-    def for_upstream(cls, node: str, waiting: Sequence[str]) -> Self:
-        """A node whose inputs are not known, since nodes before it would run."""
+    def for_upstream(cls, node: str, waiting: Sequence[str], former: str | None = None) -> Self:
+        """A node whose inputs are not known, since nodes before it would run.
+
+        Args:
+            node: Its name.
+            waiting: Those before it that would run.
+            former: The name that it had before, where it was renamed: such a node is accepted in a command of its own.
+        """
         first = waiting[0] if waiting else node
+        if former is None:
+            hint = (
+                f"accept those in the same command, such as `flowkit accept TARGET {first} {node}`, or run them first."
+            )
+        else:
+            hint = (
+                f"accept those first, such as `flowkit accept TARGET {first}`, or run them; then "
+                f"`flowkit accept TARGET {node} --from {former}`."
+            )
         return cls(
             f"The result of {node!r} cannot be kept: what it takes is not known.",
             list_names("would run", waiting),
-            f"accept those in the same command, such as `flowkit accept TARGET {first} {node}`, or run them first.",
+            hint,
         )
 
     @classmethod
@@ -174,7 +189,7 @@ class AcceptanceError(UsageError):
         return cls(
             "Only one node at a time can be accepted under a former name.",
             list_names("nodes", nodes),
-            "give --from with one NODE, once for each.",
+            "accept the others first, without --from; then this one: `flowkit accept TARGET NODE --from OLDNODE`.",
         )
 
     @classmethod

@@ -42,6 +42,10 @@ def test_an_accepted_edit_runs_nothing_and_says_so(ran: Shop) -> None:
         assert said in ran.tell(*words).out
         validate("-".join(words[:-1]), ran.tell(*words, "--json").json())
     assert ran.tell("audit", "verify").code == 0
+    for _ in range(2):
+        ran.run()
+        since = [ran.tell("why", of, "amounts", "--json").json()["since"] for of in ("shop", "last")]
+        assert since == [nodes["amounts"]["from_run"]] * 2
     assert ran.accept("amounts").out.startswith("nothing to accept: amounts")
     assert len(ran.audit()) == 1
 
@@ -168,6 +172,19 @@ def test_nodes_in_a_row_are_accepted_together(ran: Shop) -> None:
     assert ran.accept("amounts+").code == 0
     assert executed(ran.run()) == []
     assert [row["subject"] for row in ran.audit()] == ["shop/amounts", "shop/total"]
+
+
+def test_a_renamed_node_behind_an_edited_one_is_accepted_after_it(ran: Shop) -> None:
+    """Each hint leads on: the edited producer first, then the renamed node alone, under its former name."""
+    rename_variable(ran)
+    ran.edit(STEPS, "def total(", "def whole(")
+    ran.edit(STEPS, "    total(numbers)", "    whole(numbers)")
+    refused = ran.accept("whole", "--from", "total")
+    assert "`flowkit accept TARGET amounts`" in refused.err
+    assert "`flowkit accept TARGET whole --from total`" in refused.err
+    assert "the others first, without --from" in ran.accept("amounts", "whole", "--from", "total").err
+    assert ran.accept("amounts").code == ran.accept("whole", "--from", "total").code == 0
+    assert executed(ran.run()) == []
 
 
 def test_what_is_downstream_of_an_uncached_step_is_accepted(ran: Shop) -> None:
