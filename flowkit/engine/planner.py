@@ -154,8 +154,14 @@ class Planner:
         model = node.arguments["model"]
         artifact = self._artifacts.get(model) if isinstance(model, Ref) else None
         if artifact is not None and self.promotions.holds(node, artifact):
-            return _report(node, Forecast.REUSE, None, "the alias holds this model already")
+            return _report(node, Forecast.REUSE, None, self.promotions.foresee(node, self._metrics_of(node)))
         return _report(node, Forecast.RUN, Reason.UNCACHED, "a promotion is decided at every run")
+
+    def _metrics_of(self, node: Node) -> tuple[tuple[str, float], ...] | None:
+        """Return the metrics that a `promote` node would judge; None where no earlier result gives them."""
+        source = node.arguments["metrics"]
+        found = self.lookups.get(source.node) if isinstance(source, Ref) else None
+        return found.entry.metrics if found is not None and found.entry is not None else None
 
 
 def _report(

@@ -9,14 +9,14 @@ from types import EllipsisType
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.engine.provenance import current_user
 from flowkit.engine.report import PromotionReport
-from flowkit.errors import LostArtifactError
+from flowkit.errors import LostArtifactError, PromotionError
 from flowkit.graph.arguments import Ref
 from flowkit.graph.graph import Node
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import RETURN, Artifact, Output, Promotion
 from flowkit.registry.models import champion
-from flowkit.registry.promote import Candidate, promote
+from flowkit.registry.promote import Candidate, foresee_refusal, promote
 from flowkit.store.base import Presence, Store
 
 Metrics = tuple[tuple[str, float], ...]
@@ -93,6 +93,22 @@ class Promotions:
         """Whether the alias that a `promote` node moves points to this model already."""
         found = champion(self._reader, node.settings["model"], node.settings["alias"])
         return found is not None and found.artifact.digest == artifact.digest
+
+    def foresee(self, node: Node, metrics: Metrics | None) -> str:
+        """Say what a run would find of a `promote` node whose alias holds the model already.
+
+        Args:
+            node: The `promote` node.
+            metrics: The model's, as they are today; None where they are not known before a run.
+        """
+        held = "the alias holds this model already"
+        if metrics is None:
+            return held
+        try:
+            refusal = foresee_refusal(node.settings["gates"], dict(metrics), node.settings["model"])
+        except PromotionError as error:
+            return f"{held}; its gates cannot be judged: {error.message}"
+        return held if refusal is None else f"{held}; today's gates would refuse it: {refusal}"
 
     def decide(
         self,

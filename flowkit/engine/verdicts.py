@@ -49,7 +49,8 @@ class NodeVerdict:
     """What was found of one node.
 
     Attributes:
-        detail: Why it could not be verified, or what became of it where it gave no outputs; None else.
+        detail: Why it could not be verified, what became of it where it gave no outputs, or who accepted what it is
+            compared with; None else.
         seconds: How long it ran this time.
         outputs: Those that differ.
         failure: Why it failed this time.

@@ -181,7 +181,8 @@ def _judge(verification: Verification, row: NodeRow, reason: str | None, ledger:
         lambda artifact: bytes(workspace.store.open(artifact).payload), load, str(verification.copy.root)
     )
     outputs, metrics = recorded.outputs[row.node], recorded.metrics.get(row.node, {})
-    return judge(row, outputs, metrics, ledger.reports[row.node], contents)
+    accepted = recorded.accounts[row.node].accepted
+    return judge(row, outputs, metrics, ledger.reports[row.node], contents, accepted)
 
 
 def _run(verification: Verification, nodes: Sequence[Node]) -> Ledger:

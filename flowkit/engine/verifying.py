@@ -8,6 +8,7 @@ from dataclasses import replace
 from flowkit.cache.reason import Current, explain_miss
 from flowkit.engine.differences import GENERAL, Contents, describe_difference
 from flowkit.engine.keys import KeyedNode
+from flowkit.engine.lookup import describe_acceptance
 from flowkit.engine.placement import Demand, fits
 from flowkit.engine.recorded_graph import SUCCEEDED, RecordedRun
 from flowkit.engine.report import NodeReport
@@ -16,13 +17,18 @@ from flowkit.errors import StoreError
 from flowkit.execution.base import Slots
 from flowkit.graph.graph import Graph, Node, template_of
 from flowkit.lineage.rows import NodeRow
-from flowkit.records import FailureKind, LatestSuccess, ObservedInput, Outcome, Output, Reason
+from flowkit.records import Acceptance, FailureKind, LatestSuccess, ObservedInput, Outcome, Output, Reason
 
 INTERRUPTED = "interrupted"
 """Why a node was not verified that the user did not wait for."""
 
 _INTERRUPTED_CODE = 130
 _DECIDED = ("promote", "champion")
+
+_TAKE_BACK = (
+    "the edit that was accepted changes the result, or the step is not deterministic: run the pipeline with "
+    "--force {node} to put its own result in the place of what was kept."
+)
 
 _NOT_ITS_FAULT = {
     FailureKind.LOST: "what it takes is gone from the store or damaged",
@@ -114,6 +120,7 @@ def judge(
     metrics: Mapping[str, float],
     again: NodeReport,
     contents: Contents,
+    accepted: Acceptance | None = None,
 ) -> NodeVerdict:
     """Return the verdict on a node that was run again.
 
@@ -123,6 +130,7 @@ def judge(
         metrics: Its recorded metrics.
         again: How it ended this time.
         contents: Gives what artifacts hold, where they differ.
+        accepted: Who let the recorded outputs, which other code made, stand for the code that was run.
     """
     failure = again.error
     if again.outcome is Outcome.CANCELLED:
@@ -137,6 +145,10 @@ def judge(
     outputs = tuple(_differing(recorded, again.outputs, contents))
     if not outputs:
         return replace(verdict, verdict=Verdict.SAME)
+    if accepted is not None:
+        # It need not be unsteady: other code gave what it is compared with.
+        outputs = tuple(replace(output, hint=_TAKE_BACK.format(node=row.node)) for output in outputs)
+        verdict = replace(verdict, detail=describe_acceptance(accepted))
     return replace(verdict, outputs=outputs, metrics=tuple(_differing_metrics(metrics, dict(again.metrics))))
 
 

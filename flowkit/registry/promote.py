@@ -156,6 +156,15 @@ def _judge_held(connection: sqlite3.Connection, candidate: Candidate, held: Vers
     return Decision(_promotion(candidate, held.version, None, verdicts), reused=True, run=run, standing=standing)
 
 
+def foresee_refusal(gates: Sequence[Gate], metrics: Mapping[str, float], model: str) -> str | None:
+    """Return why gates would refuse a version that holds the alias already; None where they let it pass.
+
+    Raises:
+        PromotionError: A metric is missing or NaN.
+    """
+    return _refusal(judge_held(gates, metrics, model))
+
+
 def _look(connection: sqlite3.Connection, candidate: Candidate) -> _Situation:
     model = find_model(connection, candidate.model)
     if model is None:

@@ -312,6 +312,9 @@ def test_a_reused_run_loads_nothing_heavy(recorded_project: Recorded, tmp_path: 
 def test_a_raised_bar_refuses_the_champion_and_leaves_it_in_place(tell: Tell) -> None:
     """The alias stays and the node is reused, but today's gates are judged: exit code 3 where promotion is required."""
     assert tell("run", "small", INLINE).code == 0
+    for least, refused in (("0", False), ("2", True)):
+        foreseen = tell("plan", "small", "-p", f"least={least}", "--json").json()["nodes"][-1]
+        assert (foreseen["outcome"], "today's gates would refuse it: " in foreseen["detail"]) == ("reuse", refused)
     again = tell("run", "small", INLINE, "-p", "least=2", "--require-promotion", "--json")
     assert again.code == 3
     (row,) = again.json()["promotions"]

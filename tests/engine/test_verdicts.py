@@ -16,7 +16,7 @@ from flowkit.engine.verifying import INTERRUPTED, exit_code_of, judge, wanted_ro
 from flowkit.execution.base import Slots
 from flowkit.graph.graph import Graph
 from flowkit.lineage.rows import NodeRow
-from flowkit.records import Artifact, Failure, FailureKind, Outcome, Output
+from flowkit.records import Acceptance, Artifact, Failure, FailureKind, Outcome, Output
 
 
 @fk.step
@@ -90,6 +90,18 @@ def test_only_what_is_the_steps_own_counts_as_different(
 
     assert found.verdict is verdict
     assert (found.detail is None) if detail is None else detail in (found.detail or "")
+
+
+def test_a_difference_from_what_was_accepted_says_so() -> None:
+    """Other code made what it is compared with: who accepted it is told, and no seed is asked for."""
+    accepted = Acceptance("ada", "2026-11-21T08:00:00.000Z", "words")
+    again = replace(SAME, outputs=(output("2"),))
+
+    found = judge(row("train"), (output("1"),), {}, again, CONTENTS, accepted)
+
+    assert found.detail == "accepted by ada at 2026-11-21T08:00:00.000Z: words"
+    assert ["--force train" in differing.hint for differing in found.outputs] == [True]
+    assert judge(row("train"), (output("1"),), {}, SAME, CONTENTS, accepted).detail is None
 
 
 def test_metrics_that_differ_are_given_with_both_values() -> None:
