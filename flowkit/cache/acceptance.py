@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from flowkit.cache.arguments import LONGEST_SHOWN
 from flowkit.cache.reason import Change, Current, Miss, compare
-from flowkit.records import CodePart, Digest, Entry, EnvironmentFingerprint, KeyParts, LatestSuccess, Reason
+from flowkit.records import CodeFingerprint, Digest, Entry, EnvironmentFingerprint, KeyParts, LatestSuccess, Reason
 
 Pairs = Sequence[tuple[str, Digest]]
 """(parameter, artifact) of what a node takes."""
@@ -128,11 +128,7 @@ def describe_edit(
         environment: What that code reaches and declared of the environment, as that is today.
         same_content: Parameters of which only the code has changed that their content names.
     """
-    parts = before.code.parts
-    if parts and current.code.parts:
-        # The step's own function is told as one change, also where it bears another name now.
-        parts = (_named(parts[0], current.code.parts[0].name), *parts[1:])
-    earlier = replace(before, code=replace(before.code, parts=parts), environment=environment)
+    earlier = replace(with_root_called(before, current.code), environment=environment)
     changes = [change for change in compare(earlier, current) if change.kind in (Reason.CODE, Reason.ENVIRONMENT)]
     digests = {part.parameter: part.digest for part in before.parts.arguments}
     named = [
@@ -143,5 +139,10 @@ def describe_edit(
     return (*changes, *named)
 
 
-def _named(part: CodePart, name: str) -> CodePart:
-    return replace(part, name=name)
+def with_root_called(before: LatestSuccess, code: CodeFingerprint) -> LatestSuccess:
+    """Return a success whose own function is called as in `code`: told as one change, whatever its name was."""
+    parts = before.code.parts
+    if not parts or not code.parts or parts[0].name == code.parts[0].name:
+        return before
+    parts = (replace(parts[0], name=code.parts[0].name), *parts[1:])
+    return replace(before, code=replace(before.code, parts=parts))

@@ -8,18 +8,19 @@ are counted.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from flowkit.cache.acceptance import with_root_called
 from flowkit.cache.content import Contents, TableChange
 from flowkit.cache.reason import Change, Current, add_data, compare
 from flowkit.engine.contents import Inputs, compare_inputs, open_contents
 from flowkit.lineage.artifacts import load_inputs
-from flowkit.lineage.history import artifacts_of, metrics_of, nodes_of, run_summary
+from flowkit.lineage.history import artifacts_of, details_of, metrics_of, nodes_of, run_summary
 from flowkit.lineage.latest import accounts_of
 from flowkit.lineage.listings import find_listing
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.rows import NodeRow
-from flowkit.records import Artifact, LatestSuccess, Outcome, Output, Reason, RunSummary
+from flowkit.records import Acceptance, Artifact, LatestSuccess, Outcome, Output, Reason, RunSummary
 from flowkit.registry.models import promotions_of, version_at
 from flowkit.store.base import Store
 
@@ -75,6 +76,8 @@ class NodeComparison:
 
     Attributes:
         before: Its outcome in the earlier run; None where it was not in it.
+        accepted: Who let its result stand for its code of the later run, where that is what changed.
+        former: What it was called in the earlier run, where its result was accepted under another name.
         changes: Code, parameters and inputs.
         outside: The changed inputs that no node of the run made: files that came in.
     """
@@ -86,6 +89,8 @@ class NodeComparison:
     outside: tuple[str, ...]
     outputs: tuple[OutputChange, ...]
     metrics: tuple[MetricChange, ...]
+    accepted: Acceptance | None = None
+    former: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,12 @@ class RunComparison:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """What is known of one of the runs, by node."""
+    """What is known of one of the runs, by node.
+
+    Attributes:
+        made: The artifacts that its nodes gave.
+        former: What made a node's result, where a person let it stand under another name.
+    """
 
     rows: Mapping[str, NodeRow]
     accounts: Mapping[str, LatestSuccess]
@@ -123,6 +133,22 @@ class _Side:
     taken: Mapping[str, Inputs]
     metrics: Mapping[str, Mapping[str, float | None]]
     made: frozenset[str]
+    former: Mapping[str, str]
+
+    def under(self, names: Mapping[str, str]) -> _Side:
+        """Return the same with nodes under other names, by what they are called here."""
+
+        def named(node: str) -> str:
+            return names.get(node, node)
+
+        return replace(
+            self,
+            rows={named(node): row for node, row in self.rows.items()},
+            accounts={named(node): account for node, account in self.accounts.items()},
+            outputs={named(node): outputs for node, outputs in self.outputs.items()},
+            taken={named(node): taken for node, taken in self.taken.items()},
+            metrics={named(node): metrics for node, metrics in self.metrics.items()},
+        )
 
 
 def compare_runs(reader: Reader, earlier: str, later: str, store: Store) -> RunComparison:
@@ -139,6 +165,12 @@ def compare_runs(reader: Reader, earlier: str, later: str, store: Store) -> RunC
         before, after = run_summary(reader, earlier), run_summary(reader, later)
         old, new = _load_side(reader, earlier), _load_side(reader, later)
         promotions = _compare_promotions(reader, (before, old), (after, new))
+    renamed = {
+        former: name
+        for name, former in new.former.items()
+        if name not in old.rows and former in old.rows and former not in new.rows
+    }
+    old = old.under(renamed)
     environment: dict[Change, None] = {}
     nodes = []
     for name in {**new.rows, **old.rows}:
@@ -147,7 +179,8 @@ def compare_runs(reader: Reader, earlier: str, later: str, store: Store) -> RunC
         own = tuple(change for change in changes if change.kind is not Reason.ENVIRONMENT)
         found = _compare_node(name, old, new, own, contents)
         if found is not None:
-            nodes.append(found)
+            former = next((then for then, now in renamed.items() if now == name), None)
+            nodes.append(replace(found, former=former))
     return RunComparison(
         before,
         after,
@@ -169,7 +202,12 @@ def _load_side(reader: Reader, run: str) -> _Side:
     for metric in metrics_of(reader, run):
         metrics.setdefault(metric.node, {})[metric.name] = metric.value
     made = frozenset(output.artifact.digest for some in outputs.values() for output in some)
-    return _Side(rows, accounts, outputs, taken, metrics, made)
+    former = {
+        node: details.from_node
+        for node, details in details_of(reader, run).items()
+        if details.from_node not in (None, node) and node in accounts and accounts[node].accepted is not None
+    }
+    return _Side(rows, accounts, outputs, taken, metrics, made, former)
 
 
 def _facts_of(run: RunSummary) -> dict[str, str]:
@@ -192,6 +230,7 @@ def _compare_accounts(name: str, old: _Side, new: _Side, contents: Contents) -> 
     before, after = old.accounts.get(name), new.accounts.get(name)
     if before is None or after is None:
         return ()
+    before = with_root_called(before, after.code)
     changes = compare(before, Current(after.parts, after.code, after.environment, after.observed))
     return add_data(changes, compare_inputs(contents, old.taken.get(name, ()), new.taken.get(name, ())))
 
@@ -205,11 +244,15 @@ def _compare_node(
     metrics = _compare_metrics(old.metrics.get(name, {}), new.metrics.get(name, {}))
     same_end = before == after or (before in _SUCCEEDED and after in _SUCCEEDED)
     # A decision is an artifact too; it is told with the promotions.
-    if name in new.rows and new.rows[name].step in ("promote", "champion"):
+    if name in new.rows and new.rows[name].step == "promote":
         outputs = ()
     if same_end and not (changes or outputs or metrics):
         return None
-    return NodeComparison(name, before, after, changes, _from_outside(name, old, new, changes), outputs, metrics)
+    account = new.accounts.get(name)
+    edited = any(change.kind is Reason.CODE for change in changes)
+    accepted = account.accepted if account is not None and edited else None
+    outside = _from_outside(name, old, new, changes)
+    return NodeComparison(name, before, after, changes, outside, outputs, metrics, accepted)
 
 
 def _outcome(row: NodeRow | None) -> str | None:

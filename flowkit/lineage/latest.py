@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from flowkit.lineage.acceptances import acceptances_of, sources_of
 from flowkit.lineage.reader import Reader, Row
-from flowkit.lineage.tables import EXECUTED, REUSED
+from flowkit.lineage.tables import CHAMPION, EXECUTED, REUSED
 from flowkit.records import (
     ArgumentKind,
     ArgumentPart,
@@ -23,10 +23,11 @@ from flowkit.records import (
 
 _FIELDS = "p.name, r.run, x.cache_key, s.text, x.id, x.code, x.environment"
 
+# A champion's node points to the execution that made the model, for its output; what went into that is not its own.
 _ACCOUNT = f"""
     SELECT {_FIELDS}, n.run, maker.run
     FROM pipeline_node AS p
-    JOIN node AS n ON n.pipeline_node = p.id
+    JOIN node AS n ON n.pipeline_node = p.id AND p.step <> {CHAMPION}
     JOIN execution AS x ON x.id = n.execution
     JOIN word AS s ON s.id = p.step
     JOIN run AS r ON r.id = n.run

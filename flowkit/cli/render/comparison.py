@@ -14,6 +14,7 @@ from flowkit.cli.render.output import tell
 from flowkit.engine.comparison import Decided, NodeComparison, OutputChange, Pair, RunComparison
 from flowkit.engine.data_report import table_to_json
 from flowkit.engine.explain import change_to_json
+from flowkit.engine.lookup import describe_acceptance
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.records import RETURN, Reason
 
@@ -48,6 +49,8 @@ def _node_to_json(node: NodeComparison) -> dict[str, Any]:
         "changes": [change_to_json(change) for change in node.changes],
         "outputs": [_output_to_json(output) for output in node.outputs],
         "metrics": [asdict(metric) for metric in node.metrics],
+        "accepted": describe_acceptance(node.accepted) if node.accepted is not None else None,
+        "former": node.former,
     }
 
 
@@ -116,8 +119,19 @@ def _code(nodes: Sequence[NodeComparison]) -> Iterator[str]:
     for change, names in reached.items():
         head, *diff = describe_change(change)
         yield f"  {head.removeprefix('code ')}  (reached by {_listed(names)})"
+        yield from _acceptances([node for node in nodes if node.node in names])
         for line in diff:
             yield f"    {colour_diff(line)}"
+
+
+def _acceptances(nodes: Sequence[NodeComparison]) -> Iterator[str]:
+    """Yield for each acceptance the nodes whose edit it let stand."""
+    accepted: dict[str, list[str]] = {}
+    for node in nodes:
+        if node.accepted is not None:
+            accepted.setdefault(describe_acceptance(node.accepted), []).append(node.node)
+    for told, names in accepted.items():
+        yield f"    {_listed(names)}: {told}"
 
 
 def _arguments(nodes: Sequence[NodeComparison]) -> Iterator[str]:
@@ -130,6 +144,8 @@ def _arguments(nodes: Sequence[NodeComparison]) -> Iterator[str]:
 
 def _outcomes(nodes: Sequence[NodeComparison]) -> Iterator[str]:
     for node in nodes:
+        if node.former is not None:
+            yield f"  {node.node}  was called {node.former}"
         if node.before is None or node.after is None:
             yield f"  {node.node}  only in the {'later' if node.before is None else 'earlier'} run"
         elif {node.before, node.after} - {"executed", "reused"}:
