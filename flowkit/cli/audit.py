@@ -23,6 +23,7 @@ from flowkit.errors import LineageError
 from flowkit.lineage.connection import connect_for_reading, reporting
 from flowkit.lineage.history import list_audit
 from flowkit.lineage.rows import AuditRow
+from flowkit.registry.acceptances import ACTION
 from flowkit.registry.audit import verify_chain
 
 
@@ -56,11 +57,20 @@ def list_(limit: int, env: str | None, store: Path | None, as_json: bool) -> Non
                 row.action,
                 row.subject,
                 json.loads(row.evidence).get("alias"),
-                row.detail,
+                row.detail or _describe_unexplained(row),
             )
             for row in rows
         ],
     )
+
+
+def _describe_unexplained(row: AuditRow) -> str:
+    """Return what an acceptance was of for which nobody gave a reason; nothing for other rows."""
+    if row.action != ACTION:
+        return ""
+    changes = json.loads(row.evidence).get("changes", [])
+    more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
+    return f"no reason given; {changes[0]}{more}" if changes else "no reason given; its name"
 
 
 @audit.command(epilog=options.example("flowkit audit verify"))

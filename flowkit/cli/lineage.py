@@ -15,7 +15,7 @@ from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.references import find_what
 from flowkit.cli.render.formats import format_bytes, short
 from flowkit.cli.render.output import print_json, print_table, tell
-from flowkit.engine.lookup import describe_acceptance
+from flowkit.engine.lookup import describe_acceptances
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.lineage.ancestry import ancestors, descendants
 from flowkit.lineage.history import parameters_of
@@ -113,7 +113,7 @@ def _print_rows(
         ],
         right=("away",),
     )
-    for line in dict.fromkeys(f"{row.node}: {describe_acceptance(one)}" for row in rows for one in row.accepted):
+    for line in dict.fromkeys(f"{row.node}: {describe_acceptances(row.accepted)}" for row in rows if row.accepted):
         tell(line)
 
 

@@ -15,7 +15,7 @@ from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.render.card import card_to_json, decision_to_json, write_card
 from flowkit.cli.render.formats import format_moment, format_number, short
 from flowkit.cli.render.output import print_json, print_table, tell, write_text
-from flowkit.engine.lookup import describe_acceptance
+from flowkit.engine.lookup import describe_acceptances
 from flowkit.engine.provenance import current_user
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import UsageError
@@ -88,8 +88,9 @@ def show(model: str, env: str | None, store: Path | None, as_json: bool) -> None
     tell(f"  artifact  {row.artifact}")
     for name, value in found.metrics.items():
         tell(f"  {name:<8}  {format_number(value)}")
-    for node, acceptance in found.accepted:
-        tell(f"  rests on  {node}, whose code was edited since: {describe_acceptance(acceptance)}")
+    for node in dict.fromkeys(node for node, _ in found.accepted):
+        told = describe_acceptances(acceptance for other, acceptance in found.accepted if other == node)
+        tell(f"  rests on  {node}, whose code was edited since: {told}")
     for decision in found.decisions:
         _print_decision(decision)
     tell(f"look further: flowkit lineage {row.model}:{row.version}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -266,10 +266,19 @@ def describe_origin(entry: Entry) -> str | None:
     return f"from the remote, made on {entry.host}" if entry.host else None
 
 
-def describe_acceptance(acceptance: Acceptance) -> str:
-    """Return who let a result stand for edited code, when and why."""
+def describe_acceptance(acceptance: Acceptance, times: int = 1) -> str:
+    """Return who let a result stand for edited code, when (of several times the last) and why."""
     reason = f": {acceptance.reason}" if acceptance.reason else ""
-    return f"accepted by {acceptance.who or 'an unknown user'} at {acceptance.at}{reason}"
+    when = f"at {acceptance.at}" if times == 1 else f"{times} times, last at {acceptance.at}"
+    return f"accepted by {acceptance.who or 'an unknown user'} {when}{reason}"
+
+
+def describe_acceptances(acceptances: Iterable[Acceptance]) -> str:
+    """Return who let a result stand for edited code over time: those of one person and reason together."""
+    times: dict[tuple[str, str], list[Acceptance]] = {}
+    for one in acceptances:
+        times.setdefault((one.who, one.reason), []).append(one)
+    return "; ".join(describe_acceptance(some[-1], len(some)) for some in times.values())
 
 
 def verify_presence(store: Store, artifact: Artifact) -> Artifact | None:

@@ -77,3 +77,17 @@ def test_a_champion_takes_nothing_of_its_own(shop: Shop) -> None:
         why = shop.tell("why", target, "champion", "--json").json()
         assert why["changes"] == []
         assert why["detail"].startswith("challenged:")
+
+
+def test_several_acceptances_of_one_node_are_told_once(ran: Shop) -> None:
+    """A model that rests on a node edited again and again says how often; without a reason the audit names the edit."""
+    for before, after in (("text: str", "word: str"), ("word: str", "one: str"), ("one: str", "piece: str")):
+        ran.edit("cleaning.py", f"({before})", f"({after})")
+        ran.edit("cleaning.py", f"float({before[:-5]}.", f"float({after[:-5]}.")
+        assert ran.accept("amounts").code == 0
+    for words in (["models", "show", "shop"], ["models", "card", "shop"], ["lineage", "last:amounts"]):
+        text = ran.tell(*words).out
+        assert text.count("accepted by") == text.count(" 3 times, last at ") == 1
+    assert len(ran.tell("models", "show", "shop", "--json").json()["models"][0]["accepted"]) == 3
+    assert ran.tell("audit", "list").out.count("no reason given; code helper cleaning:strip") == 3
+    assert "| python -O, as a level | 0 |" in ran.tell("models", "card", "shop").out

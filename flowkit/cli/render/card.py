@@ -7,12 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 from flowkit.cli.render.formats import format_bytes, format_number
-from flowkit.engine.lookup import describe_acceptance
+from flowkit.engine.lookup import describe_acceptances
 from flowkit.engine.report import JSON_FORMAT, format_time
 from flowkit.records import Promotion
 from flowkit.registry.card import ModelCard
 
 _PACKAGE = "package:"
+_INTERPRETER = {"python": "python", "optimize": "python -O, as a level"}
+"""What a card calls the facts of the interpreter."""
 
 
 def card_to_json(card: ModelCard) -> dict[str, Any]:
@@ -170,7 +172,7 @@ def _steps(card: ModelCard) -> Iterator[str]:
                 step.run,
                 ", ".join(f"{name}={value}" for name, value in step.parameters.items()),
                 f"`{step.code[:12]}`",
-                *(("; ".join(map(describe_acceptance, step.accepted)),) if accepted else ()),
+                *((describe_acceptances(step.accepted),) if accepted else ()),
             )
             for step in card.steps
         ],
@@ -178,9 +180,11 @@ def _steps(card: ModelCard) -> Iterator[str]:
 
 
 def _environment(card: ModelCard) -> Iterator[str]:
-    return _table(
-        ("what", "version"), [(name.removeprefix(_PACKAGE), value) for name, value in card.environment.items()]
-    )
+    """Yield the interpreter first, then packages and variables by name."""
+    first = {name: card.environment[name] for name in _INTERPRETER if name in card.environment}
+    values = {**first, **card.environment}
+    rows = [(_INTERPRETER.get(name, name.removeprefix(_PACKAGE)), value) for name, value in values.items()]
+    return _table(("what", "version"), rows)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
