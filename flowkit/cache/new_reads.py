@@ -57,10 +57,12 @@ def find_new_reads(
         takes_files: Whether files are among its arguments.
         has_read: Whether the code that made the result read anything undeclared.
     """
+    same = {part.digest for part in before.parts} & {part.digest for part in current.parts}
     old, new = _words_by_part(before.parts), _words_by_part(current.parts)
-    own = {_last_name(part.name) for part in (*before.parts, *current.parts)}
-    if any(words is None for words in (*old.values(), *new.values())):
+    parts = (*((old, part) for part in before.parts), *((new, part) for part in current.parts))
+    if any(side.get(part.name, frozenset()) is None for side, part in parts if part.digest not in same):
         return NewReads((), may_be=True)
+    own = {_last_name(part.name) for _, part in parts}
     known, now = (frozenset().union(*(words or () for words in side.values())) - own for side in (old, new))
     sought = (frozenset() if takes_files or known & FILES else FILES) | (
         frozenset() if now.intersection(declared) or known & VARIABLES else VARIABLES
@@ -70,11 +72,15 @@ def find_new_reads(
 
 
 def _words_by_part(parts: Iterable[CodePart]) -> dict[str, frozenset[str] | None]:
-    """Return what each part of the code reads by name, and its texts; None where its source is not Python's."""
-    return {part.name: _words_of(part.source) for part in parts if part.basis != "value"}
+    """Return what each part of the code reads by name, and its texts; None where its text cannot be read."""
+    return {
+        part.name: frozenset(part.source.split()) if part.basis == "bytecode" else _words_of(part.source)
+        for part in parts
+        if part.basis != "value"
+    }
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65_536)
 def _words_of(source: str) -> frozenset[str] | None:
     try:
         with warnings.catch_warnings():

@@ -15,5 +15,6 @@ REFUSALS = tuple(
         ("environment", "zoned"),
         ("several", "zoned amounts clock"),
         ("new", "rate amounts"),
+        ("reads", "amounts halves"),
     )
 )

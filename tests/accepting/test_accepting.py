@@ -281,6 +281,7 @@ def test_refusals_come_out_word_for_word(ran: Shop, monkeypatch: pytest.MonkeyPa
     ran.edit(STEPS, 'f"{now} here"', 'str(now) + " here"')
     ran.edit(STEPS, "def score", "def rate")
     ran.edit(STEPS, "=score(", "=rate(")
+    ran.edit(STEPS, "sum(numbers) / 2", 'sum(numbers) / int(os.getenv("PARTS", "2"))')
     monkeypatch.setenv("SHOP_ZONE", "there")
     for case in REFUSALS:
         answer = ran.tell(*case.command.split())
