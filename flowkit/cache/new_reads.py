@@ -6,6 +6,7 @@ only what that read is watched.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -57,6 +58,8 @@ def find_new_reads(
         takes_files: Whether files are among its arguments.
         has_read: Whether the code that made the result read anything undeclared.
     """
+    if _is_renamed(before.parts, current.parts):
+        return NewReads((), may_be=False)
     same = {part.digest for part in before.parts} & {part.digest for part in current.parts}
     old, new = _words_by_part(before.parts), _words_by_part(current.parts)
     parts = (*((old, part) for part in before.parts), *((new, part) for part in current.parts))
@@ -69,6 +72,20 @@ def find_new_reads(
     )
     readers = [(part, word) for part, words in new.items() for word in sorted((words or frozenset()) & sought - own)]
     return NewReads(tuple(readers), has_read or bool(now & (FILES | VARIABLES)) or not now <= known)
+
+
+def _is_renamed(before: Iterable[CodePart], current: Iterable[CodePart]) -> bool:
+    """Whether nothing differs but what functions, classes and globals are called."""
+    old, new = list(before), list(current)
+    then, now = ({_last_name(part.name) for part in side} for side in (old, new))
+    texts = (
+        sorted(_without(part.source, names) for part in side) for side, names in ((old, then - now), (new, now - then))
+    )
+    return next(texts) == next(texts)
+
+
+def _without(source: str, names: Collection[str]) -> str:
+    return re.sub(r"\w+", lambda word: "" if word[0] in names else word[0], source) if names else source
 
 
 def _words_by_part(parts: Iterable[CodePart]) -> dict[str, frozenset[str] | None]:

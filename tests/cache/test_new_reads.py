@@ -40,6 +40,19 @@ def test_what_is_newly_named_tells(before: str, after: str, readers: list[str], 
     assert found.may_be is may_be
 
 
+def test_a_function_that_is_only_called_otherwise_reads_what_it_did() -> None:
+    """Where it reads, another name for it or for what it calls is no news; another function or text is."""
+    opens = "def f0(a):\n    return open(a)"
+    before = CodeFingerprint("a" * 64, (CodePart("m:f0", "ast", opens, opens),))
+
+    def after(name: str, source: str) -> bool:
+        current = CodeFingerprint("b" * 64, (CodePart(f"m:{name}", "ast", source, source),))
+        return find_new_reads(before, current, (), takes_files=False, has_read=True).may_be
+
+    assert not after("loaded", "def loaded(a):\n    return open(a)")
+    assert after("loaded", "def loaded(a):\n    return open(a + 'b')")
+
+
 def test_what_comes_in_may_be_read_in_any_way() -> None:
     """A step that takes files may open them, and read variables that it declares."""
     opens = code("def f(a):\n    return open(a)")
