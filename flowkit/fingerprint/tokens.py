@@ -97,24 +97,13 @@ def write_named(tokens: Tokens, write: Callable[[bytes], object], in_full: bool 
 
 def flatten(tokens: Tokens) -> tuple[bytes, list[tuple[Entity, bytes]]]:
     """Return tokens with values in full: the bytes before the first entity, and each entity with those behind it."""
-    head: bytes | None = None
-    entities: list[Entity] = []
-    tails: list[bytes] = []
-    held: list[bytes] = []
-    for token in _in_full(tokens):
-        if token.__class__ is bytes:
-            held.append(token)
-            continue
-        if head is None:
-            head = b"".join(held)
-        else:
-            tails.append(b"".join(held))
-        entities.append(token)  # type: ignore[arg-type]
-        held = []
-    if head is None:
-        return b"".join(held), []
-    tails.append(b"".join(held))
-    return head, list(zip(entities, tails, strict=True))
+    plain: list[Any] = _in_full(tokens)
+    places = [place for place, token in enumerate(plain) if token.__class__ is Entity]
+    if not places:
+        return b"".join(plain), []
+    ends = [*places[1:], len(plain)]
+    tails = [b"".join(plain[place + 1 : end]) for place, end in zip(places, ends, strict=True)]
+    return b"".join(plain[: places[0]]), list(zip([plain[place] for place in places], tails, strict=True))
 
 
 def values_in(tokens: Tokens) -> Iterator[Value]:
@@ -126,7 +115,7 @@ def values_in(tokens: Tokens) -> Iterator[Value]:
 
 
 def _in_full(tokens: Tokens) -> list[bytes | Entity]:
-    if not any(token.__class__ is Value for token in tokens):
+    if Value not in map(type, tokens):
         return tokens  # type: ignore[return-value]
     found: list[bytes | Entity] = []
     for token in tokens:
