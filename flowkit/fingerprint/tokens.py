@@ -54,16 +54,29 @@ class Value:
 
 Token = Union[bytes, Entity, Value]  # noqa: UP007  (a class that is defined above refers to it by name)
 Tokens = list[Token]
+text = frame_text
+"""Returns a token of text."""
 
 
 @dataclass(slots=True)
 class Body:
-    """What an entity contributes: how it was read, its tokens, and its text for people."""
+    """What an entity contributes: how it was read, its tokens, and its text for people.
+
+    Attributes:
+        written: The text, or what gives it: hardly any is ever asked for.
+    """
 
     basis: str
     tokens: Tokens
-    source: str
+    written: str | Callable[[], str]
     _digest: str = field(default="", repr=False)
+
+    @property
+    def source(self) -> str:
+        """The text for people."""
+        if not isinstance(self.written, str):
+            self.written = self.written()
+        return self.written
 
     @property
     def digest(self) -> str:
@@ -124,11 +137,6 @@ def _in_full(tokens: Tokens) -> list[bytes | Entity]:
         else:
             found.append(token)
     return found
-
-
-def text(tag: bytes, content: str) -> bytes:
-    """Return a token of text."""
-    return frame_text(tag, content)
 
 
 def mark(tag: bytes) -> bytes:
