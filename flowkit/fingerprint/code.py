@@ -64,6 +64,10 @@ class CodeFingerprinter:
             yield
         finally:
             if collects:
+                if not gc.get_freeze_count():
+                    # What was made is in use: it counts as old without being looked through.
+                    gc.freeze()
+                    gc.unfreeze()
                 gc.enable()
             self._held = outer
             if not outer:
@@ -120,6 +124,7 @@ class CodeFingerprinter:
 
     def _end_moment(self) -> None:
         self._surveys = {}
+        _SOURCES.look_again()
         _SOURCES.keep_facts()
         if self._kept is not None:
             self._kept.save_packages(self._ownership.packages)
@@ -139,6 +144,7 @@ class CodeFingerprinter:
     def _survey(self, counted: Reading) -> Survey:
         if not self._surveys:
             _SOURCES.shelf = self._kept
+            _SOURCES.look_again()
             packages = installed_packages()
             if self._kept is not None:
                 self._kept.load_packages(packages)
