@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
@@ -22,7 +23,7 @@ Note = tuple[int, Any]
 _MODULE, _DISTRIBUTION, _UNCACHEABLE, _READS = range(4)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Noted:
     """What was met while something was read.
 
@@ -61,6 +62,7 @@ class Context:
         self.has_imported = False
         self.effects: dict[int, list[ModuleType]] = {}
         self._notes: list[Note] = []
+        self._noted: dict[tuple[Note, ...], Noted] = {}
         self._entities: dict[tuple[str, int], Entity] = {}
 
     def note_module(self, name: str) -> None:
@@ -86,17 +88,11 @@ class Context:
 
     def take_notes(self) -> Noted:
         """Return what was noted since this was last asked."""
-        notes, self._notes = dict.fromkeys(self._notes), []
-        names: tuple[list[str], list[str]] = ([], [])
-        uncacheable, reads = None, _NOTHING
-        for kind, item in notes:
-            if kind == _READS:
-                reads |= item
-            elif kind != _UNCACHEABLE:
-                names[kind].append(item)
-            elif uncacheable is None:
-                uncacheable = item
-        return Noted(frozenset(names[_MODULE]), frozenset(names[_DISTRIBUTION]), uncacheable, reads)
+        notes, self._notes = tuple(dict.fromkeys(self._notes)), []
+        found = self._noted.get(notes)
+        if found is None:
+            found = self._noted[notes] = _sort_notes(notes)
+        return found
 
     @property
     def docstrings(self) -> bool:
@@ -162,3 +158,16 @@ class Context:
     def mark_uncacheable(self, reason: str) -> None:
         """Note that something cannot be encoded; the first reason stands."""
         self._notes.append((_UNCACHEABLE, reason))
+
+
+def _sort_notes(notes: Sequence[Note]) -> Noted:
+    names: tuple[list[str], list[str]] = ([], [])
+    uncacheable, reads = None, _NOTHING
+    for kind, item in notes:
+        if kind == _READS:
+            reads |= item
+        elif kind != _UNCACHEABLE:
+            names[kind].append(item)
+        elif uncacheable is None:
+            uncacheable = item
+    return Noted(frozenset(names[_MODULE]), frozenset(names[_DISTRIBUTION]), uncacheable, reads)

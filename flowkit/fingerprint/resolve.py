@@ -49,8 +49,14 @@ def reference_tokens(
     found: Tokens = []
     for level, name in code.imports:
         resolver.load(level, name)
+    resolved = encoder.resolved_in(namespace)
     for reference in code.references:
-        found += resolver.read(reference)
+        kept = resolved.get(reference)
+        if kept is None:
+            found += resolver.read(reference)
+        else:
+            encoder.context.repeat(kept[2])
+            found += kept[1]
     for reference in code.spoken:
         if reference.name in namespace:
             found.append(text(b"n", " ".join((reference.name, *reference.chain))))
@@ -85,15 +91,10 @@ class _Resolver:
         """Return a reference's name and the tokens of what it means; nothing where it counts elsewhere."""
         if reference.root is Root.CELL:
             return self._read(reference)
-        key = (id(self._namespace), reference)
-        kept = self._encoder.resolved.get(key)
-        if kept is None:
-            mark = self._context.mark()
-            found = self._read(reference)
-            kept = self._encoder.resolved[key] = (self._namespace, found, self._context.since(mark))
-        else:
-            self._context.repeat(kept[2])
-        return kept[1]
+        mark = self._context.mark()
+        found = self._read(reference)
+        self._encoder.resolved_in(self._namespace)[reference] = (self._namespace, found, self._context.since(mark))
+        return found
 
     def _read(self, reference: Reference) -> Tokens:
         resolved = self.resolve(reference)

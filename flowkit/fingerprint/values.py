@@ -38,7 +38,6 @@ class ValueEncoder:
     Attributes:
         closures: Ids of the functions of libraries that are being taken apart.
         accessors: What of the project's stands on the classes of tables, by name; None while nobody has asked.
-        resolved: What the references of code mean, by the id of the globals and the reference.
     """
 
     def __init__(self, context: Context, references: Sequence[Handler], structures: Sequence[Handler]) -> None:
@@ -46,8 +45,8 @@ class ValueEncoder:
         self._references = references
         self._structures = structures
         self.closures: set[int] = set()
-        self.resolved: dict[tuple[int, Any], Read] = {}
         self.accessors: dict[str, list[tuple[str, Any]]] | None = None
+        self._resolved: dict[int, dict[Any, Read]] = {}
         self._open: dict[int, int] = {}
         self._finished: dict[int, Read] = {}
         self._inside: dict[int, Read] = {}
@@ -84,6 +83,10 @@ class ValueEncoder:
                     self._referred[id(value)] = (value, found, self.context.since(mark))
                 return found
         return None
+
+    def resolved_in(self, namespace: dict[str, Any]) -> dict[Any, Read]:
+        """Return what references of code mean in these globals, as far as they were met; the values are the globals."""
+        return self._resolved.setdefault(id(namespace), {})
 
     def named(self, name: str, value: Any) -> Token:
         """Return a global as one token with a part of its own; what cannot be encoded makes the step uncacheable."""

@@ -54,7 +54,8 @@ def walk(survey: Survey, root: Share) -> Reached:
                 numbers[entity] = _number(len(numbers))
                 shares.append(known.get(entity) or survey.of(entity))
             message += (numbers[entity], tail)
-    notes = [share.noted for share in shares]
+    # Shares with the same notes have one object of them.
+    notes = list(dict.fromkeys([share.noted for share in shares]))
     reads = _NOTHING
     for noted in notes:
         if noted.reads is not _NOTHING:
