@@ -9,7 +9,7 @@ import enum
 import inspect
 import linecache
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 from types import (
     BuiltinFunctionType,
@@ -80,9 +80,10 @@ def class_body(encoder: ValueEncoder, kind: type) -> Body:
     tokens += _registered(encoder, kind)
     if isinstance(kind, enum.EnumMeta):
         tokens += _enum_members(encoder, kind, name)
-    for attribute, value in _members(context, kind):
+    members = list(_members(context, kind))
+    for attribute, value in members:
         tokens += [text(b"n", attribute), *encoder.guarded(f"{name}.{attribute}", value)]
-    return Body("class", tokens, _render(kind, tokens, context))
+    return Body("class", tokens, _render(kind, tokens, members))
 
 
 def _ancestry(encoder: ValueEncoder, kind: type) -> Tokens:
@@ -198,14 +199,14 @@ def _registered(encoder: ValueEncoder, kind: type) -> Tokens:
     return encoder.unordered(b"B", ours) if ours else []
 
 
-def _render(kind: type, tokens: Tokens, context: Context) -> str:
+def _render(kind: type, tokens: Tokens, members: Iterable[tuple[str, Any]]) -> str:
     """Return a class's data as text for people; its methods have parts of their own."""
     lines = [f"class {kind.__qualname__}({', '.join(base.__qualname__ for base in kind.__bases__)}):"]
     for name, hint in inspect.get_annotations(kind).items():
         lines.append(f"    {name}: {hint if isinstance(hint, str) else getattr(hint, '__name__', repr(hint))}")
     if isinstance(kind, enum.EnumMeta):
         lines += [f"    {name} = {show_value(value, name)}" for name, value in _enum_values(kind).items()]
-    for name, value in _members(context, kind):
+    for name, value in members:
         if not isinstance(value, _FUNCTION_LIKE):
             lines.append(f"    {name} = {show_value(value, name)}")
     lines += [f"    {value.name} = {value.shown}" for value in values_in(tokens)]

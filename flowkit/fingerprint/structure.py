@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshal
 from collections.abc import Iterable
 from types import CodeType
+from typing import Any
 
 from blake3 import blake3
 
@@ -12,6 +13,7 @@ _WITHOUT_REFERENCES = 2
 """The version of the format in which what is written says nothing of which objects are one, or interned."""
 _ANY_FILE = marshal.dumps("\0 any file", _WITHOUT_REFERENCES)
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis)})
+_CONTAINERS = frozenset({tuple, frozenset, CodeType})
 
 
 def digest_structure(code: CodeType) -> str | None:
@@ -32,11 +34,11 @@ def digest_structure(code: CodeType) -> str | None:
 
 
 def _are_literals(constants: Iterable[object]) -> bool:
-    return _PLAIN.issuperset(map(type, constants)) or all(map(_is_literal, constants))
-
-
-def _is_literal(constant: object) -> bool:
-    if isinstance(constant, CodeType):
-        return _are_literals(constant.co_consts)
-    kind = type(constant)
-    return kind in _PLAIN or (kind in (tuple, frozenset) and _are_literals(constant))  # type: ignore[arg-type]
+    for constant in constants:
+        kind = type(constant)
+        if kind in _PLAIN:
+            continue
+        inner: Any = constant.co_consts if isinstance(constant, CodeType) else constant
+        if (kind not in _CONTAINERS) or not _are_literals(inner):
+            return False
+    return True

@@ -33,7 +33,7 @@ class Entity:
 
 @dataclass(eq=False, slots=True)
 class Value:
-    """A global that counts by its value, where it is read.
+    """A global that counts by its value, wherever it is read.
 
     Attributes:
         shown: A short text for people.
@@ -43,6 +43,7 @@ class Value:
     tokens: list[Token]
     shown: str = field(default="")
     _digest: str = field(default="", repr=False)
+    _in_full: list[bytes | Entity] = field(default_factory=list, repr=False)
 
     @property
     def digest(self) -> str:
@@ -50,6 +51,13 @@ class Value:
         if not self._digest:
             self._digest = _digest_of(self.tokens)
         return self._digest
+
+    @property
+    def in_full(self) -> list[bytes | Entity]:
+        """Its tokens, with those of values in it."""
+        if not self._in_full:
+            self._in_full = _in_full(self.tokens)
+        return self._in_full
 
 
 Token = Union[bytes, Entity, Value]  # noqa: UP007  (a class that is defined above refers to it by name)
@@ -133,7 +141,7 @@ def _in_full(tokens: Tokens) -> list[bytes | Entity]:
     found: list[bytes | Entity] = []
     for token in tokens:
         if isinstance(token, Value):
-            found += _in_full(token.tokens)
+            found += token.in_full
         else:
             found.append(token)
     return found

@@ -107,6 +107,10 @@ class ValueEncoder:
 
     def guarded(self, name: str, value: Any) -> Tokens:
         """Return a value's tokens; what cannot be encoded makes the step uncacheable under the given name."""
+        kept = self._referred.get(id(value))
+        if kept is not None:
+            self.context.repeat(kept[2])
+            return kept[1]
         depth = len(self._open)
         try:
             return self.tokens(value)
