@@ -28,7 +28,6 @@ from flowkit.fingerprint.decorators import DecoratorJudge
 from flowkit.fingerprint.freshness import is_as_imported
 from flowkit.fingerprint.functions import annotation_tokens
 from flowkit.fingerprint.ownership import Owner, file_of
-from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.resolve import reference_tokens
 from flowkit.fingerprint.shown import show_value
 from flowkit.fingerprint.source import SourceFile, first_line
@@ -69,9 +68,9 @@ def class_body(encoder: ValueEncoder, kind: type) -> Body:
     name = f"{kind.__module__}:{kind.__qualname__}"
     if context.docstrings:
         tokens.append(text(b"d", str(kind.__doc__)))
-    if Reading.SOURCES in context.counted:
+    if context.sources_count:
         tokens += [text(b"s", written) for written in _texts(context, kind)]
-    if Reading.SUBCLASSES in context.counted:
+    if context.subclasses_count:
         tokens += join(b"U", [encoder.tokens(found) for found in _subclasses(context, kind)])
     if any(context.owner_of_class(meta) is Owner.THIRD_PARTY for meta in type.mro(type(kind))):
         return _written_body(encoder, kind, name, tokens)

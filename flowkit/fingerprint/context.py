@@ -44,7 +44,10 @@ class Context:
     """Entities, and what is noted while code is read.
 
     Attributes:
-        counted: What of code counts beyond what it does.
+        docstrings: Whether docstrings count, because code that is reached reads some.
+        sources_count: Whether the texts of code count likewise.
+        annotations_count: Whether annotations do.
+        subclasses_count: Whether the subclasses of a class do.
         untracked: By a function's id, the parameters whose defaults do not count.
         effects: By a module's id, the modules that it imports for their effect.
         has_imported: Whether a module was imported on the way, which may have changed what was read before.
@@ -57,7 +60,10 @@ class Context:
         self.project = ownership.project
         self.sources = sources
         self.known = known
-        self.counted = counted
+        self.docstrings = Reading.DOCSTRINGS in counted
+        self.sources_count = Reading.SOURCES in counted
+        self.annotations_count = Reading.ANNOTATIONS in counted
+        self.subclasses_count = Reading.SUBCLASSES in counted
         self.untracked: dict[int, frozenset[str]] = {}
         self.has_imported = False
         self.effects: dict[int, list[ModuleType]] = {}
@@ -93,11 +99,6 @@ class Context:
         if found is None:
             found = self._noted[notes] = _sort_notes(notes)
         return found
-
-    @property
-    def docstrings(self) -> bool:
-        """Whether docstrings count in this walk."""
-        return Reading.DOCSTRINGS in self.counted
 
     def entity(self, kind: EntityKind, name: str, value: Any) -> Entity:
         """Return the one entity of a live object."""

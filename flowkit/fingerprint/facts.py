@@ -111,7 +111,7 @@ class SourceFacts:
 
 
 def _still_mean(verdicts: Mapping[str, bool], namespace: Mapping[str, Any]) -> bool:
-    return all(is_own_decorator(name, namespace) is verdict for name, verdict in verdicts.items())
+    return not verdicts or all(is_own_decorator(name, namespace) is verdict for name, verdict in verdicts.items())
 
 
 _ROOTS = tuple(Root)

@@ -14,7 +14,6 @@ from flowkit.fingerprint.accessors import accessor_tokens, check_tokens
 from flowkit.fingerprint.callables import EMPTY, cell_contents
 from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.effects import imported_for_effect
-from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.resolve import reference_tokens
 from flowkit.fingerprint.shown import UNCHANGING, show_value
 from flowkit.fingerprint.tokens import Body, Tokens, mark, text
@@ -45,9 +44,9 @@ def function_body(encoder: ValueEncoder, function: FunctionType) -> Body:
     tokens += _own_module(context, function)
     if context.docstrings:
         tokens.append(text(b"d", str(function.__doc__)))
-    if Reading.ANNOTATIONS in context.counted:
+    if context.annotations_count:
         tokens += annotation_tokens(encoder, function, name)
-    if Reading.SOURCES in context.counted:
+    if context.sources_count:
         tokens.append(text(b"s", code.written()))
     shown = [(name, value) for name, value in defaults if name not in untracked]
     return Body(code.basis, tokens, _show(code.written, shown, cells, function.__dict__))
@@ -79,10 +78,12 @@ def _put_together(written: Callable[[], str], held: list[str], defaults: Sequenc
 
 def _named_defaults(function: FunctionType) -> list[Named]:
     """Return (parameter, value) of a function's defaults: the positional ones, then those by keyword in order."""
-    values = function.__defaults__ or ()
+    values, by_keyword = function.__defaults__ or (), function.__kwdefaults__
+    if not values and not by_keyword:
+        return []
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     positional = zip(names[len(names) - len(values) :], values, strict=True)
-    return [*positional, *sorted((function.__kwdefaults__ or {}).items())]
+    return [*positional, *sorted((by_keyword or {}).items())]
 
 
 def _own_module(context: Context, function: FunctionType) -> Tokens:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from blake3 import blake3
 
@@ -19,8 +18,7 @@ from flowkit.fingerprint.syntax import canonical_syntax
 from flowkit.fingerprint.tokens import text
 
 
-@dataclass(frozen=True, slots=True)
-class CodeDigest:
+class CodeDigest(NamedTuple):
     """How a code object was read, and the digest of it.
 
     Attributes:
@@ -32,8 +30,7 @@ class CodeDigest:
     written: Callable[[], str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Origin:
+class _Origin(NamedTuple):
     """The text that may be a code object's source, as it was when the code was first met, and the code's structure."""
 
     written: SourceText

@@ -98,9 +98,7 @@ class _Resolver:
 
     def _read(self, reference: Reference) -> Tokens:
         resolved = self.resolve(reference)
-        if resolved is None:
-            return []
-        return [_label(reference), *resolved]
+        return [_label(reference), *resolved] if resolved is not None else []
 
     def resolve(self, reference: Reference) -> Tokens | None:
         """Return the tokens of what a reference means; None where it counts elsewhere."""
@@ -163,8 +161,9 @@ class _Resolver:
         if name in _MACHINERY:
             return []
         if name in self._namespace:
-            place = f"{self._namespace.get('__name__')}:{name}"
-            return self._follow(self._namespace[name], reference.chain, place)
+            value, chain = self._namespace[name], reference.chain
+            met = self._encoder.met(value) if not chain and isinstance(value, _BY_REFERENCE) else None
+            return met or self._follow(value, chain, f"{self._namespace.get('__name__')}:{name}")
         return self._builtin(name)
 
     def _builtin(self, name: str) -> Tokens:

@@ -69,12 +69,18 @@ class ValueEncoder:
             return found
         return self._structure(value)
 
+    def met(self, value: Any) -> Tokens | None:
+        """Return the tokens of code that was met before; None for all else."""
+        kept = self._referred.get(id(value))
+        if kept is None:
+            return None
+        self.context.repeat(kept[2])
+        return kept[1]
+
     def reference(self, value: Any) -> Tokens | None:
         """Return the tokens of what counts by reference or by name; None for data."""
-        kept = self._referred.get(id(value))
-        if kept is not None:
-            self.context.repeat(kept[2])
-            return kept[1]
+        if (met := self.met(value)) is not None:
+            return met
         mark = self.context.mark()
         for handle in self._references:
             found = handle(self, value)
@@ -107,10 +113,6 @@ class ValueEncoder:
 
     def guarded(self, name: str, value: Any) -> Tokens:
         """Return a value's tokens; what cannot be encoded makes the step uncacheable under the given name."""
-        kept = self._referred.get(id(value))
-        if kept is not None:
-            self.context.repeat(kept[2])
-            return kept[1]
         depth = len(self._open)
         try:
             return self.tokens(value)
