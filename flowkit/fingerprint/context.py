@@ -86,7 +86,7 @@ class Context:
 
     def since(self, mark: int) -> tuple[Note, ...]:
         """Return what was noted since, each note once."""
-        return tuple(dict.fromkeys(self._notes[mark:]))
+        return tuple(dict.fromkeys(self._notes[mark:])) if len(self._notes) > mark else ()
 
     def repeat(self, notes: tuple[Note, ...]) -> None:
         """Note again what was noted when something was read that is not read a second time."""

@@ -45,6 +45,8 @@ class Ownership:
         """Return the owner of a module object."""
         namespace = module.__dict__
         name, written = namespace.get("__name__"), namespace.get("__file__")
+        if type(name) is str and written is None and "__path__" not in namespace:
+            return self.of_file(name, None)
         if type(name) is not str or type(written) is not str or written[:1] != os.sep:
             name = getattr(module, "__name__", "")
             return self.of_file(name if isinstance(name, str) else "", file_of(module))
