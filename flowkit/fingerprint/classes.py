@@ -50,6 +50,7 @@ _OPERATORS: tuple[type, ...] = (
     WrapperDescriptorType,
     partial,
 )
+_CODE_LIKE = (*_FUNCTION_LIKE, *_OPERATORS)
 _dump_of_abc: Any = abc._get_dump  # type: ignore[attr-defined]
 _ORDERINGS = ("__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__")
 _PROTOCOL = frozenset({"__init__", "__subclasshook__"})
@@ -110,10 +111,12 @@ def _members(context: Context, kind: type) -> Iterator[tuple[str, Any]]:
     for name, value in sorted(kind.__dict__.items()):
         if name in _SKIPPED or name in members:
             continue
-        is_code = isinstance(value, (*_FUNCTION_LIKE, *_OPERATORS)) or is_project_code(context, value)
-        if _is_dunder(name) and not is_code and name not in _COUNTING and type(value) not in _PLAIN:
+        is_plain = type(value) in _PLAIN
+        is_ours = not is_plain and is_project_code(context, value)
+        is_code = is_ours or isinstance(value, _CODE_LIKE)
+        if _is_dunder(name) and not is_code and name not in _COUNTING and not is_plain:
             continue
-        if is_enum and _is_sunder(name) and not is_project_code(context, value):
+        if is_enum and _is_sunder(name) and not is_ours:
             # The enum's own tables of its members.
             continue
         if name in _GENERATED and "__dataclass_fields__" in kind.__dict__ and _is_generated(value):
