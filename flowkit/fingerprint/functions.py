@@ -16,8 +16,9 @@ from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.effects import imported_for_effect
 from flowkit.fingerprint.resolve import reference_tokens
 from flowkit.fingerprint.shown import UNCHANGING, show_value
+from flowkit.fingerprint.syntax import constant_bytes
 from flowkit.fingerprint.tokens import Body, Tokens, mark, text
-from flowkit.fingerprint.values import ValueEncoder, join
+from flowkit.fingerprint.values import PLAIN, ValueEncoder, join
 from flowkit.fingerprint.watched import behind_watch
 
 Named = tuple[str, Any]
@@ -87,18 +88,25 @@ def _named_defaults(function: FunctionType) -> list[Named]:
 
 
 def _own_module(context: Context, function: FunctionType) -> Tokens:
-    name = function.__globals__.get("__name__")
+    namespace = function.__globals__
+    name = namespace.get("__name__")
     module = sys.modules.get(name) if isinstance(name, str) else None
-    if module is None or module.__dict__ is not function.__globals__:
+    if module is None or module.__dict__ is not namespace:
         return []
     context.note_module(module.__name__)
-    return [context.module(found) for found in imported_for_effect(context, module)]
+    effects = imported_for_effect(context, module)
+    return [context.module(found) for found in effects] if effects else []
 
 
 def _defaults(encoder: ValueEncoder, defaults: Sequence[Named], untracked: frozenset[str], name: str) -> Tokens:
-    parts = []
+    parts: list[Tokens] = []
     for parameter, value in defaults:
-        shown = [mark(b"u")] if parameter in untracked else encoder.guarded(f"default {parameter!r} of {name}", value)
+        if parameter in untracked:
+            shown: Tokens = [mark(b"u")]
+        elif type(value) in PLAIN:
+            shown = [constant_bytes(value)]
+        else:
+            shown = encoder.guarded(f"default {parameter!r} of {name}", value)
         parts.append([text(b"n", parameter), *shown])
     return join(b"D", parts)
 

@@ -54,9 +54,10 @@ def reference_tokens(
         kept = resolved.get(reference)
         if kept is None:
             found += resolver.read(reference)
-        else:
+            continue
+        found += kept[1]
+        if kept[2]:
             encoder.context.repeat(kept[2])
-            found += kept[1]
     for reference in code.spoken:
         if reference.name in namespace:
             found.append(text(b"n", " ".join((reference.name, *reference.chain))))

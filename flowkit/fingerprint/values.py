@@ -20,7 +20,8 @@ from flowkit.fingerprint.tokens import Token, Tokens, Value, digest_named, mark,
 
 Read = tuple[Any, Tokens, tuple[Note, ...]]
 """A value, which is kept so that its identity stays its own, its tokens, and what was noted on the way to them."""
-_PLAIN = frozenset({type(None), bool, int, float, complex, bytes, type(Ellipsis)})
+PLAIN = frozenset({type(None), bool, int, float, complex, bytes, type(Ellipsis)})
+"""Types whose values are one token each; of texts those that are paths in the project count otherwise."""
 
 
 class UnencodableError(Exception):
@@ -63,7 +64,7 @@ class ValueEncoder:
         kind = type(value)
         if kind is str:
             return [self.text(value)]
-        if kind in _PLAIN:
+        if kind in PLAIN:
             return [constant_bytes(value)]
         if (found := self.reference(value)) is not None:
             return found
