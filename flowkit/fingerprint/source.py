@@ -310,7 +310,7 @@ def text_of_loader(name: str, namespace: dict[str, Any] | None) -> str | None:
 
 def _read_file(name: str) -> bytes | None:
     try:
-        with open(name, "rb") as file:
+        with open(name, "rb", buffering=0) as file:
             return file.read()
     except OSError:
         # Without its text the code counts by its bytecode.
