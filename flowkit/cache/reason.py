@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flowkit.cache.arguments import LONGEST_SHOWN
 from flowkit.cache.code_changes import compare_code
 from flowkit.cache.content import DataChange
 from flowkit.cache.inner import Differences, cut_text, differences_in_texts
-from flowkit.cache.wording import describe_data
+from flowkit.cache.wording import describe_data, list_names
 from flowkit.fingerprint.observed import HIDDEN
 from flowkit.records import (
     ArgumentKind,
@@ -80,7 +80,12 @@ class Miss:
 
 
 def explain_miss(
-    decided: Reason | None, *, failed_before: bool, latest: LatestSuccess | None, current: Current
+    decided: Reason | None,
+    *,
+    failed_before: bool,
+    latest: LatestSuccess | None,
+    current: Current,
+    gone: Sequence[str] = (),
 ) -> Miss:
     """Explain why a node is not reused, against its latest success in this store.
 
@@ -89,10 +94,11 @@ def explain_miss(
         failed_before: Whether an attempt under this very key failed, and none succeeded.
         latest: The node's latest success, or None.
         current: What the key is made of now.
+        gone: Of a lost result, the project's code that its values name and that is no longer there.
     """
     changes = () if latest is None else compare(latest, current)
     if decided is not None:
-        return Miss(decided, _decided_detail(decided, current), changes)
+        return Miss(decided, _decided_detail(decided, current, gone), changes)
     if failed_before:
         return Miss(Reason.FAILED, "it has never succeeded with this key", changes)
     if latest is None:
@@ -124,13 +130,15 @@ def add_data(changes: Iterable[Change], data_of: DataOf) -> tuple[Change, ...]:
     )
 
 
-def _decided_detail(decided: Reason, current: Current) -> str:
+def _decided_detail(decided: Reason, current: Current, gone: Sequence[str]) -> str:
     if decided is Reason.FORCED:
         return "it was asked for with --force"
     if decided is Reason.UNCACHED:
         return current.code.uncacheable or "it is declared with cache=False"
     if decided is Reason.EXPIRED:
         return "its result is older than max_age"
+    if gone:
+        return f"its stored result names code that is no longer there: {list_names(gone)}"
     return "its stored result is gone or damaged"
 
 
