@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flowkit.cache.arguments import LONGEST_SHOWN
-from flowkit.cache.code_changes import compare_code
+from flowkit.cache.code_changes import CONSTANT, compare_code
 from flowkit.cache.content import DataChange
 from flowkit.cache.inner import Differences, cut_text, differences_in_texts
 from flowkit.cache.wording import describe_data, list_names
@@ -175,7 +175,12 @@ def verb_of(change: Change) -> str:
         return _happened(change)
     if change.before is None:
         return "is new"
-    return "is gone" if change.after is None else "changed"
+    if change.after is not None:
+        return "changed"
+    if change.kind is Reason.CODE:
+        # It may well stand where it stood.
+        return "is no longer read" if change.name.startswith(CONSTANT) else "is no longer reached"
+    return "is gone"
 
 
 def _most_telling(change: Change) -> str:

@@ -13,7 +13,7 @@ from flowkit.cache.arguments import selection_in
 from flowkit.cache.code_changes import compare_code
 from flowkit.cache.content import Contents, Retyped, TableChange, compare_listings, compare_stored_tables
 from flowkit.cache.inner import MOST_DIFFERENCES, differences_in_json, differences_in_texts
-from flowkit.cache.reason import Change, Current, Miss, compare, with_data
+from flowkit.cache.reason import Change, Current, Miss, compare, verb_of, with_data
 from flowkit.cache.wording import describe_data, describe_table_change
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.codecs.tables_manifest import TableDifference
@@ -86,6 +86,41 @@ def test_a_helper_with_another_name_is_one_change() -> None:
     found = compare_code(CodeFingerprint(A, PARTS), CodeFingerprint(B, after), "train")
     assert [change.label for change in found] == ["m:train", "helper other:tidy"]
     assert found[1].note == "it was called h:clean, and its text is otherwise the same"
+
+
+def test_a_helper_that_moved_and_changed_is_one_change() -> None:
+    """A module that was renamed and edited is told by the edit; what only moved along is not told."""
+    moved = changed(replace(CLEAN, name="n:clean"), source="def clean(): return RATE + 1")
+    after = (changed(OWN), moved, SIGNATURE, replace(RATE, name="n:RATE", via="n:clean"))
+    found = compare_code(CodeFingerprint(A, PARTS), CodeFingerprint(B, after), "train")
+    assert [change.label for change in found] == ["helper n:clean", "m:train"]
+    assert (found[0].before, found[0].after) == (CLEAN.source, "def clean(): return RATE + 1")
+    assert found[0].note == "it moved here from h"
+
+
+def test_parts_of_one_name_in_several_modules_are_not_guessed_at() -> None:
+    """Which of two functions of one name moved cannot be told: they are new and gone."""
+    other = replace(CLEAN, name="k:clean", source="def clean(): return 7")
+    moved = changed(replace(CLEAN, name="n:clean"), source="def clean(): return 8")
+    found = compare_code(
+        CodeFingerprint(A, (*PARTS, other)), CodeFingerprint(B, (OWN, moved, SIGNATURE, RATE)), "train"
+    )
+    assert {change.label for change in found} == {"helper n:clean", "helper h:clean", "helper k:clean"}
+
+
+@pytest.mark.parametrize(
+    ("name", "basis", "verb"),
+    [("h:RATE", "value", "is no longer read"), ("h:clean", "ast", "is no longer reached")],
+)
+def test_what_a_step_leaves_out_may_still_be_there(name: str, basis: str, verb: str) -> None:
+    """A constant or helper that the step does not come to any more is not said to be gone."""
+    part = next(part for part in PARTS if part.name == name)
+    assert part.basis == basis
+    after = CodeFingerprint(B, tuple(other for other in PARTS if other is not part))
+    environment = EnvironmentFingerprint(A)
+    before = LatestSuccess("run", A, _key(A, ""), CodeFingerprint(A, PARTS), environment)
+    changes = compare(before, Current(_key(A, ""), after, environment))
+    assert verb_of(changes[0]) == verb
 
 
 @pytest.mark.parametrize(
