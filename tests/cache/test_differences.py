@@ -229,17 +229,19 @@ NAMES = ("a", "b", "c", "d")
 @pytest.mark.parametrize(
     ("rows", "fields", "dtypes", "words"),
     [
-        (ROWS, {"changed": ("a",)}, (), "column a (1,000 rows)"),
-        (ROWS, {"changed": ("a", "b")}, (), "columns a, b (1,000 rows)"),
-        (ROWS, {"changed": NAMES}, (), "all 4 columns (1,000 rows)"),
+        (ROWS, {"changed": ("a",)}, (), "column a differs (table of 1,000 rows)"),
+        (ROWS, {"changed": ("a", "b")}, (), "columns a, b differ (table of 1,000 rows)"),
+        (ROWS, {"changed": NAMES}, (), "all 4 columns differ (table of 1,000 rows)"),
         (ROWS, {"changed": ("a",), "added": ("c", "d"), "removed": ("e",)}, (),
-         "column a; columns c, d added; column e removed (1,000 rows)"),
-        (ROWS, {"changed": ("a",)}, (Retyped("a", "int64", "float64"),), "column a (int64 → float64) (1,000 rows)"),
-        (ROWS, {"reordered": True}, (), "columns in another order (1,000 rows)"),
-        (ROWS, {"index_changed": True}, (), "another index (1,000 rows)"),
-        (ROWS, {"facts_changed": True}, (), "what it is besides its columns (1,000 rows)"),
+         "column a differs; columns c, d added; column e removed (table of 1,000 rows)"),
+        (ROWS, {"changed": ("a",)}, (Retyped("a", "int64", "float64"),),
+         "column a (int64 → float64) differs (table of 1,000 rows)"),
+        (ROWS, {"reordered": True}, (), "columns in another order (table of 1,000 rows)"),
+        (ROWS, {"index_changed": True}, (), "another index (table of 1,000 rows)"),
+        (ROWS, {"facts_changed": True}, (), "what it is besides its columns (table of 1,000 rows)"),
         (OTHER_ROWS, {"changed": NAMES, "index_changed": True}, (), "1,000 rows → 1,020"),
-        (OTHER_ROWS, {"changed": NAMES}, (Retyped("b", "int", "str"),), "column b (int → str) (1,000 rows → 1,020)"),
+        (OTHER_ROWS, {"changed": NAMES}, (Retyped("b", "int", "str"),),
+         "column b (int → str) differs (1,000 rows → 1,020)"),
         (OTHER_ROWS, {"changed": NAMES[:3], "added": ("d",)}, (), "column d added (1,000 rows → 1,020)"),
     ],
 )  # fmt: skip
@@ -251,6 +253,13 @@ def test_a_table_is_told_in_a_phrase(
     flags = {"reordered": False, "index_changed": False, "facts_changed": False}
     columns = TableDifference(**(none | flags | fields))
     assert describe_table_change(TableChange(rows, columns, dtypes, len(NAMES))) == words
+
+
+def test_a_column_whose_values_were_counted_is_told_by_their_number() -> None:
+    """Nobody reads the rows of the table as the rows that differ."""
+    columns = TableDifference((), (), ("a",), reordered=False, index_changed=False, facts_changed=False)
+    counted = TableChange(ROWS, columns, (), len(NAMES), (("a", 1),))
+    assert describe_table_change(counted) == "1 of 1,000 values of column a"
 
 
 def _manifest(**columns: object) -> bytes:
