@@ -26,7 +26,7 @@ def describe_data(change: DataChange, before: str, after: str) -> str:
         after: The argument as it is shown now.
     """
     if not change.contents:
-        return _describe_names(before, after)
+        return _describe_names(before, after, change.names)
     first = change.contents[0]
     was, now = change.artifacts
     if was != now:
@@ -37,12 +37,14 @@ def describe_data(change: DataChange, before: str, after: str) -> str:
     return f"{change.differing:,} of {now:,} elements, [{first.place}] with {phrase}" if phrase else ""
 
 
-def _describe_names(before: str, after: str) -> str:
+def _describe_names(before: str, after: str, code: Sequence[str]) -> str:
     """Return a phrase for equal artifacts in another argument: a file's name, or what the artifacts stand in."""
     old, new = _base_name(before), _base_name(after)
     if old and new and old != new:
         return f"its name, {old} → {new}"
-    return "the same content, with other code that it names or in another structure"
+    if before != after:
+        return "the same content in another structure"
+    return f"the same content, with other code behind {list_names(code) or 'what it names'}"
 
 
 def _base_name(shown: str) -> str:

@@ -188,7 +188,7 @@ def artifacts(text: str) -> list[Artifact]:
         ("123", "12", [2], "3 elements → 2"),
         ("1223", "1233", [2], "1 of 4 elements, [2] with 2 → 3"),
         ("12", "34", [0, 1], "2 of 2 elements, [0] with 1 → 3"),
-        ("12", "12", [], "the same content, with other code that it names or in another structure"),
+        ("12", "12", [], "the same content, with other code behind what it names"),
     ],
 )
 def test_the_elements_of_a_list_are_compared_in_their_places(
@@ -200,6 +200,14 @@ def test_the_elements_of_a_list_are_compared_in_their_places(
     assert [content.place for content in found.contents] == places
     assert found.differing == len(places)
     assert describe_data(found, "", "") == words
+
+
+def test_the_code_is_named_that_the_same_content_brings_along() -> None:
+    """Where an object is the one it was and the code of its class is not, the class is told; libraries are not."""
+    model = Artifact(A, "pickle", 3, b"...", refers=("models:Mean", "collections:OrderedDict", "numpy:ndarray"))
+    found = Contents(lambda artifact: b"", lambda digest: None).compare([model], [model])
+    assert describe_data(found, "train (0)", "train (0)") == "the same content, with other code behind models:Mean"
+    assert describe_data(found, "train (0)", "[train (0)]") == "the same content in another structure"
 
 
 def test_content_that_is_gone_is_said_to_be_gone() -> None:
