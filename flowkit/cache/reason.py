@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +17,7 @@ from flowkit.records import (
     ArgumentKind,
     ArgumentPart,
     CodeFingerprint,
+    CodePart,
     EnvironmentFingerprint,
     KeyParts,
     LatestSuccess,
@@ -206,7 +209,7 @@ def compare(latest: LatestSuccess, current: Current) -> tuple[Change, ...]:
         *_compare_code(latest.code, current.code, current.parts.step),
         *_compare_arguments(latest.parts, current.parts),
         *_compare_environment(latest.environment, current.environment),
-        *_compare_observed(latest.observed, current.observed),
+        *_compare_observed(latest.observed, current.observed, current.code.parts),
     )
 
 
@@ -271,11 +274,26 @@ def _environment_change(name: str, before: str | None, after: str | None) -> Cha
     return Change(Reason.ENVIRONMENT, name.replace("package:", ""), before, after)
 
 
-def _compare_observed(before: Iterable[ObservedInput], after: Iterable[ObservedInput]) -> list[Change]:
+def _compare_observed(
+    before: Iterable[ObservedInput], after: Iterable[ObservedInput], code: Sequence[CodePart]
+) -> list[Change]:
     """Compare what was read then with the same names now; names that were not or cannot be looked at are left out."""
     now = {(item.kind, item.name): item.digest for item in after}
     return [
-        Change(Reason.OBSERVED, f"{item.kind} {item.name}", item.digest[:12], now[item.kind, item.name][:12])
+        Change(
+            Reason.OBSERVED,
+            f"{item.kind} {item.name}",
+            item.digest[:12],
+            now[item.kind, item.name][:12],
+            note=_where_named(item, code),
+        )
         for item in before
         if item.digest != HIDDEN and now.get((item.kind, item.name), item.digest) != item.digest
     ]
+
+
+def _where_named(item: ObservedInput, code: Sequence[CodePart]) -> str | None:
+    """Say which code has the name of something undeclared in its text; who read it is not recorded."""
+    spelled = re.compile(rf"(?<![\w.]){re.escape(os.path.basename(item.name))}(?!\w)")
+    found = [part.name for part in code if ":" in part.name and spelled.search(part.source)]
+    return f"its name stands in {list_names(found)}" if found else None

@@ -27,6 +27,7 @@ from flowkit.records import (
     EnvironmentFingerprint,
     KeyParts,
     LatestSuccess,
+    ObservedInput,
     Reason,
 )
 
@@ -311,6 +312,20 @@ def test_a_parameter_that_reads_the_same_says_why_it_differs(before: str, after:
     environment = EnvironmentFingerprint(A)
     latest = LatestSuccess("run", A, _key(A, before), CodeFingerprint(A, ()), environment)
     (change,) = compare(latest, Current(_key(B, after), CodeFingerprint(A, ()), environment))
+    assert change.note == note
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [("conf/rates.json", "its name stands in h:clean"), ("rates.js", None), ("other.csv", None)],
+)
+def test_where_something_read_undeclared_is_named(name: str, note: str | None) -> None:
+    """Who reads a file is looked for among the texts of the code: a name, not a part of one."""
+    reading = replace(CLEAN, source='def clean(): return open("conf/rates.json")')
+    code, environment = CodeFingerprint(A, (OWN, reading)), EnvironmentFingerprint(A)
+    then, now = (ObservedInput("file", name, digest) for digest in (A, B))
+    before = LatestSuccess("run", A, _key(A, ""), code, environment, (then,))
+    (change,) = compare(before, Current(_key(A, ""), code, environment, (now,)))
     assert change.note == note
 
 
