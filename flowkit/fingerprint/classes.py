@@ -15,8 +15,10 @@ from types import (
     BuiltinFunctionType,
     CodeType,
     FunctionType,
+    GenericAlias,
     MethodDescriptorType,
     MethodType,
+    UnionType,
     WrapperDescriptorType,
 )
 from typing import Any
@@ -57,6 +59,13 @@ _PROTOCOL = frozenset({"__init__", "__subclasshook__"})
 _GENERATED = frozenset(
     {*_ORDERINGS, "__init__", "__repr__", "__setattr__", "__delattr__", "__replace__", "__getstate__", "__setstate__"}
 )
+
+
+_MADE_BY_DATACLASS = frozenset({"__hash__", "__match_args__"})
+_USUAL = {"init": True, "repr": True, "eq": True, "order": False, "unsafe_hash": False, "frozen": False}
+"""What `dataclass` is told, with its defaults."""
+
+_LONGEST_HINT = 200
 
 
 def class_body(encoder: ValueEncoder, kind: type) -> Body:
@@ -204,15 +213,32 @@ def _registered(encoder: ValueEncoder, kind: type) -> Tokens:
 def _render(kind: type, tokens: Tokens, members: Iterable[tuple[str, Any]]) -> str:
     """Return a class's data as text for people; its methods have parts of their own."""
     lines = [f"class {kind.__qualname__}({', '.join(base.__qualname__ for base in kind.__bases__)}):"]
+    parameters = kind.__dict__.get("__dataclass_params__")
+    made = _MADE_BY_DATACLASS if parameters is not None else frozenset()
+    data = {
+        name: show_value(value, name)
+        for name, value in members
+        if not isinstance(value, _FUNCTION_LIKE) and name not in made
+    }
     for name, hint in inspect.get_annotations(kind).items():
-        lines.append(f"    {name}: {hint if isinstance(hint, str) else getattr(hint, '__name__', repr(hint))}")
+        default = f" = {data.pop(name)}" if name in data else ""
+        lines.append(f"    {name}: {_show_hint(hint)}{default}")
     if isinstance(kind, enum.EnumMeta):
         lines += [f"    {name} = {show_value(value, name)}" for name, value in _enum_values(kind).items()]
-    for name, value in members:
-        if not isinstance(value, _FUNCTION_LIKE):
-            lines.append(f"    {name} = {show_value(value, name)}")
+    lines += [f"    {name} = {shown}" for name, shown in data.items()]
+    if parameters is not None:
+        said = [f"{name}={now}" for name, usual in _USUAL.items() if (now := getattr(parameters, name, usual)) != usual]
+        lines.append(f"    # a dataclass with {', '.join(said)}" if said else "    # a dataclass")
     lines += [f"    {value.name} = {value.shown}" for value in values_in(tokens)]
     return "\n".join(lines)
+
+
+def _show_hint(hint: Any) -> str:
+    if isinstance(hint, str):
+        return hint
+    written = repr(hint)
+    is_readable = isinstance(hint, GenericAlias | UnionType) and len(written) <= _LONGEST_HINT
+    return written if is_readable else getattr(hint, "__name__", written)
 
 
 def _written_body(encoder: ValueEncoder, kind: type, name: str, tokens: Tokens) -> Body:

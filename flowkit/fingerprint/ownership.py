@@ -103,6 +103,15 @@ def owner(module: ModuleType | str, project: Project) -> Owner:
     return ownership.of_name(module) if isinstance(module, str) else ownership.of_module(module)
 
 
+def is_from_library(name: str) -> bool:
+    """Whether a module is the standard library's, flowkit's or an installed release's, by its name alone."""
+    top = name.partition(".")[0]
+    if top == "flowkit" or top in sys.stdlib_module_names:
+        return True
+    distributions = installed_packages().of_module(top)
+    return bool(distributions) and not any(distribution.is_own_code for distribution in distributions)
+
+
 def project_modules(project: Project) -> dict[str, str]:
     """Return the absolute files of the project's modules that are loaded now, by module name."""
     ownership = Ownership(project, installed_packages())
