@@ -180,6 +180,12 @@ def _encode_leaf(item: Any, resolve: Resolve, content: _Content) -> bytes:
 
 def artifacts_in(value: Any, resolve: Resolve) -> list[tuple[Artifact, str | None]]:
     """Return every artifact that an argument names, in order, and the node that gave it; files come from none."""
+    kind: Any = type(value)
+    if kind is Ref:
+        artifact = resolve(value)
+        return [(artifact, value.node)] if artifact is not None else []
+    if kind in _PLAIN:
+        return []
     found: list[tuple[Artifact | None, str | None]] = []
     for leaf in leaves_of(value):
         if isinstance(leaf, (FileInput, StoredConstant)):

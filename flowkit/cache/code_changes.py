@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from flowkit.records import CodeFingerprint, CodePart
@@ -14,6 +14,9 @@ _READ = {"ast": "source", "bytecode": "bytecode"}
 
 _DECLARED = ("signature", "version")
 """Parts of the step's own declaration, which are no functions."""
+
+CONSTANT = "constant "
+"""Begins the label of a global that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +49,43 @@ def compare_code(before: CodeFingerprint, after: CodeFingerprint, step: str) -> 
     old = {part.name: part for part in before.parts}
     new = {part.name: part for part in after.parts}
     moved = _find_moved(old, new)
-    ranked = []
+    ranked, carried = [], []
     for name in {**new, **old}:
         was, now = old.get(moved.get(name, name)), new.get(name)
         if name in moved.values() and now is None:
             continue
-        if was is None or now is None or was.digest != now.digest or was.name != now.name:
+        if was is None or now is None or was.digest != now.digest:
             ranked.append((_rank(was, now), _part_change(was, now, old, new, step)))
-    return [change for _, change in sorted(ranked, key=lambda pair: pair[0])]
+        elif was.name != now.name:
+            carried.append(_part_change(was, now, old, new, step))
+    # What only moved along with something that changed is no news.
+    return [change for _, change in sorted(ranked, key=lambda pair: pair[0])] or carried
 
 
 def _find_moved(old: Parts, new: Parts) -> dict[str, str]:
-    """Return new name → old name of the functions and classes that only have another name, or another module."""
-    gone = {_nameless(part): name for name, part in old.items() if name not in new and part.basis != "value"}
-    appeared = {name: _nameless(part) for name, part in new.items() if name not in old and part.basis != "value"}
-    return {name: gone[text] for name, text in appeared.items() if text in gone}
+    """Return new name → old name of parts that have another name.
+
+    Functions and classes are known by their text, wherever they went; what else has one name in another module is taken
+    to have moved there, and to have been edited besides.
+    """
+    gone = [part for name, part in old.items() if name not in new]
+    appeared = [part for name, part in new.items() if name not in old]
+    texts = {_nameless(part): part.name for part in gone if part.basis != "value"}
+    moved = {part.name: texts[_nameless(part)] for part in appeared if _nameless(part) in texts}
+    left = _by_qualified_name(part for part in gone if part.name not in moved.values())
+    for key, parts in _by_qualified_name(part for part in appeared if part.name not in moved).items():
+        if len(parts) == len(left.get(key, ())) == 1:
+            moved[parts[0].name] = left[key][0].name
+    return moved
+
+
+def _by_qualified_name(parts: Iterable[CodePart]) -> dict[tuple[str, bool], list[CodePart]]:
+    """Return parts by their name without the module, values apart from code."""
+    found: dict[tuple[str, bool], list[CodePart]] = {}
+    for part in parts:
+        if qualified := part.name.partition(":")[2]:
+            found.setdefault((qualified, part.basis == "value"), []).append(part)
+    return found
 
 
 def _nameless(part: CodePart) -> tuple[str, str]:
@@ -72,7 +97,7 @@ def _nameless(part: CodePart) -> tuple[str, str]:
 def _rank(was: CodePart | None, now: CodePart | None) -> int:
     if was is None or now is None:
         return 2
-    if was.name != now.name:
+    if was.name != now.name and _is_same_but_for_its_name(was, now):
         return 4
     if was.source == now.source:
         return 3
@@ -95,7 +120,7 @@ def _note(was: CodePart | None, now: CodePart | None) -> str | None:
     if was is None or now is None:
         return None
     if was.name != now.name:
-        return f"it was called {was.name}, and its text is otherwise the same"
+        return _describe_move(was, now)
     if was.basis != now.basis:
         then, today = (_READ.get(part.basis, part.basis) for part in (was, now))
         return f"it was read from its {then}, and is now from its {today}"
@@ -106,13 +131,25 @@ def _note(was: CodePart | None, now: CodePart | None) -> str | None:
     return None
 
 
+def _is_same_but_for_its_name(was: CodePart, now: CodePart) -> bool:
+    return _nameless(was) == _nameless(now)
+
+
+def _describe_move(was: CodePart, now: CodePart) -> str:
+    module, _, name = was.name.partition(":")
+    if name == now.name.partition(":")[2]:
+        same = ", and its text is the same" if was.source == now.source else ""
+        return f"it moved here from {module}{same}"
+    return f"it was called {was.name}, and its text is otherwise the same"
+
+
 def _label(part: CodePart, parts: Parts) -> str:
     if part.via is None and part.name == next(iter(parts), None):
         return part.name
     if part.name in _DECLARED:
         return part.name
     if part.basis == "value":
-        return f"constant {part.name}"
+        return f"{CONSTANT}{part.name}"
     if part.basis == "module":
         return f"module {part.name}"
     return f"class {part.name}" if part.source.startswith("class ") else f"helper {part.name}"

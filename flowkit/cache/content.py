@@ -23,6 +23,7 @@ from flowkit.codecs.tables_views import view_table
 from flowkit.codecs.trees import read_manifest
 from flowkit.contracts import ColumnSelection
 from flowkit.errors import CodecError, LostArtifactError
+from flowkit.fingerprint.ownership import is_from_library
 from flowkit.records import Artifact, Digest
 
 MOST_TOLD = 20
@@ -115,11 +116,13 @@ class DataChange:
         artifacts: How many there were, and are.
         differing: How many places differ.
         contents: The first of those.
+        names: Where no content differs, the project's code that it names.
     """
 
     artifacts: tuple[int, int]
     differing: int
     contents: tuple[ContentChange, ...]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,9 @@ class Contents:
         told = tuple(
             replace(self._compare_pair(old, new, selection), place=place) for place, old, new in pairs[:MOST_TOLD]
         )
-        return DataChange((len(before), len(after)), len(pairs), told)
+        names = dict.fromkeys(name for artifact in after for name in artifact.refers) if not pairs else {}
+        own = tuple(name for name in names if not is_from_library(name.partition(":")[0]))
+        return DataChange((len(before), len(after)), len(pairs), told, own)
 
     def _compare_pair(
         self, before: Artifact | None, after: Artifact | None, selection: ColumnSelection | None

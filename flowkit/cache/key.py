@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from functools import lru_cache
+from operator import attrgetter
 
 from blake3 import blake3
 
@@ -21,9 +22,8 @@ KEY_FORMAT = 1
 def compute_cache_key(parts: KeyParts, key_format: int = KEY_FORMAT) -> Digest:
     """Return the key of everything declared: format, step name, code, environment and arguments sorted by name."""
     message = [_step_fields(key_format, parts.step, parts.code, parts.environment)]
-    for argument in sorted(parts.arguments, key=lambda part: part.parameter):
-        message.append(_field(b"p", argument.parameter))
-        message.append(_field(b"d", argument.digest))
+    for argument in sorted(parts.arguments, key=attrgetter("parameter")):
+        message += (_name_field(argument.parameter), _field(b"d", argument.digest))
     return blake3(b"".join(message)).hexdigest()
 
 
@@ -40,6 +40,11 @@ def compute_entry_key(cache_key: Digest, observed: Iterable[ObservedInput] = ())
     for item in sorted(observed, key=lambda item: (item.kind, item.name, item.digest)):
         message += [_field(b"o", item.kind), _field(b"n", item.name), _field(b"d", item.digest)]
     return blake3(b"".join(message)).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _name_field(parameter: str) -> bytes:
+    return _field(b"p", parameter)
 
 
 def _field(tag: bytes, text: str) -> bytes:

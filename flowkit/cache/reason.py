@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flowkit.cache.arguments import LONGEST_SHOWN
-from flowkit.cache.code_changes import compare_code
+from flowkit.cache.code_changes import CONSTANT, compare_code
 from flowkit.cache.content import DataChange
 from flowkit.cache.inner import Differences, cut_text, differences_in_texts
-from flowkit.cache.wording import describe_data
+from flowkit.cache.wording import describe_data, list_names
 from flowkit.fingerprint.observed import HIDDEN
 from flowkit.records import (
     ArgumentKind,
     ArgumentPart,
     CodeFingerprint,
+    CodePart,
     EnvironmentFingerprint,
     KeyParts,
     LatestSuccess,
@@ -80,7 +83,12 @@ class Miss:
 
 
 def explain_miss(
-    decided: Reason | None, *, failed_before: bool, latest: LatestSuccess | None, current: Current
+    decided: Reason | None,
+    *,
+    failed_before: bool,
+    latest: LatestSuccess | None,
+    current: Current,
+    gone: Sequence[str] = (),
 ) -> Miss:
     """Explain why a node is not reused, against its latest success in this store.
 
@@ -89,10 +97,11 @@ def explain_miss(
         failed_before: Whether an attempt under this very key failed, and none succeeded.
         latest: The node's latest success, or None.
         current: What the key is made of now.
+        gone: Of a lost result, the project's code that its values name and that is no longer there.
     """
     changes = () if latest is None else compare(latest, current)
     if decided is not None:
-        return Miss(decided, _decided_detail(decided, current), changes)
+        return Miss(decided, _decided_detail(decided, current, gone), changes)
     if failed_before:
         return Miss(Reason.FAILED, "it has never succeeded with this key", changes)
     if latest is None:
@@ -124,13 +133,15 @@ def add_data(changes: Iterable[Change], data_of: DataOf) -> tuple[Change, ...]:
     )
 
 
-def _decided_detail(decided: Reason, current: Current) -> str:
+def _decided_detail(decided: Reason, current: Current, gone: Sequence[str]) -> str:
     if decided is Reason.FORCED:
         return "it was asked for with --force"
     if decided is Reason.UNCACHED:
         return current.code.uncacheable or "it is declared with cache=False"
     if decided is Reason.EXPIRED:
         return "its result is older than max_age"
+    if gone:
+        return f"its stored result names code that is no longer there: {list_names(gone)}"
     return "its stored result is gone or damaged"
 
 
@@ -167,7 +178,12 @@ def verb_of(change: Change) -> str:
         return _happened(change)
     if change.before is None:
         return "is new"
-    return "is gone" if change.after is None else "changed"
+    if change.after is not None:
+        return "changed"
+    if change.kind is Reason.CODE:
+        # It may well stand where it stood.
+        return "is no longer read" if change.name.startswith(CONSTANT) else "is no longer reached"
+    return "is gone"
 
 
 def _most_telling(change: Change) -> str:
@@ -193,7 +209,7 @@ def compare(latest: LatestSuccess, current: Current) -> tuple[Change, ...]:
         *_compare_code(latest.code, current.code, current.parts.step),
         *_compare_arguments(latest.parts, current.parts),
         *_compare_environment(latest.environment, current.environment),
-        *_compare_observed(latest.observed, current.observed),
+        *_compare_observed(latest.observed, current.observed, current.code.parts),
     )
 
 
@@ -258,11 +274,26 @@ def _environment_change(name: str, before: str | None, after: str | None) -> Cha
     return Change(Reason.ENVIRONMENT, name.replace("package:", ""), before, after)
 
 
-def _compare_observed(before: Iterable[ObservedInput], after: Iterable[ObservedInput]) -> list[Change]:
+def _compare_observed(
+    before: Iterable[ObservedInput], after: Iterable[ObservedInput], code: Sequence[CodePart]
+) -> list[Change]:
     """Compare what was read then with the same names now; names that were not or cannot be looked at are left out."""
     now = {(item.kind, item.name): item.digest for item in after}
     return [
-        Change(Reason.OBSERVED, f"{item.kind} {item.name}", item.digest[:12], now[item.kind, item.name][:12])
+        Change(
+            Reason.OBSERVED,
+            f"{item.kind} {item.name}",
+            item.digest[:12],
+            now[item.kind, item.name][:12],
+            note=_where_named(item, code),
+        )
         for item in before
         if item.digest != HIDDEN and now.get((item.kind, item.name), item.digest) != item.digest
     ]
+
+
+def _where_named(item: ObservedInput, code: Sequence[CodePart]) -> str | None:
+    """Say which code has the name of something undeclared in its text; who read it is not recorded."""
+    spelled = re.compile(rf"(?<![\w.]){re.escape(os.path.basename(item.name))}(?!\w)")
+    found = [part.name for part in code if ":" in part.name and spelled.search(part.source)]
+    return f"its name stands in {list_names(found)}" if found else None

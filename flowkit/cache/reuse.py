@@ -14,18 +14,25 @@ class Found:
     Attributes:
         entry: The newest recorded result, if there is one.
         present: Whether every artifact of it is there and holds what it should.
+        gone: Project code that its values name, and that is no longer there: they cannot be loaded any more.
     """
 
     entry: Entry | None
     present: bool = True
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ReuseDecision:
-    """Either the entry to reuse, or why the one that is there cannot be; both None where there is none."""
+    """Either the entry to reuse, or why the one that is there cannot be; both None where there is none.
+
+    Attributes:
+        gone: Project code that the lost result's values name, and that is no longer there.
+    """
 
     entry: Entry | None = None
     reason: Reason | None = None
+    gone: tuple[str, ...] = ()
 
 
 def decide_reuse(found: Found, options: StepOptions, *, forced: bool, uncacheable: bool, now: float) -> ReuseDecision:
@@ -44,8 +51,8 @@ def decide_reuse(found: Found, options: StepOptions, *, forced: bool, uncacheabl
         return ReuseDecision(reason=Reason.UNCACHED)
     if found.entry is None:
         return ReuseDecision()
-    if not found.present:
-        return ReuseDecision(reason=Reason.LOST)
+    if not found.present or found.gone:
+        return ReuseDecision(reason=Reason.LOST, gone=found.gone)
     if options.max_age is not None and now - found.entry.created > options.max_age:
         return ReuseDecision(reason=Reason.EXPIRED)
     return ReuseDecision(entry=found.entry)

@@ -26,7 +26,7 @@ def describe_data(change: DataChange, before: str, after: str) -> str:
         after: The argument as it is shown now.
     """
     if not change.contents:
-        return _describe_names(before, after)
+        return _describe_names(before, after, change.names)
     first = change.contents[0]
     was, now = change.artifacts
     if was != now:
@@ -37,12 +37,14 @@ def describe_data(change: DataChange, before: str, after: str) -> str:
     return f"{change.differing:,} of {now:,} elements, [{first.place}] with {phrase}" if phrase else ""
 
 
-def _describe_names(before: str, after: str) -> str:
+def _describe_names(before: str, after: str, code: Sequence[str]) -> str:
     """Return a phrase for equal artifacts in another argument: a file's name, or what the artifacts stand in."""
     old, new = _base_name(before), _base_name(after)
     if old and new and old != new:
         return f"its name, {old} → {new}"
-    return "the same content, with other code that it names or in another structure"
+    if before != after:
+        return "the same content in another structure"
+    return f"the same content, with other code behind {list_names(code) or 'what it names'}"
 
 
 def _base_name(shown: str) -> str:
@@ -74,24 +76,42 @@ def describe_content(change: ContentChange, name: str = "") -> str:
 
 
 def describe_table_change(table: TableChange) -> str:
-    """Return a phrase on a table: `column fare (1,000 rows → 1,020)`."""
+    """Return a phrase on a table: `column fare differs (table of 1,000 rows)`, `1,000 rows → 1,020`."""
     found, rows = table.columns, count_pair(*table.rows, "row")
-    retyped = {pair.name: f"{pair.name} ({pair.before} → {pair.after})" for pair in table.dtypes}
-    # With other rows every column is another one: only another dtype says something of it.
     same_rows = table.rows[0] == table.rows[1]
-    names = [retyped.get(name, name) for name in found.changed if same_rows or name in retyped]
-    parts = []
-    if len(names) >= max(_ALL_COLUMNS, table.count):
-        parts.append(f"all {table.count:,} columns")
-    elif names:
-        parts.append(_columns(names))
+    parts = list(_changed_columns(table, same_rows=same_rows))
     parts += [f"{_columns(found.added)} added"] if found.added else []
     parts += [f"{_columns(found.removed)} removed"] if found.removed else []
     parts += ["columns in another order"] if found.reordered else []
     parts += ["another index"] if found.index_changed and same_rows else []
-    if not parts:
-        return f"what it is besides its columns ({rows})" if same_rows else rows
-    return f"{'; '.join(parts)} ({rows})"
+    if parts == [counted := _counted_column(table)]:
+        return counted
+    if not parts and not same_rows:
+        return rows
+    return f"{'; '.join(parts) or 'what it is besides its columns'} ({'table of ' if same_rows else ''}{rows})"
+
+
+def _changed_columns(table: TableChange, *, same_rows: bool) -> Iterator[str]:
+    """Yield a phrase on the columns whose content differs, if there are any to name."""
+    if counted := _counted_column(table):
+        yield counted
+        return
+    retyped = {pair.name: f"{pair.name} ({pair.before} → {pair.after})" for pair in table.dtypes}
+    # With other rows every column is another one: only another dtype says something of it.
+    names = [retyped.get(name, name) for name in table.columns.changed if same_rows or name in retyped]
+    if len(names) >= max(_ALL_COLUMNS, table.count):
+        yield f"all {table.count:,} columns differ"
+    elif names:
+        yield f"{_columns(names)} {'differs' if len(names) == 1 else 'differ'}"
+
+
+def _counted_column(table: TableChange) -> str:
+    """Return how many values differ of the only column that does; nothing where that is not known."""
+    counted = dict(table.values)
+    if len(table.columns.changed) != 1 or table.columns.changed[0] not in counted:
+        return ""
+    (name,) = table.columns.changed
+    return f"{counted[name]:,} of {count_pair(table.rows[1], table.rows[1], 'value')} of column {name}"
 
 
 def _columns(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from flowkit.cache.wording import list_names
 from flowkit.cli import options
 from flowkit.cli.completing import complete_what
 from flowkit.cli.looking import StoreView, open_store
@@ -47,7 +48,8 @@ def lineage(what: str, direction: str, limit: int, env: str | None, store: Path 
     """Say what made an artifact, and what used it.
 
     WHAT is the beginning of a digest, RUN:NODE[.OUTPUT], a model's version (taxi:7) or alias (taxi@champion), or a
-    file or folder, which is found by its content. A file that came in with its folder stands for the folder.
+    file or folder, which is found by its content, also where it was read undeclared. A file that came in with its
+    folder stands for the folder.
     """
     with open_store(env, store) as view:
         found = find_what(view, what, in_folders=True)
@@ -88,6 +90,7 @@ def _to_json(way: str, row: LineageRow, parameters: dict[str, str]) -> dict[str,
         "inputs": [{"parameter": name, "artifact": digest} for name, digest in row.inputs],
         "outputs": [{"name": name, "artifact": digest} for name, digest in row.outputs],
         "accepted": [asdict(one) for one in row.accepted],
+        "observed": [asdict(one) for one in row.observed],
         "parameters": parameters,
     }
 
@@ -113,6 +116,10 @@ def _print_rows(
         ],
         right=("away",),
     )
+    for row in rows:
+        if row.observed:
+            named = list_names([f"{one.kind} {one.name} {short(one.digest)}" for one in row.observed])
+            tell(f"{row.node} of {row.run} read undeclared: {named}")
     for line in dict.fromkeys(f"{row.node}: {describe_acceptances(row.accepted)}" for row in rows if row.accepted):
         tell(line)
 

@@ -10,6 +10,7 @@ from typing import NoReturn
 from flowkit.cli.looking import StoreView
 from flowkit.errors import NotRecordedError, UsageError
 from flowkit.fingerprint.files import digest_path
+from flowkit.lineage.ancestry import is_observed
 from flowkit.lineage.artifacts import find_artifact, find_artifacts
 from flowkit.lineage.history import artifacts_of, find_run, nodes_of
 from flowkit.lineage.listings import folders_with
@@ -99,10 +100,12 @@ def _choose(node: str, name: str | None, outputs: tuple[Output, ...]) -> Output:
 
 
 def _of_file(view: StoreView, path: Path, *, in_folders: bool) -> Named:
-    _, digest, _ = digest_path(path)
+    kind, digest, size = digest_path(path)
     found = find_artifacts(view.reader, [digest])
     if digest in found:
         return Named(found[digest], str(path))
+    if in_folders and is_observed(view.reader, digest):
+        return Named(Artifact(digest, kind, size), f"{path}, read undeclared:")
     around = list(folders_with(view.reader, digest)) if in_folders else []
     if not around:
         raise NotRecordedError.for_file(str(path), digest)

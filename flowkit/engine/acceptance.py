@@ -22,9 +22,7 @@ from flowkit.engine.unedited import AcceptingFinder, Proposal
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import AcceptanceError
 from flowkit.fingerprint.environment import EnvironmentReader
-from flowkit.fingerprint.named import MISSING, find_named
-from flowkit.fingerprint.ownership import Ownership
-from flowkit.fingerprint.packages import installed_packages
+from flowkit.fingerprint.named import GoneNames
 from flowkit.graph.graph import Graph, is_among
 from flowkit.lineage.entries import Entries
 from flowkit.records import Execution, NodeRecord, Outcome
@@ -96,13 +94,11 @@ def propose_acceptance(
         if node.name in wanted and node.step is None:
             raise AcceptanceError.for_registry(node.name)
     finder: list[AcceptingFinder] = []
-    ownership = Ownership(workspace.project, installed_packages())
-
-    def is_gone(name: str) -> bool:
-        return find_named(name, ownership) is MISSING
+    is_gone = GoneNames(workspace.project).is_gone
 
     def accepting(now: Finder) -> Finder:
-        lookups = workspace.make_lookups(graph.pipeline, frozenset(), frozenset())
+        # A result that cannot be loaded any more is found all the same, so that the refusal can say what it names.
+        lookups = workspace.make_lookups(graph.pipeline, frozenset(), frozenset(), is_gone=lambda name: False)
         entries = Entries(workspace.reader)
         finder.append(
             AcceptingFinder(graph.pipeline, now, lookups, entries, EnvironmentReader(), wanted, former, is_gone)

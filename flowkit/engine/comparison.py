@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from flowkit.cache.acceptance import with_root_called
 from flowkit.cache.content import Contents, TableChange
+from flowkit.cache.inner import Differences
 from flowkit.cache.reason import Change, Current, add_data, compare
 from flowkit.engine.contents import Inputs, compare_inputs, open_contents
 from flowkit.lineage.artifacts import load_inputs
@@ -42,12 +43,14 @@ class OutputChange:
 
     Attributes:
         table: What changed in it, where both sides are tables that are still there.
+        value: The places that differ, where both sides are plain values.
     """
 
     name: str
     before: Artifact | None
     after: Artifact | None
     table: TableChange | None
+    value: Differences | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +279,7 @@ def _compare_outputs(before: Sequence[Output], after: Sequence[Output], contents
     old = {output.name: output.artifact for output in before}
     new = {output.name: output.artifact for output in after}
     return tuple(
-        OutputChange(name, old.get(name), new.get(name), _compare_tables(old.get(name), new.get(name), contents))
+        OutputChange(name, old.get(name), new.get(name), *_compare_content(old.get(name), new.get(name), contents))
         for name in {**new, **old}
         if _digest(old.get(name)) != _digest(new.get(name))
     )
@@ -286,10 +289,13 @@ def _digest(artifact: Artifact | None) -> str | None:
     return artifact.digest if artifact is not None else None
 
 
-def _compare_tables(before: Artifact | None, after: Artifact | None, contents: Contents) -> TableChange | None:
-    if before is None or after is None or before.format != "table":
-        return None
-    return contents.compare([before], [after]).contents[0].table
+def _compare_content(
+    before: Artifact | None, after: Artifact | None, contents: Contents
+) -> tuple[TableChange | None, Differences | None]:
+    if before is None or after is None:
+        return None, None
+    change = contents.compare([before], [after]).contents[0]
+    return change.table, change.value
 
 
 def _compare_metrics(before: Mapping[str, float | None], after: Mapping[str, float | None]) -> tuple[MetricChange, ...]:

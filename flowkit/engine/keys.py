@@ -20,7 +20,7 @@ from flowkit.execution.observing.recorder import RECORDER
 from flowkit.fingerprint.encode import encode_value
 from flowkit.fingerprint.files import FileDigests, digest_path
 from flowkit.fingerprint.stamps import stamp_path
-from flowkit.graph.arguments import LEAVES, FileInput, StoredConstant, refs_of, replace_leaves
+from flowkit.graph.arguments import LEAVES, SETTLED, FileInput, StoredConstant, has_refs, replace_leaves
 from flowkit.graph.graph import Node
 from flowkit.project import Project
 from flowkit.records import (
@@ -202,7 +202,7 @@ class KeyMaker:
         parts = {
             parameter.name: self._describe(prepared, parameter.name, arguments[parameter.name], _no_node)
             for parameter in step.parameters
-            if not parameter.untracked and not any(True for _ in refs_of(arguments[parameter.name]))
+            if not parameter.untracked and not has_refs(arguments[parameter.name])
         }
         return BoundNode(node, prepared, arguments, parts)
 
@@ -210,6 +210,8 @@ class KeyMaker:
         return describe_argument(parameter, value, resolve, self._code, prepared.selections[parameter], self.views)
 
     def _bind_argument(self, parameter: ParameterSpecification, argument: Any) -> Any:
+        if type(argument) in SETTLED:
+            return argument
         try:
             return replace_leaves(argument, self._bind_item, parameter.hint)
         except CodecError as error:

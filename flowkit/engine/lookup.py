@@ -31,6 +31,10 @@ NameSet = Sequence[tuple[str, str]]
 """(kind, name) of what an execution read undeclared."""
 
 
+IsGone = Callable[[str], bool]
+"""Whether there is no project code any more behind `module:qualified name`; only the project's can be gone."""
+
+
 class History(InputHistory, Protocol):
     """What the lineage store knows of earlier runs."""
 
@@ -98,6 +102,7 @@ class Lookups:
         observed: Gives the digests of undeclared inputs as they are now.
         listing: Gives the files of folders that came in.
         spared: Nodes that run only where they must: their latest result does although they are declared cache=False.
+        is_gone: Whether there is no project code any more behind a name that a stored value bears.
     """
 
     def __init__(
@@ -112,6 +117,7 @@ class Lookups:
         observed: ObservedDigests,
         listing: ListingOf,
         spared: Collection[str] = (),
+        is_gone: IsGone = lambda name: False,
     ) -> None:
         self._history = history
         self._store = store
@@ -122,6 +128,7 @@ class Lookups:
         self._ask_remote = ask_remote
         self._observed = observed
         self._spared = spared
+        self._is_gone = is_gone
         self._contents = open_contents(store, listing)
         self._described = 0
 
@@ -175,6 +182,7 @@ class Lookups:
                 failed_before=node.key in failed,
                 latest=latest.get(node.name),
                 current=self._current(node, latest.get(node.name)),
+                gone=decisions[node.name].gone if node.name in decisions else (),
             )
             for node in nodes
         }
@@ -208,7 +216,7 @@ class Lookups:
         forced = is_among(node.name, self._forced)
         present = None if entry is None or forced or not options.cache else self._verified(entry)
         decision = decide_reuse(
-            Found(present or entry, present is not None),
+            Found(present or entry, present is not None, self._gone(present)),
             options,
             forced=forced,
             uncacheable=node.current.code.uncacheable is not None,
@@ -230,10 +238,18 @@ class Lookups:
         for node, (decision, found) in zip(nodes, decided, strict=True):
             entry = shared.get(node.key) if decision.entry is None else None
             if entry is not None and _gives_what_it_should(entry, node):
-                new = decide_reuse(Found(entry), _options(node), forced=False, uncacheable=False, now=self._now())
+                shared_one = Found(entry, gone=self._gone(entry))
+                new = decide_reuse(shared_one, _options(node), forced=False, uncacheable=False, now=self._now())
                 decision = new if new.entry is not None else decision
             again.append((decision, found))
         return again
+
+    def gone_names(self, artifacts: Iterable[Artifact]) -> tuple[str, ...]:
+        """Return the project's code that artifacts name and that is no longer there: they cannot be loaded without."""
+        return find_gone(artifacts, self._is_gone)
+
+    def _gone(self, entry: Entry | None) -> tuple[str, ...]:
+        return self.gone_names(output.artifact for output in entry.outputs) if entry is not None else ()
 
     def _verified(self, entry: Entry) -> Entry | None:
         """Return the entry with artifacts that are there and right; None where one is not."""
@@ -257,6 +273,12 @@ def _gives_what_it_should(entry: Entry, node: KeyedNode) -> bool:
     if step.unpacks:
         return names == tuple(str(index) for index in range(len(names)))
     return names == tuple(output.name for output in step.outputs)
+
+
+def find_gone(artifacts: Iterable[Artifact], is_gone: IsGone) -> tuple[str, ...]:
+    """Return the names in stored values behind which there is no code any more."""
+    names = dict.fromkeys(name for artifact in artifacts for name in artifact.refers)
+    return tuple(name for name in names if is_gone(name))
 
 
 def describe_origin(entry: Entry) -> str | None:

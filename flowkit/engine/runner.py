@@ -363,9 +363,16 @@ class Runner:
             keyed=lookup.keyed,
             found=lookup.found,
             result=result,
-            failure=mention_champion(result.failure, node, self.graph) if outcome is Outcome.FAILED else None,
+            failure=mention_champion(result.failure, node, self.graph, self._gone_from)
+            if outcome is Outcome.FAILED
+            else None,
             outputs=result.outputs if outcome is Outcome.EXECUTED else (),
         )
+
+    def _gone_from(self, ref: Ref) -> Sequence[str]:
+        """Return the project's code that an output names, and that is no longer there."""
+        artifact = self.ledger.artifacts.get(ref)
+        return self.lookups.gone_names([artifact]) if artifact is not None else ()
 
     def _lookup_of(self, node: Node) -> Lookup:
         """Return what was decided on a node; one that rode in a packet is explained now, by the same decision."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from flowkit.cache.key import compute_cache_key
 from flowkit.cache.new_reads import NewReads, find_new_reads
 from flowkit.cache.reason import Change, Miss
 from flowkit.engine.keys import Environments, KeyedNode
-from flowkit.engine.lookup import Finder, Lookup
+from flowkit.engine.lookup import Finder, IsGone, Lookup, find_gone
 from flowkit.engine.refusals import refuse_missed
 from flowkit.errors import AcceptanceError
 from flowkit.graph.arguments import LEAVES
@@ -97,7 +97,7 @@ class AcceptingFinder:
     environments: Environments
     wanted: frozenset[str]
     former: dict[str, str]
-    is_gone: Callable[[str], bool]
+    is_gone: IsGone
     proposals: dict[str, Proposal] = field(default_factory=dict)
     refusals: dict[str, AcceptanceError] = field(default_factory=dict)
 
@@ -176,8 +176,7 @@ class AcceptingFinder:
     def _find_gone(self, verdict: Unedited) -> list[str]:
         """Return the project code that the values to be kept name, and that is no longer there."""
         outputs = verdict.entry.outputs if verdict.entry is not None else ()
-        names = dict.fromkeys(name for output in outputs for name in output.artifact.refers)
-        return [name for name in names if self.is_gone(name)]
+        return list(find_gone((output.artifact for output in outputs), self.is_gone))
 
     def _undo(self, node: KeyedNode, name: str, success: LatestSuccess, taken: Mapping[int, Pairs]) -> _Edit:
         """Return a node as it would be without what was edited since a success."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from flowkit.cache.code import StepCode
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.engine.keys import KeyMaker
-from flowkit.engine.lookup import Lookups
+from flowkit.engine.lookup import IsGone, Lookups
 from flowkit.engine.notices import Notices
 from flowkit.engine.promotions import Promotions
 from flowkit.engine.sharing import Sharing, no_sharing
@@ -20,6 +20,7 @@ from flowkit.errors import LineageError
 from flowkit.execution.dask_tables import names_dask_frame, open_dask_frame
 from flowkit.fingerprint.code import CodeFingerprinter
 from flowkit.fingerprint.environment import EnvironmentReader
+from flowkit.fingerprint.named import GoneNames
 from flowkit.fingerprint.observed import ObservedDigests
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.file_digests import RecordedFileDigests
@@ -148,7 +149,12 @@ class Workspace:
         )
 
     def make_lookups(
-        self, pipeline: str, forced: frozenset[str], spared: frozenset[str], sharing: Sharing | None = None
+        self,
+        pipeline: str,
+        forced: frozenset[str],
+        spared: frozenset[str],
+        sharing: Sharing | None = None,
+        is_gone: IsGone | None = None,
     ) -> Lookups:
         """Return lookups for one run or plan of a pipeline."""
         return Lookups(
@@ -162,6 +168,7 @@ class Workspace:
             ObservedDigests(self.project.root, self.files),
             self.files.find_folder,
             spared,
+            is_gone or GoneNames(self.project).is_gone,
         )
 
     def make_sharing(self, warn: Callable[[str], None], *, fetch: bool) -> Sharing | None:

@@ -150,6 +150,17 @@ class StepRaisedError(StepError):
             "promote(): the champion's recorded metrics are compared then.",
         )
 
+    @staticmethod
+    def about_gone_code(reference: str, names: Sequence[str]) -> tuple[tuple[str, str], str]:
+        """Return the fact and the hint where the model that `reference` points to names code that is gone."""
+        module, _, name = names[0].partition(":")
+        return (
+            ("champion", f"{reference} was trained with code that is no longer there: {', '.join(names)}"),
+            f"keep the old name until there is a new champion, such as a module {module} that imports "
+            f"{name.partition('.')[0]} from where it is now; or leave baseline= out of promote(): the champion's "
+            "recorded metrics are compared then.",
+        )
+
 
 class StepInputError(InputError):
     """A declared input file that a step could not read."""

@@ -18,7 +18,7 @@ from typing import Any
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.authoring.step import Step
 from flowkit.fingerprint.context import Context
-from flowkit.fingerprint.ownership import Owner, file_of
+from flowkit.fingerprint.ownership import Owner
 from flowkit.fingerprint.tokens import Tokens, mark, text
 from flowkit.fingerprint.values import UnencodableError, ValueEncoder, join
 from flowkit.fingerprint.watched import behind_watch
@@ -268,5 +268,5 @@ def _encode_compiled(encoder: ValueEncoder, function: Any) -> Tokens:
 
 def is_compiled(module: ModuleType | None) -> bool:
     """Whether a module is an extension, which counts by the bytes of its file."""
-    file = file_of(module) if module is not None else None
-    return file is not None and file.endswith((".so", ".pyd"))
+    file = module.__dict__.get("__file__") if module is not None else None
+    return isinstance(file, str) and file.endswith((".so", ".pyd"))

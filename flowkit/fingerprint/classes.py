@@ -9,14 +9,16 @@ import enum
 import inspect
 import linecache
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 from types import (
     BuiltinFunctionType,
     CodeType,
     FunctionType,
+    GenericAlias,
     MethodDescriptorType,
     MethodType,
+    UnionType,
     WrapperDescriptorType,
 )
 from typing import Any
@@ -28,7 +30,6 @@ from flowkit.fingerprint.decorators import DecoratorJudge
 from flowkit.fingerprint.freshness import is_as_imported
 from flowkit.fingerprint.functions import annotation_tokens
 from flowkit.fingerprint.ownership import Owner, file_of
-from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.resolve import reference_tokens
 from flowkit.fingerprint.shown import show_value
 from flowkit.fingerprint.source import SourceFile, first_line
@@ -51,12 +52,20 @@ _OPERATORS: tuple[type, ...] = (
     WrapperDescriptorType,
     partial,
 )
+_CODE_LIKE = (*_FUNCTION_LIKE, *_OPERATORS)
 _dump_of_abc: Any = abc._get_dump  # type: ignore[attr-defined]
 _ORDERINGS = ("__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__")
 _PROTOCOL = frozenset({"__init__", "__subclasshook__"})
 _GENERATED = frozenset(
     {*_ORDERINGS, "__init__", "__repr__", "__setattr__", "__delattr__", "__replace__", "__getstate__", "__setstate__"}
 )
+
+
+_MADE_BY_DATACLASS = frozenset({"__hash__", "__match_args__"})
+_USUAL = {"init": True, "repr": True, "eq": True, "order": False, "unsafe_hash": False, "frozen": False}
+"""What `dataclass` is told, with its defaults."""
+
+_LONGEST_HINT = 200
 
 
 def class_body(encoder: ValueEncoder, kind: type) -> Body:
@@ -69,9 +78,9 @@ def class_body(encoder: ValueEncoder, kind: type) -> Body:
     name = f"{kind.__module__}:{kind.__qualname__}"
     if context.docstrings:
         tokens.append(text(b"d", str(kind.__doc__)))
-    if Reading.SOURCES in context.counted:
+    if context.sources_count:
         tokens += [text(b"s", written) for written in _texts(context, kind)]
-    if Reading.SUBCLASSES in context.counted:
+    if context.subclasses_count:
         tokens += join(b"U", [encoder.tokens(found) for found in _subclasses(context, kind)])
     if any(context.owner_of_class(meta) is Owner.THIRD_PARTY for meta in type.mro(type(kind))):
         return _written_body(encoder, kind, name, tokens)
@@ -80,9 +89,10 @@ def class_body(encoder: ValueEncoder, kind: type) -> Body:
     tokens += _registered(encoder, kind)
     if isinstance(kind, enum.EnumMeta):
         tokens += _enum_members(encoder, kind, name)
-    for attribute, value in _members(context, kind):
+    members = list(_members(context, kind))
+    for attribute, value in members:
         tokens += [text(b"n", attribute), *encoder.guarded(f"{name}.{attribute}", value)]
-    return Body("class", tokens, _render(kind, tokens, context))
+    return Body("class", tokens, _render(kind, tokens, members))
 
 
 def _ancestry(encoder: ValueEncoder, kind: type) -> Tokens:
@@ -110,10 +120,12 @@ def _members(context: Context, kind: type) -> Iterator[tuple[str, Any]]:
     for name, value in sorted(kind.__dict__.items()):
         if name in _SKIPPED or name in members:
             continue
-        is_code = isinstance(value, (*_FUNCTION_LIKE, *_OPERATORS)) or is_project_code(context, value)
-        if _is_dunder(name) and not is_code and name not in _COUNTING and type(value) not in _PLAIN:
+        is_plain = type(value) in _PLAIN
+        is_ours = not is_plain and is_project_code(context, value)
+        is_code = is_ours or isinstance(value, _CODE_LIKE)
+        if _is_dunder(name) and not is_code and name not in _COUNTING and not is_plain:
             continue
-        if is_enum and _is_sunder(name) and not is_project_code(context, value):
+        if is_enum and _is_sunder(name) and not is_ours:
             # The enum's own tables of its members.
             continue
         if name in _GENERATED and "__dataclass_fields__" in kind.__dict__ and _is_generated(value):
@@ -198,18 +210,35 @@ def _registered(encoder: ValueEncoder, kind: type) -> Tokens:
     return encoder.unordered(b"B", ours) if ours else []
 
 
-def _render(kind: type, tokens: Tokens, context: Context) -> str:
+def _render(kind: type, tokens: Tokens, members: Iterable[tuple[str, Any]]) -> str:
     """Return a class's data as text for people; its methods have parts of their own."""
     lines = [f"class {kind.__qualname__}({', '.join(base.__qualname__ for base in kind.__bases__)}):"]
+    parameters = kind.__dict__.get("__dataclass_params__")
+    made = _MADE_BY_DATACLASS if parameters is not None else frozenset()
+    data = {
+        name: show_value(value, name)
+        for name, value in members
+        if not isinstance(value, _FUNCTION_LIKE) and name not in made
+    }
     for name, hint in inspect.get_annotations(kind).items():
-        lines.append(f"    {name}: {hint if isinstance(hint, str) else getattr(hint, '__name__', repr(hint))}")
+        default = f" = {data.pop(name)}" if name in data else ""
+        lines.append(f"    {name}: {_show_hint(hint)}{default}")
     if isinstance(kind, enum.EnumMeta):
         lines += [f"    {name} = {show_value(value, name)}" for name, value in _enum_values(kind).items()]
-    for name, value in _members(context, kind):
-        if not isinstance(value, _FUNCTION_LIKE):
-            lines.append(f"    {name} = {show_value(value, name)}")
+    lines += [f"    {name} = {shown}" for name, shown in data.items()]
+    if parameters is not None:
+        said = [f"{name}={now}" for name, usual in _USUAL.items() if (now := getattr(parameters, name, usual)) != usual]
+        lines.append(f"    # a dataclass with {', '.join(said)}" if said else "    # a dataclass")
     lines += [f"    {value.name} = {value.shown}" for value in values_in(tokens)]
     return "\n".join(lines)
+
+
+def _show_hint(hint: Any) -> str:
+    if isinstance(hint, str):
+        return hint
+    written = repr(hint)
+    is_readable = isinstance(hint, GenericAlias | UnionType) and len(written) <= _LONGEST_HINT
+    return written if is_readable else getattr(hint, "__name__", written)
 
 
 def _written_body(encoder: ValueEncoder, kind: type, name: str, tokens: Tokens) -> Body:

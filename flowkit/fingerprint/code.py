@@ -45,7 +45,7 @@ class CodeFingerprinter:
     def __init__(self, project: Project, store: Path | None = None) -> None:
         self._kept = KeptFacts(store) if store is not None else None
         self._project = project
-        self._ownership = Ownership(project, installed_packages())
+        self._owners: Ownership | None = None
         self._named: dict[str, Digest | None] = {}
         self._surveys: dict[Reading, Survey] = {}
         self._held = False
@@ -64,6 +64,10 @@ class CodeFingerprinter:
             yield
         finally:
             if collects:
+                if not gc.get_freeze_count():
+                    # What was made is in use: it counts as old without being looked through.
+                    gc.freeze()
+                    gc.unfreeze()
                 gc.enable()
             self._held = outer
             if not outer:
@@ -97,6 +101,13 @@ class CodeFingerprinter:
             self._named[name] = self._of_name(name)
         return self._named[name]
 
+    @property
+    def _ownership(self) -> Ownership:
+        """Whose modules are, by what was installed at the latest moment."""
+        if self._owners is None:
+            self._owners = Ownership(self._project, installed_packages())
+        return self._owners
+
     def _of_name(self, name: str) -> Digest | None:
         found = find_named(name, self._ownership)
         if found is None:
@@ -120,6 +131,7 @@ class CodeFingerprinter:
 
     def _end_moment(self) -> None:
         self._surveys = {}
+        _SOURCES.look_again()
         _SOURCES.keep_facts()
         if self._kept is not None:
             self._kept.save_packages(self._ownership.packages)
@@ -139,11 +151,12 @@ class CodeFingerprinter:
     def _survey(self, counted: Reading) -> Survey:
         if not self._surveys:
             _SOURCES.shelf = self._kept
+            _SOURCES.look_again()
             packages = installed_packages()
             if self._kept is not None:
                 self._kept.load_packages(packages)
-            if packages is not self._ownership.packages:
-                self._ownership = Ownership(self._project, packages)
+            if self._owners is None or packages is not self._owners.packages:
+                self._owners = Ownership(self._project, packages)
         if counted not in self._surveys:
             self._surveys[counted] = Survey(Context(self._ownership, _SOURCES, _KNOWN, counted))
         return self._surveys[counted]
@@ -178,7 +191,8 @@ def _declaration(encoder: ValueEncoder, specification: StepSpecification) -> Tok
     hints.append(("return", specification.hint))
     for name, hint in hints:
         signature.append(text(b"n", name))
-        signature += encoder.guarded(f"annotation {name!r} of step {specification.name!r}", hint)
+        met = encoder.met(hint)
+        signature += met or encoder.guarded(f"annotation {name!r} of step {specification.name!r}", hint)
         shown.append(f"{name}: {_show_hint(hint)}")
     tokens.append(Value("signature", signature, "\n".join(shown)))
     return tokens

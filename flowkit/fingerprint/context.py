@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
@@ -22,7 +23,7 @@ Note = tuple[int, Any]
 _MODULE, _DISTRIBUTION, _UNCACHEABLE, _READS = range(4)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Noted:
     """What was met while something was read.
 
@@ -43,7 +44,10 @@ class Context:
     """Entities, and what is noted while code is read.
 
     Attributes:
-        counted: What of code counts beyond what it does.
+        docstrings: Whether docstrings count, because code that is reached reads some.
+        sources_count: Whether the texts of code count likewise.
+        annotations_count: Whether annotations do.
+        subclasses_count: Whether the subclasses of a class do.
         untracked: By a function's id, the parameters whose defaults do not count.
         effects: By a module's id, the modules that it imports for their effect.
         has_imported: Whether a module was imported on the way, which may have changed what was read before.
@@ -56,11 +60,15 @@ class Context:
         self.project = ownership.project
         self.sources = sources
         self.known = known
-        self.counted = counted
+        self.docstrings = Reading.DOCSTRINGS in counted
+        self.sources_count = Reading.SOURCES in counted
+        self.annotations_count = Reading.ANNOTATIONS in counted
+        self.subclasses_count = Reading.SUBCLASSES in counted
         self.untracked: dict[int, frozenset[str]] = {}
         self.has_imported = False
         self.effects: dict[int, list[ModuleType]] = {}
         self._notes: list[Note] = []
+        self._noted: dict[tuple[Note, ...], Noted] = {}
         self._entities: dict[tuple[str, int], Entity] = {}
 
     def note_module(self, name: str) -> None:
@@ -78,7 +86,7 @@ class Context:
 
     def since(self, mark: int) -> tuple[Note, ...]:
         """Return what was noted since, each note once."""
-        return tuple(dict.fromkeys(self._notes[mark:]))
+        return tuple(dict.fromkeys(self._notes[mark:])) if len(self._notes) > mark else ()
 
     def repeat(self, notes: tuple[Note, ...]) -> None:
         """Note again what was noted when something was read that is not read a second time."""
@@ -86,22 +94,11 @@ class Context:
 
     def take_notes(self) -> Noted:
         """Return what was noted since this was last asked."""
-        notes, self._notes = dict.fromkeys(self._notes), []
-        names: tuple[list[str], list[str]] = ([], [])
-        uncacheable, reads = None, _NOTHING
-        for kind, item in notes:
-            if kind == _READS:
-                reads |= item
-            elif kind != _UNCACHEABLE:
-                names[kind].append(item)
-            elif uncacheable is None:
-                uncacheable = item
-        return Noted(frozenset(names[_MODULE]), frozenset(names[_DISTRIBUTION]), uncacheable, reads)
-
-    @property
-    def docstrings(self) -> bool:
-        """Whether docstrings count in this walk."""
-        return Reading.DOCSTRINGS in self.counted
+        notes, self._notes = tuple(dict.fromkeys(self._notes)), []
+        found = self._noted.get(notes)
+        if found is None:
+            found = self._noted[notes] = _sort_notes(notes)
+        return found
 
     def entity(self, kind: EntityKind, name: str, value: Any) -> Entity:
         """Return the one entity of a live object."""
@@ -162,3 +159,16 @@ class Context:
     def mark_uncacheable(self, reason: str) -> None:
         """Note that something cannot be encoded; the first reason stands."""
         self._notes.append((_UNCACHEABLE, reason))
+
+
+def _sort_notes(notes: Sequence[Note]) -> Noted:
+    names: tuple[list[str], list[str]] = ([], [])
+    uncacheable, reads = None, _NOTHING
+    for kind, item in notes:
+        if kind == _READS:
+            reads |= item
+        elif kind != _UNCACHEABLE:
+            names[kind].append(item)
+        elif uncacheable is None:
+            uncacheable = item
+    return Noted(frozenset(names[_MODULE]), frozenset(names[_DISTRIBUTION]), uncacheable, reads)

@@ -6,7 +6,7 @@ decorators still mean what they meant. Nothing here says anything about the valu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from flowkit.fingerprint.decorators import DecoratorJudge, is_own_decorator
@@ -44,16 +44,23 @@ class SourceFacts:
     def __init__(self, kept: Mapping[str, Any] | None = None) -> None:
         kept = kept or {}
         self._functions: dict[str, list[Any]] = kept.get("functions", {})
-        self._references: dict[str, list[Any]] = kept.get("references", {})
+        self._references: dict[str, CodeReferences | list[Any]] = kept.get("references", {})
+        self._written = [
+            Reference(_ROOTS[root], name, tuple(chain), level) for root, name, chain, level in kept.get("written", ())
+        ]
         self._trees: dict[str, list[Any]] = kept.get("trees", {})
         self._imports: list[list[Any]] | None = kept.get("imports")
         self.has_grown = False
 
     def to_json(self) -> dict[str, Any]:
         """Return all facts as plain data, apart from what another thread may add meanwhile."""
+        known = {structure: found for structure in list(self._references) if (found := self.references(structure))}
+        written = dict.fromkeys(reference for found in known.values() for reference in found.references)
+        places = {reference: place for place, reference in enumerate(written)}
         return {
             "functions": dict(self._functions),
-            "references": dict(self._references),
+            "references": {structure: _from_references(found, places) for structure, found in known.items()},
+            "written": list(written),
             "trees": dict(self._trees),
             "imports": self._imports,
         }
@@ -72,12 +79,14 @@ class SourceFacts:
 
     def references(self, structure: str) -> CodeReferences | None:
         """Return what code of this structure refers to."""
-        kept = self._references.get(structure)
-        return _to_references(kept) if kept is not None else None
+        found = self._references.get(structure)
+        if isinstance(found, list):
+            found = self._references[structure] = _to_references(found, self._written)
+        return found
 
     def add_references(self, structure: str, found: CodeReferences) -> None:
         """Keep what code of this structure refers to."""
-        self._references[structure] = _from_references(found)
+        self._references[structure] = found
         self.has_grown = True
 
     def tree(self, docstrings: bool, namespace: Mapping[str, Any]) -> str | None:
@@ -102,12 +111,16 @@ class SourceFacts:
 
 
 def _still_mean(verdicts: Mapping[str, bool], namespace: Mapping[str, Any]) -> bool:
-    return all(is_own_decorator(name, namespace) is verdict for name, verdict in verdicts.items())
+    return not verdicts or all(is_own_decorator(name, namespace) is verdict for name, verdict in verdicts.items())
 
 
-def _from_references(found: CodeReferences) -> list[Any]:
+_ROOTS = tuple(Root)
+_NOTHING = Reading(0)
+
+
+def _from_references(found: CodeReferences, places: Mapping[Reference, int]) -> list[Any]:
     return [
-        [[item.root, item.name, item.chain, item.level] for item in found.references],
+        [places[reference] for reference in found.references],
         found.imports,
         sorted(found.names),
         sorted(found.words - found.names),
@@ -118,21 +131,16 @@ def _from_references(found: CodeReferences) -> list[Any]:
     ]
 
 
-_ROOTS = tuple(Root)
-
-
-def _to_references(kept: list[Any]) -> CodeReferences:
-    references, imports, names, words, spoken, computed_import, opens_module, reads = kept
+def _to_references(kept: list[Any], written: Sequence[Reference]) -> CodeReferences:
+    places, imports, names, words, spoken, computed_import, opens_module, reads = kept
     known = frozenset(names)
     return CodeReferences(
-        references=tuple(
-            [Reference(_ROOTS[root], name, tuple(chain), level) for root, name, chain, level in references]
-        ),
+        references=tuple([written[place] for place in places]),
         imports=tuple([(level, name) for level, name in imports]),
         names=known,
-        words=known.union(words),
+        words=known.union(words) if words else known,
         spoken=tuple([Reference(Root.GLOBAL, name, tuple(chain)) for name, chain in spoken]),
         computed_import=computed_import,
         opens_module=opens_module,
-        reads=Reading(reads),
+        reads=Reading(reads) if reads else _NOTHING,
     )

@@ -6,31 +6,28 @@ No two different sequences of frames are the same bytes, because a frame's end i
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-_LENGTH = struct.Struct("<Q")
 _DOUBLE = struct.Struct("<d")
 _CANONICAL_NAN = struct.pack("<d", float("nan"))
+count_bytes: Callable[[int], bytes] = struct.Struct("<Q").pack
+"""Returns a count as 8 little-endian bytes."""
 
 
 def frame(tag: bytes, payload: bytes) -> bytes:
     """Return `payload` behind its one-byte tag and its length as an unsigned 64-bit little-endian integer."""
-    return tag + _LENGTH.pack(len(payload)) + payload
+    return tag + count_bytes(len(payload)) + payload
 
 
 def frame_text(tag: bytes, text: str) -> bytes:
     """Return a frame of UTF-8; lone surrogates pass."""
-    return frame(tag, text.encode("utf-8", "surrogatepass"))
+    payload = text.encode("utf-8", "surrogatepass")
+    return tag + count_bytes(len(payload)) + payload
 
 
 def frame_all(tag: bytes, children: Iterable[bytes]) -> bytes:
     """Return a frame around frames."""
     return frame(tag, b"".join(children))
-
-
-def count_bytes(count: int) -> bytes:
-    """Return a count as 8 little-endian bytes."""
-    return _LENGTH.pack(count)
 
 
 def double_bytes(value: float) -> bytes:

@@ -6,6 +6,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -13,12 +14,15 @@ from flowkit.fingerprint.accessors import accessor_tokens, check_tokens
 from flowkit.fingerprint.callables import EMPTY, cell_contents
 from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.effects import imported_for_effect
-from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.resolve import reference_tokens
-from flowkit.fingerprint.shown import show_value
+from flowkit.fingerprint.shown import UNCHANGING, show_value
+from flowkit.fingerprint.syntax import constant_bytes
 from flowkit.fingerprint.tokens import Body, Tokens, mark, text
-from flowkit.fingerprint.values import ValueEncoder, join
+from flowkit.fingerprint.values import PLAIN, ValueEncoder, join
 from flowkit.fingerprint.watched import behind_watch
+
+Named = tuple[str, Any]
+"""A name and what it stands for."""
 
 
 def function_body(encoder: ValueEncoder, function: FunctionType) -> Body:
@@ -29,8 +33,10 @@ def function_body(encoder: ValueEncoder, function: FunctionType) -> Body:
     context.note_reads(references.reads)
     name = f"{function.__globals__.get('__name__')}:{function.__qualname__}"
     cells = cell_contents(function)
+    untracked = context.untracked.get(id(function), frozenset())
+    defaults = _named_defaults(function)
     tokens: Tokens = [text(b"F", code.basis), code.digest]
-    tokens += _defaults(encoder, function, name)
+    tokens += _defaults(encoder, defaults, untracked, name)
     tokens += join(b"c", [_cell(encoder, name, variable, value) for variable, value in cells])
     tokens += _attributes(encoder, function, name)
     tokens += reference_tokens(encoder, references, function.__globals__, dict(cells))
@@ -39,52 +45,68 @@ def function_body(encoder: ValueEncoder, function: FunctionType) -> Body:
     tokens += _own_module(context, function)
     if context.docstrings:
         tokens.append(text(b"d", str(function.__doc__)))
-    if Reading.ANNOTATIONS in context.counted:
+    if context.annotations_count:
         tokens += annotation_tokens(encoder, function, name)
-    if Reading.SOURCES in context.counted:
-        tokens.append(text(b"s", code.source))
-    return Body(code.basis, tokens, _show(context, function, code.source, cells))
+    if context.sources_count:
+        tokens.append(text(b"s", code.written()))
+    shown = [(name, value) for name, value in defaults if name not in untracked]
+    return Body(code.basis, tokens, _show(code.written, shown, cells, function.__dict__))
 
 
-def _show(context: Context, function: FunctionType, source: str, cells: Sequence[tuple[str, Any]]) -> str:
-    """Return a function's text with what counts and does not stand in it: what it closes over, and its defaults."""
-    untracked = context.untracked.get(id(function), frozenset())
-    values = {name: value for name, value in _named_defaults(function) if name not in untracked}
-    lines = [f"# with {name} = {show_value(value, name)}" for name, value in cells if value is not EMPTY]
-    for name, value in values.items():
-        shown = show_value(value, name)
-        if shown not in source:
-            lines.append(f"# with default {name} = {shown}")
-    lines += [
+def _show(
+    written: Callable[[], str], defaults: Sequence[Named], cells: Sequence[Named], attributes: dict[str, Any]
+) -> str | Callable[[], str]:
+    """Return a function's text with what counts and does not stand in it: what it closes over, and its defaults.
+
+    Where no value in it can change any more it is put together later.
+    """
+    held = [f"# with {name} = {show_value(value, name)}" for name, value in cells if value is not EMPTY]
+    given = [
         f"# with attribute {name} = {show_value(value, name)}"
-        for name, value in sorted(function.__dict__.items())
+        for name, value in sorted(attributes.items())
         if name != "__wrapped__"
     ]
-    return "\n".join((source, *lines)) if lines else source
+    show = partial(_put_together, written, held, defaults, given)
+    return show if UNCHANGING.issuperset([type(value) for _, value in defaults]) else show()
 
 
-def _named_defaults(function: FunctionType) -> list[tuple[str, Any]]:
+def _put_together(written: Callable[[], str], held: list[str], defaults: Sequence[Named], given: list[str]) -> str:
+    source = written()
+    shown = [(name, show_value(value, name)) for name, value in defaults]
+    lines = [f"# with default {name} = {text}" for name, text in shown if text not in source]
+    return "\n".join((source, *held, *lines, *given))
+
+
+def _named_defaults(function: FunctionType) -> list[Named]:
     """Return (parameter, value) of a function's defaults: the positional ones, then those by keyword in order."""
-    values = function.__defaults__ or ()
+    values, by_keyword = function.__defaults__ or (), function.__kwdefaults__
+    if not values and not by_keyword:
+        return []
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     positional = zip(names[len(names) - len(values) :], values, strict=True)
-    return [*positional, *sorted((function.__kwdefaults__ or {}).items())]
+    return [*positional, *sorted((by_keyword or {}).items())]
 
 
 def _own_module(context: Context, function: FunctionType) -> Tokens:
-    name = function.__globals__.get("__name__")
+    namespace = function.__globals__
+    name = namespace.get("__name__")
     module = sys.modules.get(name) if isinstance(name, str) else None
-    if module is None or module.__dict__ is not function.__globals__:
+    if module is None or module.__dict__ is not namespace:
         return []
     context.note_module(module.__name__)
-    return [context.module(found) for found in imported_for_effect(context, module)]
+    effects = imported_for_effect(context, module)
+    return [context.module(found) for found in effects] if effects else []
 
 
-def _defaults(encoder: ValueEncoder, function: FunctionType, name: str) -> Tokens:
-    untracked = encoder.context.untracked.get(id(function), frozenset())
-    parts = []
-    for parameter, value in _named_defaults(function):
-        shown = [mark(b"u")] if parameter in untracked else encoder.guarded(f"default {parameter!r} of {name}", value)
+def _defaults(encoder: ValueEncoder, defaults: Sequence[Named], untracked: frozenset[str], name: str) -> Tokens:
+    parts: list[Tokens] = []
+    for parameter, value in defaults:
+        if parameter in untracked:
+            shown: Tokens = [mark(b"u")]
+        elif type(value) in PLAIN:
+            shown = [constant_bytes(value)]
+        else:
+            shown = encoder.guarded(f"default {parameter!r} of {name}", value)
         parts.append([text(b"n", parameter), *shown])
     return join(b"D", parts)
 

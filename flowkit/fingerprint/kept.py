@@ -87,7 +87,7 @@ class KeptFacts:
             return None
         path = f"{self._base}/{recipe}/{digest}.json"
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb", buffering=0) as file:
                 content = file.read()
                 used = os.fstat(file.fileno()).st_mtime
         except OSError:

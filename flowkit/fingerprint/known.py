@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from blake3 import blake3
 
@@ -17,17 +18,19 @@ from flowkit.fingerprint.syntax import canonical_syntax
 from flowkit.fingerprint.tokens import text
 
 
-@dataclass(frozen=True, slots=True)
-class CodeDigest:
-    """How a code object was read, and the digest and text of it."""
+class CodeDigest(NamedTuple):
+    """How a code object was read, and the digest of it.
+
+    Attributes:
+        written: Gives its text.
+    """
 
     basis: str
     digest: bytes
-    source: str
+    written: Callable[[], str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Origin:
+class _Origin(NamedTuple):
     """The text that may be a code object's source, as it was when the code was first met, and the code's structure."""
 
     written: SourceText
@@ -71,10 +74,10 @@ class KnownCode:
         origin = self._origin(code, namespace)
         known = origin.written.facts.function(origin.structure, docstrings, namespace) if origin is not None else None
         if origin is not None and known is not None:
-            return CodeDigest("ast", known[0], origin.written.between(known[1]))
+            return CodeDigest("ast", known[0], partial(origin.written.between, known[1]))
         verified = self._sources.find(code, origin.written) if origin is not None else None
         if origin is None or verified is None:
-            return CodeDigest("bytecode", blake3(normalise_code(code)).digest(), render_code(code))
+            return CodeDigest("bytecode", blake3(normalise_code(code)).digest(), partial(render_code, code))
         return _digest_source(code, namespace, docstrings, verified, origin.structure)
 
     def _read_references(self, code: CodeType, namespace: dict[str, Any]) -> CodeReferences:
@@ -105,4 +108,4 @@ def _digest_source(
     digest = blake3(text(b"a", str(future_flags(code))) + written).digest()
     span = verified.file.span_of(verified.node)
     verified.file.written.facts.add_function(structure, docstrings, digest, judge, span)
-    return CodeDigest("ast", digest, verified.file.written.between(span))
+    return CodeDigest("ast", digest, partial(verified.file.written.between, span))

@@ -15,7 +15,6 @@ from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.decorators import DecoratorJudge
 from flowkit.fingerprint.effects import imported_for_effect
 from flowkit.fingerprint.ownership import file_of
-from flowkit.fingerprint.references import Reading
 from flowkit.fingerprint.resolve import global_tokens
 from flowkit.fingerprint.source import SourceText
 from flowkit.fingerprint.syntax import canonical_syntax
@@ -32,7 +31,7 @@ def module_body(encoder: ValueEncoder, module: ModuleType) -> Body:
     context.note_module(module.__name__)
     digest, source = _file_share(context, module)
     tokens: Tokens = [text(b"m", digest)]
-    if Reading.SOURCES in context.counted:
+    if context.sources_count:
         tokens.append(text(b"s", source))
     if is_compiled(module):
         return Body("module", tokens, "")

@@ -13,9 +13,28 @@ from types import ModuleType
 from typing import Any, Final
 
 from flowkit.fingerprint.ownership import Owner, Ownership
+from flowkit.fingerprint.packages import installed_packages
+from flowkit.project import Project
 
 MISSING: Final = object()
 """Stands for a name of the project behind which there is nothing now."""
+
+
+class GoneNames:
+    """Says of names that stored values bear whether their code is gone, at one moment; each is looked up once."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._ownership: Ownership | None = None
+        self._known: dict[str, bool] = {}
+
+    def is_gone(self, name: str) -> bool:
+        """Whether `module:qualified name` is the project's, and there is nothing behind it now."""
+        if name not in self._known:
+            if self._ownership is None:
+                self._ownership = Ownership(self._project, installed_packages())
+            self._known[name] = find_named(name, self._ownership) is MISSING
+        return self._known[name]
 
 
 def find_named(name: str, ownership: Ownership) -> Any:

@@ -45,6 +45,8 @@ class Ownership:
         """Return the owner of a module object."""
         namespace = module.__dict__
         name, written = namespace.get("__name__"), namespace.get("__file__")
+        if type(name) is str and written is None and "__path__" not in namespace:
+            return self.of_file(name, None)
         if type(name) is not str or type(written) is not str or written[:1] != os.sep:
             name = getattr(module, "__name__", "")
             return self.of_file(name if isinstance(name, str) else "", file_of(module))
@@ -99,6 +101,15 @@ def owner(module: ModuleType | str, project: Project) -> Owner:
     """Return whose a module is, given as an object or by name."""
     ownership = Ownership(project, installed_packages())
     return ownership.of_name(module) if isinstance(module, str) else ownership.of_module(module)
+
+
+def is_from_library(name: str) -> bool:
+    """Whether a module is the standard library's, flowkit's or an installed release's, by its name alone."""
+    top = name.partition(".")[0]
+    if top == "flowkit" or top in sys.stdlib_module_names:
+        return True
+    distributions = installed_packages().of_module(top)
+    return bool(distributions) and not any(distribution.is_own_code for distribution in distributions)
 
 
 def project_modules(project: Project) -> dict[str, str]:

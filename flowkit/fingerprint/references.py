@@ -9,7 +9,6 @@ from __future__ import annotations
 import dis
 import inspect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Flag, IntEnum, auto
 from types import CodeType
 from typing import NamedTuple
@@ -66,8 +65,7 @@ class Reference(NamedTuple):
     level: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CodeReferences:
+class CodeReferences(NamedTuple):
     """All that a code object refers to.
 
     Attributes:

@@ -49,8 +49,15 @@ def reference_tokens(
     found: Tokens = []
     for level, name in code.imports:
         resolver.load(level, name)
+    resolved = encoder.resolved_in(namespace)
     for reference in code.references:
-        found += resolver.read(reference)
+        kept = resolved.get(reference)
+        if kept is None:
+            found += resolver.read(reference)
+            continue
+        found += kept[1]
+        if kept[2]:
+            encoder.context.repeat(kept[2])
     for reference in code.spoken:
         if reference.name in namespace:
             found.append(text(b"n", " ".join((reference.name, *reference.chain))))
@@ -85,21 +92,14 @@ class _Resolver:
         """Return a reference's name and the tokens of what it means; nothing where it counts elsewhere."""
         if reference.root is Root.CELL:
             return self._read(reference)
-        key = (id(self._namespace), reference)
-        kept = self._encoder.resolved.get(key)
-        if kept is None:
-            mark = self._context.mark()
-            found = self._read(reference)
-            kept = self._encoder.resolved[key] = (self._namespace, found, self._context.since(mark))
-        else:
-            self._context.repeat(kept[2])
-        return kept[1]
+        mark = self._context.mark()
+        found = self._read(reference)
+        self._encoder.resolved_in(self._namespace)[reference] = (self._namespace, found, self._context.since(mark))
+        return found
 
     def _read(self, reference: Reference) -> Tokens:
         resolved = self.resolve(reference)
-        if resolved is None:
-            return []
-        return [_label(reference), *resolved]
+        return [_label(reference), *resolved] if resolved is not None else []
 
     def resolve(self, reference: Reference) -> Tokens | None:
         """Return the tokens of what a reference means; None where it counts elsewhere."""
@@ -162,8 +162,9 @@ class _Resolver:
         if name in _MACHINERY:
             return []
         if name in self._namespace:
-            place = f"{self._namespace.get('__name__')}:{name}"
-            return self._follow(self._namespace[name], reference.chain, place)
+            value, chain = self._namespace[name], reference.chain
+            met = self._encoder.met(value) if not chain and isinstance(value, _BY_REFERENCE) else None
+            return met or self._follow(value, chain, f"{self._namespace.get('__name__')}:{name}")
         return self._builtin(name)
 
     def _builtin(self, name: str) -> Tokens:

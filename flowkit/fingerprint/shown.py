@@ -11,7 +11,9 @@ from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
-_PLAIN = frozenset({type(None), bool, int, float, complex, bytes, type(Ellipsis), str})
+UNCHANGING = frozenset({type(None), bool, int, float, complex, bytes, type(Ellipsis), str})
+"""Types of plain values, which say the same whenever they are shown."""
+
 _BRACKETS: dict[type, tuple[str, str]] = {
     list: ("[", "]"),
     tuple: ("(", ")"),
@@ -52,7 +54,7 @@ def _write_named(name: object, value: Any, depth: int) -> str:
 
 def _write(value: Any, depth: int) -> str:
     kind = type(value)
-    if kind in _PLAIN:
+    if kind in UNCHANGING:
         return _write_text(value) if kind is str else repr(value)
     if isinstance(value, enum.Enum):
         return f"<{kind.__qualname__}.{value.name}: {_write(value.value, depth + 1)}>"

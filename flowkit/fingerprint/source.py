@@ -198,6 +198,7 @@ class SourceLibrary:
         self._verified: dict[int, tuple[CodeType, VerifiedSource | None]] = {}
         self._files: dict[tuple[str, int], tuple[SourceText, SourceFile | None]] = {}
         self._texts: dict[str, tuple[object, SourceText | None]] = {}
+        self._looked_at: dict[tuple[str, int], tuple[object, SourceText | None]] = {}
 
     def find(self, code: CodeType, written: SourceText) -> VerifiedSource | None:
         """Return where a code object comes from in a text; None where that cannot be proven to be its source."""
@@ -226,12 +227,22 @@ class SourceLibrary:
 
     def text(self, name: str, namespace: dict[str, Any] | None = None) -> SourceText | None:
         """Return the text of a file or notebook cell by its name; None where there is none."""
+        at = (name, id(namespace))
+        if at not in self._looked_at:
+            self._looked_at[at] = (namespace, self._look_at(name, namespace))
+        return self._looked_at[at][1]
+
+    def _look_at(self, name: str, namespace: dict[str, Any] | None) -> SourceText | None:
         state, read = _read(name, namespace)
         kept = self._texts.get(name)
         if kept is None or kept[0] != state:
             content = read()
             kept = self._texts[name] = (state, None if content is None else SourceText(content, self.shelf))
         return kept[1]
+
+    def look_again(self) -> None:
+        """Look at each file anew when it is next asked for: it may be another one by then."""
+        self._looked_at = {}
 
     def keep_facts(self) -> None:
         """Keep what was found out since the last time, where there is a place for it."""
@@ -299,7 +310,7 @@ def text_of_loader(name: str, namespace: dict[str, Any] | None) -> str | None:
 
 def _read_file(name: str) -> bytes | None:
     try:
-        with open(name, "rb") as file:
+        with open(name, "rb", buffering=0) as file:
             return file.read()
     except OSError:
         # Without its text the code counts by its bytecode.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import marshal
+from collections.abc import Iterable
 from types import CodeType
+from typing import Any
 
 from blake3 import blake3
 
-from flowkit.fingerprint.framing import count_bytes
-from flowkit.fingerprint.syntax import constant_bytes
-
-_SIMPLE = frozenset({type(None), bool, str, bytes, float})
-_LONG = 10**4000
-"""Longer numbers have no decimal representation, by a limit of Python's."""
+_WITHOUT_REFERENCES = 2
+"""The version of the format in which what is written says nothing of which objects are one, or interned."""
+_ANY_FILE = marshal.dumps("\0 any file", _WITHOUT_REFERENCES)
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis)})
+_CONTAINERS = frozenset({tuple, frozenset, CodeType})
 
 
 def digest_structure(code: CodeType) -> str | None:
@@ -19,29 +21,24 @@ def digest_structure(code: CodeType) -> str | None:
 
     That are names, instructions, typed constants, variables, line and exception tables. The file's name is no part.
     """
-    try:
-        return blake3(_message(code)).hexdigest()
-    except TypeError:
-        # A constant that no literal gives: somebody made or rewrote this code object.
+    if not _are_literals((code,)):
+        # Somebody made or rewrote this code object; an array would be written as the bytes in it.
         return None
+    try:
+        written = marshal.dumps(code, _WITHOUT_REFERENCES)
+        file = marshal.dumps(code.co_filename, _WITHOUT_REFERENCES)
+    except ValueError:
+        # Nested deeper than the format allows.
+        return None
+    return blake3(written.replace(file, _ANY_FILE)).hexdigest()
 
 
-def _message(code: CodeType) -> bytes:
-    numbers = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags, code.co_firstlineno)
-    names = (code.co_names, code.co_varnames, code.co_cellvars, code.co_freevars)
-    constants = code.co_consts
-    nested: list[bytes] = []
-    if not all(map(_is_simple, constants)):
-        nested = [b"c" + _message(item) if isinstance(item, CodeType) else constant_bytes(item) for item in constants]
-        constants = ()
-    # Of simple constants the representation tells the types apart, and is one call.
-    written = repr((code.co_name, numbers, names, constants)).encode("utf-8", "surrogatepass")
-    parts = [written, code.co_code, code.co_linetable, code.co_exceptiontable, *nested]
-    return count_bytes(len(parts)) + b"".join([count_bytes(len(part)) + part for part in parts])
-
-
-def _is_simple(constant: object) -> bool:
-    kind = type(constant)
-    if kind is int:
-        return -_LONG < constant < _LONG  # type: ignore[operator]
-    return all(map(_is_simple, constant)) if kind is tuple else kind in _SIMPLE  # type: ignore[call-overload]
+def _are_literals(constants: Iterable[object]) -> bool:
+    for constant in constants:
+        kind = type(constant)
+        if kind in _PLAIN:
+            continue
+        inner: Any = constant.co_consts if isinstance(constant, CodeType) else constant
+        if (kind not in _CONTAINERS) or not _are_literals(inner):
+            return False
+    return True

@@ -33,7 +33,7 @@ class Entity:
 
 @dataclass(eq=False, slots=True)
 class Value:
-    """A global that counts by its value, where it is read.
+    """A global that counts by its value, wherever it is read.
 
     Attributes:
         shown: A short text for people.
@@ -43,6 +43,7 @@ class Value:
     tokens: list[Token]
     shown: str = field(default="")
     _digest: str = field(default="", repr=False)
+    _in_full: list[bytes | Entity] = field(default_factory=list, repr=False)
 
     @property
     def digest(self) -> str:
@@ -51,19 +52,39 @@ class Value:
             self._digest = _digest_of(self.tokens)
         return self._digest
 
+    @property
+    def in_full(self) -> list[bytes | Entity]:
+        """Its tokens, with those of values in it."""
+        if not self._in_full:
+            self._in_full = _in_full(self.tokens)
+        return self._in_full
+
 
 Token = Union[bytes, Entity, Value]  # noqa: UP007  (a class that is defined above refers to it by name)
 Tokens = list[Token]
+text = frame_text
+"""Returns a token of text."""
 
 
 @dataclass(slots=True)
 class Body:
-    """What an entity contributes: how it was read, its tokens, and its text for people."""
+    """What an entity contributes: how it was read, its tokens, and its text for people.
+
+    Attributes:
+        written: The text, or what gives it: hardly any is ever asked for.
+    """
 
     basis: str
     tokens: Tokens
-    source: str
+    written: str | Callable[[], str]
     _digest: str = field(default="", repr=False)
+
+    @property
+    def source(self) -> str:
+        """The text for people."""
+        if not isinstance(self.written, str):
+            self.written = self.written()
+        return self.written
 
     @property
     def digest(self) -> str:
@@ -97,24 +118,13 @@ def write_named(tokens: Tokens, write: Callable[[bytes], object], in_full: bool 
 
 def flatten(tokens: Tokens) -> tuple[bytes, list[tuple[Entity, bytes]]]:
     """Return tokens with values in full: the bytes before the first entity, and each entity with those behind it."""
-    head: bytes | None = None
-    entities: list[Entity] = []
-    tails: list[bytes] = []
-    held: list[bytes] = []
-    for token in _in_full(tokens):
-        if token.__class__ is bytes:
-            held.append(token)
-            continue
-        if head is None:
-            head = b"".join(held)
-        else:
-            tails.append(b"".join(held))
-        entities.append(token)  # type: ignore[arg-type]
-        held = []
-    if head is None:
-        return b"".join(held), []
-    tails.append(b"".join(held))
-    return head, list(zip(entities, tails, strict=True))
+    plain: list[Any] = _in_full(tokens)
+    places = [place for place, token in enumerate(plain) if token.__class__ is Entity]
+    if not places:
+        return b"".join(plain), []
+    ends = [*places[1:], len(plain)]
+    tails = [b"".join(plain[place + 1 : end]) for place, end in zip(places, ends, strict=True)]
+    return b"".join(plain[: places[0]]), list(zip([plain[place] for place in places], tails, strict=True))
 
 
 def values_in(tokens: Tokens) -> Iterator[Value]:
@@ -126,20 +136,15 @@ def values_in(tokens: Tokens) -> Iterator[Value]:
 
 
 def _in_full(tokens: Tokens) -> list[bytes | Entity]:
-    if not any(token.__class__ is Value for token in tokens):
+    if Value not in map(type, tokens):
         return tokens  # type: ignore[return-value]
     found: list[bytes | Entity] = []
     for token in tokens:
         if isinstance(token, Value):
-            found += _in_full(token.tokens)
+            found += token.in_full
         else:
             found.append(token)
     return found
-
-
-def text(tag: bytes, content: str) -> bytes:
-    """Return a token of text."""
-    return frame_text(tag, content)
 
 
 def mark(tag: bytes) -> bytes:

@@ -20,7 +20,8 @@ from flowkit.fingerprint.tokens import Token, Tokens, Value, digest_named, mark,
 
 Read = tuple[Any, Tokens, tuple[Note, ...]]
 """A value, which is kept so that its identity stays its own, its tokens, and what was noted on the way to them."""
-_PLAIN = frozenset({type(None), bool, int, float, complex, bytes, type(Ellipsis)})
+PLAIN = frozenset({type(None), bool, int, float, complex, bytes, type(Ellipsis)})
+"""Types whose values are one token each; of texts those that are paths in the project count otherwise."""
 
 
 class UnencodableError(Exception):
@@ -38,7 +39,6 @@ class ValueEncoder:
     Attributes:
         closures: Ids of the functions of libraries that are being taken apart.
         accessors: What of the project's stands on the classes of tables, by name; None while nobody has asked.
-        resolved: What the references of code mean, by the id of the globals and the reference.
     """
 
     def __init__(self, context: Context, references: Sequence[Handler], structures: Sequence[Handler]) -> None:
@@ -46,8 +46,8 @@ class ValueEncoder:
         self._references = references
         self._structures = structures
         self.closures: set[int] = set()
-        self.resolved: dict[tuple[int, Any], Read] = {}
         self.accessors: dict[str, list[tuple[str, Any]]] | None = None
+        self._resolved: dict[int, dict[Any, Read]] = {}
         self._open: dict[int, int] = {}
         self._finished: dict[int, Read] = {}
         self._inside: dict[int, Read] = {}
@@ -64,18 +64,24 @@ class ValueEncoder:
         kind = type(value)
         if kind is str:
             return [self.text(value)]
-        if kind in _PLAIN:
+        if kind in PLAIN:
             return [constant_bytes(value)]
         if (found := self.reference(value)) is not None:
             return found
         return self._structure(value)
 
+    def met(self, value: Any) -> Tokens | None:
+        """Return the tokens of code that was met before; None for all else."""
+        kept = self._referred.get(id(value))
+        if kept is None:
+            return None
+        self.context.repeat(kept[2])
+        return kept[1]
+
     def reference(self, value: Any) -> Tokens | None:
         """Return the tokens of what counts by reference or by name; None for data."""
-        kept = self._referred.get(id(value))
-        if kept is not None:
-            self.context.repeat(kept[2])
-            return kept[1]
+        if (met := self.met(value)) is not None:
+            return met
         mark = self.context.mark()
         for handle in self._references:
             found = handle(self, value)
@@ -84,6 +90,10 @@ class ValueEncoder:
                     self._referred[id(value)] = (value, found, self.context.since(mark))
                 return found
         return None
+
+    def resolved_in(self, namespace: dict[str, Any]) -> dict[Any, Read]:
+        """Return what references of code mean in these globals, as far as they were met; the values are the globals."""
+        return self._resolved.setdefault(id(namespace), {})
 
     def named(self, name: str, value: Any) -> Token:
         """Return a global as one token with a part of its own; what cannot be encoded makes the step uncacheable."""

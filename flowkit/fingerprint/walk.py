@@ -43,29 +43,19 @@ class Reached:
 def walk(survey: Survey, root: Share) -> Reached:
     """Return what is reached from a root."""
     numbers: dict[Entity, bytes] = {}
-    order: list[Entity] = []
     shares = [root]
     message = [_DOMAIN]
     # Where a step has untracked parameters its own share is another one, which only the survey tells.
     known = survey.shares if not survey.context.untracked else {}
-    place = 0
-    share: Share | None = root
-    while True:
-        assert share is not None
+    for share in shares:
         message.append(share.head)
         for entity, tail in share.references:
-            number = numbers.get(entity)
-            if number is None:
-                number = numbers[entity] = _number(len(order))
-                order.append(entity)
-            message += (number, tail)
-        if place == len(order):
-            break
-        entity = order[place]
-        share = known.get(entity) or survey.of(entity)
-        shares.append(share)
-        place += 1
-    notes = [share.noted for share in shares]
+            if entity not in numbers:
+                numbers[entity] = _number(len(numbers))
+                shares.append(known.get(entity) or survey.of(entity))
+            message += (numbers[entity], tail)
+    # Shares with the same notes have one object of them.
+    notes = list(dict.fromkeys([share.noted for share in shares]))
     reads = _NOTHING
     for noted in notes:
         if noted.reads is not _NOTHING:
@@ -73,8 +63,8 @@ def walk(survey: Survey, root: Share) -> Reached:
     return Reached(
         blake3(b"".join(message)).hexdigest(),
         Parts(shares),
-        frozenset().union(*(noted.modules for noted in notes)),
-        frozenset().union(*(noted.distributions for noted in notes)),
+        frozenset().union(*[noted.modules for noted in notes]),
+        frozenset().union(*[noted.distributions for noted in notes if noted.distributions]),
         next((noted.uncacheable for noted in notes if noted.uncacheable is not None), None),
         reads,
     )

@@ -59,6 +59,8 @@ LEAVES = (Ref, Gather, FileInput, StoredConstant)
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, Path, type(Path())})
 _UNDIVIDED = _PLAIN | set(LEAVES)
 """What is no container and can be told by its exact type: nearly everything that ever stands in an argument."""
+SETTLED = _UNDIVIDED - {Path, type(Path())}
+"""Types of which nothing is left to be read or stored before a node's key is made."""
 
 
 def is_instance_of_dataclass(value: object) -> bool:
@@ -193,6 +195,12 @@ def leaves_of(value: Any) -> Iterator[Leaf]:
 
     replace_leaves(value, note)
     yield from found
+
+
+def has_refs(value: Any) -> bool:
+    """Whether there is a reference to a node's output in `value`."""
+    kind = type(value)
+    return kind is Ref or (kind not in _PLAIN and any(True for _ in refs_of(value)))
 
 
 def refs_of(value: Any) -> Iterator[Ref]:

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from flowkit.lineage.acceptances import accepted_since, origins_of
+from flowkit.lineage.latest import load_observed
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.rows import LineageRow
 from flowkit.lineage.tables import REUSED
@@ -83,6 +84,8 @@ _FIRST_MAKERS = """
 _FIRST_USERS = """
     SELECT DISTINCT i.execution FROM artifact AS a JOIN input AS i ON i.artifact = a.id
     WHERE substr(a.digest, 1, 12) = ? ORDER BY i.execution LIMIT ?"""
+
+_OBSERVERS = "SELECT DISTINCT execution FROM observed_input WHERE digest = ? ORDER BY execution LIMIT ?"
 
 _FIRST_USERS_OF_ONE = f"""
     SELECT DISTINCT user.id FROM execution AS maker {_TAKEN}
@@ -166,7 +169,7 @@ def ancestors(
 def descendants(
     reader: Reader, digest: Digest, limit: int = MOST_EXECUTIONS, *, given_by: tuple[str, str] | None = None
 ) -> tuple[LineageRow, ...]:
-    """Return the executions that used an artifact, or what was made from it, the nearest first.
+    """Return the executions that used an artifact, declared or not, or what was made from it, the nearest first.
 
     Args:
         reader: The database.
@@ -177,12 +180,20 @@ def descendants(
     prefix = to_prefix(digest)
     with reader.at_one_moment():
         origin = _find_origin(reader, given_by)
-        rows = (
-            reader.select(_FIRST_USERS_OF_ONE, (origin, prefix, limit))
-            if origin is not None
-            else reader.select(_FIRST_USERS, (prefix, limit))
-        )
-        return _follow(reader, _USERS, _EDGES_DOWN, _ids(rows), limit)
+        if origin is not None:
+            first = _ids(reader.select(_FIRST_USERS_OF_ONE, (origin, prefix, limit)))
+        else:
+            first = [*_ids(reader.select(_FIRST_USERS, (prefix, limit))), *_observers(reader, digest, limit)]
+        return _follow(reader, _USERS, _EDGES_DOWN, list(dict.fromkeys(first)), limit)
+
+
+def is_observed(reader: Reader, digest: Digest) -> bool:
+    """Whether an execution read a file or folder of this content without declaring it."""
+    return bool(_observers(reader, digest, 1))
+
+
+def _observers(reader: Reader, digest: Digest, limit: int) -> list[int]:
+    return _ids(reader.select(_OBSERVERS, (digest, limit)))
 
 
 def _find_origin(reader: Reader, given_by: tuple[str, str] | None) -> int | None:
@@ -210,6 +221,7 @@ def _load(reader: Reader, executions: Sequence[int]) -> dict[int, LineageRow]:
     inputs = _pairs(reader.select_among(_INPUTS, executions))
     outputs = _pairs(reader.select_among(_OUTPUTS, executions))
     accepted = accepted_since(reader, executions)
+    observed = load_observed(reader, executions)
     rows = {
         identity: LineageRow(
             0,
@@ -221,6 +233,7 @@ def _load(reader: Reader, executions: Sequence[int]) -> dict[int, LineageRow]:
             tuple(inputs.get(identity, ())),
             tuple(outputs.get(identity, ())),
             accepted.get(identity, ()),
+            observed.get(identity, ()),
         )
         for identity, run, node, step, key, code in reader.select_among(_EXECUTIONS, executions)
     }

@@ -6,6 +6,7 @@ generation stands, and a rerun replaces it only if it is still the generation th
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterable
@@ -178,12 +179,15 @@ class Recorder:
         if standing is None:
             return ()
         rows = self.connection.execute(
-            "SELECT w.text FROM output AS mine JOIN word AS w ON w.id = mine.name"
+            "SELECT w.text, called.text, earlier.text FROM output AS mine JOIN word AS w ON w.id = mine.name"
             " LEFT JOIN output AS theirs ON theirs.execution = ? AND theirs.name = mine.name"
+            " LEFT JOIN artifact AS made ON made.id = mine.artifact LEFT JOIN word AS called ON called.id = made.refers"
+            " LEFT JOIN artifact AS stood ON stood.id = theirs.artifact"
+            " LEFT JOIN word AS earlier ON earlier.id = stood.refers"
             " WHERE mine.execution = ? AND mine.artifact IS NOT theirs.artifact ORDER BY mine.position",
             (standing.execution, execution),
         ).fetchall()
-        return tuple(name for (name,) in rows)
+        return tuple(name for name, refers, before in rows if not _moved_only(before, refers))
 
     def _write_account(self, execution: int, account: Execution, run: int) -> None:
         word = self.identities.word
@@ -254,6 +258,14 @@ class Recorder:
     def _write_rows(self, statement: str, execution: int, rows: Iterable[tuple[object, ...]]) -> None:
         for position, row in enumerate(rows):
             self.connection.execute(statement, (execution, position, *row))
+
+
+def _moved_only(before: str | None, after: str | None) -> bool:
+    """Whether the code that two artifacts name moved between modules: their bytes cannot be the same then."""
+    if before is None or after is None or before == after:
+        return False
+    old, new = (sorted(name.partition(":")[2] for name in json.loads(names)) for names in (before, after))
+    return old == new
 
 
 def _round_to(seconds: float | None, parts: int) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flowkit.records import Acceptance, Digest, Failure
+from flowkit.records import Acceptance, Digest, Failure, ObservedInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +173,7 @@ class LineageRow:
         inputs: (parameter, artifact) pairs.
         outputs: (name, artifact) pairs.
         accepted: Who let its result stand for edited code since; empty where nobody did.
+        observed: What it read undeclared.
     """
 
     depth: int
@@ -184,3 +185,4 @@ class LineageRow:
     inputs: tuple[tuple[str, Digest], ...]
     outputs: tuple[tuple[str, Digest], ...]
     accepted: tuple[Acceptance, ...] = ()
+    observed: tuple[ObservedInput, ...] = ()

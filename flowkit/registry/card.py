@@ -47,6 +47,16 @@ class CardInput:
 
 
 @dataclass(frozen=True, slots=True)
+class CardObserved:
+    """What a node read without declaring it: a file, a listing, a variable; of variables no content is kept."""
+
+    node: str
+    kind: str
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class CardMove:
     """A row of the audit log on this version; `alias` is None where none was moved."""
 
@@ -74,6 +84,7 @@ class ModelCard:
     inputs: tuple[CardInput, ...]
     environment: Mapping[str, str]
     moves: tuple[CardMove, ...]
+    observed: tuple[CardObserved, ...] = ()
 
 
 def make_card(reader: Reader, reference: ModelReference) -> ModelCard:
@@ -95,6 +106,7 @@ def make_card(reader: Reader, reference: ModelReference) -> ModelCard:
             _inputs(reader, made_by),
             _environment(reader, made_by),
             tuple(_move(audit) for audit in list_audit(reader) if audit.subject == subject),
+            tuple(CardObserved(row.node, one.kind, one.name, one.digest) for row in made_by for one in row.observed),
         )
 
 

@@ -188,7 +188,14 @@ def _refusal(verdicts: Sequence[GateVerdict]) -> str | None:
     failed = [verdict for verdict in verdicts if not verdict.passed]
     if not failed:
         return None
-    return "; ".join(f"{verdict.gate} is not met: observed {verdict.observed!r}" for verdict in failed)
+    return "; ".join(map(_describe_failure, failed))
+
+
+def _describe_failure(verdict: GateVerdict) -> str:
+    """Return what a gate observed, and what it required where its own text does not say so."""
+    told = verdict.gate.endswith(f"= {verdict.required!r}")
+    required = "" if told else f", required {verdict.required!r}"
+    return f"{verdict.gate} is not met: observed {verdict.observed!r}{required}"
 
 
 def _promotion(

@@ -13,7 +13,7 @@ from flowkit.cache.arguments import selection_in
 from flowkit.cache.code_changes import compare_code
 from flowkit.cache.content import Contents, Retyped, TableChange, compare_listings, compare_stored_tables
 from flowkit.cache.inner import MOST_DIFFERENCES, differences_in_json, differences_in_texts
-from flowkit.cache.reason import Change, Current, Miss, compare, with_data
+from flowkit.cache.reason import Change, Current, Miss, compare, verb_of, with_data
 from flowkit.cache.wording import describe_data, describe_table_change
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.codecs.tables_manifest import TableDifference
@@ -27,6 +27,7 @@ from flowkit.records import (
     EnvironmentFingerprint,
     KeyParts,
     LatestSuccess,
+    ObservedInput,
     Reason,
 )
 
@@ -86,6 +87,41 @@ def test_a_helper_with_another_name_is_one_change() -> None:
     found = compare_code(CodeFingerprint(A, PARTS), CodeFingerprint(B, after), "train")
     assert [change.label for change in found] == ["m:train", "helper other:tidy"]
     assert found[1].note == "it was called h:clean, and its text is otherwise the same"
+
+
+def test_a_helper_that_moved_and_changed_is_one_change() -> None:
+    """A module that was renamed and edited is told by the edit; what only moved along is not told."""
+    moved = changed(replace(CLEAN, name="n:clean"), source="def clean(): return RATE + 1")
+    after = (changed(OWN), moved, SIGNATURE, replace(RATE, name="n:RATE", via="n:clean"))
+    found = compare_code(CodeFingerprint(A, PARTS), CodeFingerprint(B, after), "train")
+    assert [change.label for change in found] == ["helper n:clean", "m:train"]
+    assert (found[0].before, found[0].after) == (CLEAN.source, "def clean(): return RATE + 1")
+    assert found[0].note == "it moved here from h"
+
+
+def test_parts_of_one_name_in_several_modules_are_not_guessed_at() -> None:
+    """Which of two functions of one name moved cannot be told: they are new and gone."""
+    other = replace(CLEAN, name="k:clean", source="def clean(): return 7")
+    moved = changed(replace(CLEAN, name="n:clean"), source="def clean(): return 8")
+    found = compare_code(
+        CodeFingerprint(A, (*PARTS, other)), CodeFingerprint(B, (OWN, moved, SIGNATURE, RATE)), "train"
+    )
+    assert {change.label for change in found} == {"helper n:clean", "helper h:clean", "helper k:clean"}
+
+
+@pytest.mark.parametrize(
+    ("name", "basis", "verb"),
+    [("h:RATE", "value", "is no longer read"), ("h:clean", "ast", "is no longer reached")],
+)
+def test_what_a_step_leaves_out_may_still_be_there(name: str, basis: str, verb: str) -> None:
+    """A constant or helper that the step does not come to any more is not said to be gone."""
+    part = next(part for part in PARTS if part.name == name)
+    assert part.basis == basis
+    after = CodeFingerprint(B, tuple(other for other in PARTS if other is not part))
+    environment = EnvironmentFingerprint(A)
+    before = LatestSuccess("run", A, _key(A, ""), CodeFingerprint(A, PARTS), environment)
+    changes = compare(before, Current(_key(A, ""), after, environment))
+    assert verb_of(changes[0]) == verb
 
 
 @pytest.mark.parametrize(
@@ -153,7 +189,7 @@ def artifacts(text: str) -> list[Artifact]:
         ("123", "12", [2], "3 elements → 2"),
         ("1223", "1233", [2], "1 of 4 elements, [2] with 2 → 3"),
         ("12", "34", [0, 1], "2 of 2 elements, [0] with 1 → 3"),
-        ("12", "12", [], "the same content, with other code that it names or in another structure"),
+        ("12", "12", [], "the same content, with other code behind what it names"),
     ],
 )
 def test_the_elements_of_a_list_are_compared_in_their_places(
@@ -165,6 +201,14 @@ def test_the_elements_of_a_list_are_compared_in_their_places(
     assert [content.place for content in found.contents] == places
     assert found.differing == len(places)
     assert describe_data(found, "", "") == words
+
+
+def test_the_code_is_named_that_the_same_content_brings_along() -> None:
+    """Where an object is the one it was and the code of its class is not, the class is told; libraries are not."""
+    model = Artifact(A, "pickle", 3, b"...", refers=("models:Mean", "collections:OrderedDict", "numpy:ndarray"))
+    found = Contents(lambda artifact: b"", lambda digest: None).compare([model], [model])
+    assert describe_data(found, "train (0)", "train (0)") == "the same content, with other code behind models:Mean"
+    assert describe_data(found, "train (0)", "[train (0)]") == "the same content in another structure"
 
 
 def test_content_that_is_gone_is_said_to_be_gone() -> None:
@@ -194,17 +238,19 @@ NAMES = ("a", "b", "c", "d")
 @pytest.mark.parametrize(
     ("rows", "fields", "dtypes", "words"),
     [
-        (ROWS, {"changed": ("a",)}, (), "column a (1,000 rows)"),
-        (ROWS, {"changed": ("a", "b")}, (), "columns a, b (1,000 rows)"),
-        (ROWS, {"changed": NAMES}, (), "all 4 columns (1,000 rows)"),
+        (ROWS, {"changed": ("a",)}, (), "column a differs (table of 1,000 rows)"),
+        (ROWS, {"changed": ("a", "b")}, (), "columns a, b differ (table of 1,000 rows)"),
+        (ROWS, {"changed": NAMES}, (), "all 4 columns differ (table of 1,000 rows)"),
         (ROWS, {"changed": ("a",), "added": ("c", "d"), "removed": ("e",)}, (),
-         "column a; columns c, d added; column e removed (1,000 rows)"),
-        (ROWS, {"changed": ("a",)}, (Retyped("a", "int64", "float64"),), "column a (int64 → float64) (1,000 rows)"),
-        (ROWS, {"reordered": True}, (), "columns in another order (1,000 rows)"),
-        (ROWS, {"index_changed": True}, (), "another index (1,000 rows)"),
-        (ROWS, {"facts_changed": True}, (), "what it is besides its columns (1,000 rows)"),
+         "column a differs; columns c, d added; column e removed (table of 1,000 rows)"),
+        (ROWS, {"changed": ("a",)}, (Retyped("a", "int64", "float64"),),
+         "column a (int64 → float64) differs (table of 1,000 rows)"),
+        (ROWS, {"reordered": True}, (), "columns in another order (table of 1,000 rows)"),
+        (ROWS, {"index_changed": True}, (), "another index (table of 1,000 rows)"),
+        (ROWS, {"facts_changed": True}, (), "what it is besides its columns (table of 1,000 rows)"),
         (OTHER_ROWS, {"changed": NAMES, "index_changed": True}, (), "1,000 rows → 1,020"),
-        (OTHER_ROWS, {"changed": NAMES}, (Retyped("b", "int", "str"),), "column b (int → str) (1,000 rows → 1,020)"),
+        (OTHER_ROWS, {"changed": NAMES}, (Retyped("b", "int", "str"),),
+         "column b (int → str) differs (1,000 rows → 1,020)"),
         (OTHER_ROWS, {"changed": NAMES[:3], "added": ("d",)}, (), "column d added (1,000 rows → 1,020)"),
     ],
 )  # fmt: skip
@@ -216,6 +262,13 @@ def test_a_table_is_told_in_a_phrase(
     flags = {"reordered": False, "index_changed": False, "facts_changed": False}
     columns = TableDifference(**(none | flags | fields))
     assert describe_table_change(TableChange(rows, columns, dtypes, len(NAMES))) == words
+
+
+def test_a_column_whose_values_were_counted_is_told_by_their_number() -> None:
+    """Nobody reads the rows of the table as the rows that differ."""
+    columns = TableDifference((), (), ("a",), reordered=False, index_changed=False, facts_changed=False)
+    counted = TableChange(ROWS, columns, (), len(NAMES), (("a", 1),))
+    assert describe_table_change(counted) == "1 of 1,000 values of column a"
 
 
 def _manifest(**columns: object) -> bytes:
@@ -259,6 +312,20 @@ def test_a_parameter_that_reads_the_same_says_why_it_differs(before: str, after:
     environment = EnvironmentFingerprint(A)
     latest = LatestSuccess("run", A, _key(A, before), CodeFingerprint(A, ()), environment)
     (change,) = compare(latest, Current(_key(B, after), CodeFingerprint(A, ()), environment))
+    assert change.note == note
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [("conf/rates.json", "its name stands in h:clean"), ("rates.js", None), ("other.csv", None)],
+)
+def test_where_something_read_undeclared_is_named(name: str, note: str | None) -> None:
+    """Who reads a file is looked for among the texts of the code: a name, not a part of one."""
+    reading = replace(CLEAN, source='def clean(): return open("conf/rates.json")')
+    code, environment = CodeFingerprint(A, (OWN, reading)), EnvironmentFingerprint(A)
+    then, now = (ObservedInput("file", name, digest) for digest in (A, B))
+    before = LatestSuccess("run", A, _key(A, ""), code, environment, (then,))
+    (change,) = compare(before, Current(_key(A, ""), code, environment, (now,)))
     assert change.note == note
 
 

@@ -31,6 +31,8 @@ def test_parameters_outcomes_metrics_and_promotions(ask: Tell, recorded_project:
     nodes = {node["node"]: node for node in refused["nodes"]}
     assert nodes["evaluate"]["metrics"] == [{"name": "accuracy", "before": 0.6, "after": 0.9}]
     assert [change["name"] for change in nodes["load"]["changes"]] == ["n"]
+    told = ask("diff", recorded_project.good, recorded_project.refused).out.splitlines()
+    assert told[told.index("results") + 2].strip() == "[5]: absent → 5"
     (decided,) = refused["promotions"]
     assert (decided["before"]["accepted"], decided["after"]["accepted"]) == (True, False)
     failed = ask("diff", recorded_project.good, recorded_project.failed)

@@ -229,7 +229,7 @@ def test_an_explanation_shows_each_change() -> None:
     assert "-    return 1\n+    return 2\n" in text
     assert "parameter C changed\n  before  1.0\n  now     0.5" in text
     assert "environment package:pandas is new\n  now     3.1" in text
-    assert "code m:g is gone" in text
+    assert "code m:g is no longer reached" in text
 
 
 @pytest.mark.parametrize(

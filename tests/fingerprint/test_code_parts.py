@@ -339,3 +339,19 @@ def test_of_value_tells_functions_apart(tmp_path):
         assert fingerprinter.of_value(module.a) == fingerprinter.of_value(module.a)
         assert fingerprinter.of_value(module.a) != fingerprinter.of_value(module.b)
         assert fingerprinter.of_value(len) != fingerprinter.of_value(max)
+
+
+@pytest.mark.parametrize(
+    ("decorator", "last"),
+    [("", "# a dataclass"), ("(frozen=True, order=True)", "# a dataclass with order=True, frozen=True")],
+)
+def test_a_dataclass_is_shown_by_its_fields(tmp_path, decorator, last):
+    """What `dataclass` generates is not what a person wrote; hints are whole, and defaults stand with them."""
+    text = f"import dataclasses\n@dataclasses.dataclass{decorator}\nclass C:\n    n: list[int]\n    rate: float = 0.5\n"
+    found = _parts(fingerprint(tmp_path, {"steps.py": steps_file(text, "return C([x]).rate")}))
+    assert found["steps:C"].source.splitlines() == [
+        "class C(object):",
+        "    n: list[int]",
+        "    rate: float = 0.5",
+        f"    {last}",
+    ]

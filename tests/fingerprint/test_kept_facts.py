@@ -290,6 +290,27 @@ def test_long_numbers_have_structures() -> None:
     assert found[0] == found[1] != found[2]
 
 
+@pytest.mark.parametrize(
+    "constant", [bytearray(b"1"), (memoryview(b"1"),), [1], object()], ids=lambda value: type(value).__name__
+)
+def test_constants_that_no_literal_gives_have_no_structure(constant: object) -> None:
+    """Code that somebody rewrote around live data is never taken for code that was compiled from a text."""
+    template = compile("def f(x):\n    return x, 77", "made.py", "exec").co_consts[0]
+
+    assert digest_structure(template.replace(co_consts=(None, constant))) is None
+
+
+def test_a_structure_stays_while_code_runs() -> None:
+    """Python rewrites the instructions of code that runs often: that makes no other code of it."""
+    found: dict[str, Any] = {}
+    exec("def f(x):\n    return sum(i * x for i in range(9) if i in {'a', 'b', 7})", found)
+    before = digest_structure(found["f"].__code__)
+    for value in range(100):
+        found["f"](value)
+
+    assert digest_structure(found["f"].__code__) == before
+
+
 STRUCTURES = {
     "a line": ("def f(x):\n    return x", "\ndef f(x):\n    return x"),
     "a column": ("def f(x):\n    return x", "def f(x):\n     return x"),

@@ -147,7 +147,7 @@ def test_runs_and_plans_say_in_a_line_what_differs(explained: Explained) -> None
     details = {name: node["detail"] for name, node in explained.ran.items()}
     assert details == {
         "load": "csv changed: trips.csv, other content of 35 bytes",
-        "total": "rows changed: column fare (3 rows)",
+        "total": "rows changed: column fare differs (table of 3 rows)",
         "names": "folder changed: a.txt changed; c.txt added (2 files → 3)",
         "told": "texts changed: [1]: 'deep' → 'c.txt'; 1 more",
         "fit": "helper pipelines.cleaning:times.<locals>.decorate.<locals>.repeated changed and 3 more",

@@ -113,14 +113,14 @@ def test_a_refused_candidate_is_a_version_and_leaves_the_alias(writer: LineageWr
 
     promotion = decision.promotion
     assert (promotion.version, promotion.accepted) == (2, False)
-    assert promotion.reason == "accuracy >= champion - 0.01 is not met: observed 0.9"
+    assert promotion.reason == "accuracy >= champion - 0.01 is not met: observed 0.9, required 0.94"
     assert [(verdict.passed, verdict.required, verdict.note) for verdict in promotion.verdicts] == [
         (True, 0.8, ""),
         (False, 0.94, RECORDED),
     ]
     assert state_of(database) == ({1: "registered", 2: "refused"}, {"champion": 1})
     assert offer(writer, "c", 0.7).promotion.reason == (
-        "accuracy >= 0.8 is not met: observed 0.7; accuracy >= champion - 0.01 is not met: observed 0.7"
+        "accuracy >= 0.8 is not met: observed 0.7; accuracy >= champion - 0.01 is not met: observed 0.7, required 0.94"
     )
 
 

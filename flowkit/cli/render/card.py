@@ -56,6 +56,7 @@ def card_to_json(card: ModelCard) -> dict[str, Any]:
                     }
                     for found in card.inputs
                 ],
+                "observed": [asdict(found) for found in card.observed],
                 "environment": dict(card.environment),
             }
         ],
@@ -89,6 +90,7 @@ def _lines(card: ModelCard) -> Iterator[str]:
         ("Decisions", _decisions(card.version.decisions)),
         ("Who moved it", _moves(card)),
         ("Data", _data(card)),
+        ("Undeclared data", _observed(card)),
         ("Steps", _steps(card)),
         ("Environment", _environment(card)),
     )
@@ -158,6 +160,13 @@ def _data(card: ModelCard) -> Iterator[str]:
             )
             for found in card.inputs
         ],
+    )
+
+
+def _observed(card: ModelCard) -> Iterator[str]:
+    return _table(
+        ("read undeclared", "node", "digest"),
+        [(f"{found.kind} {found.name}", found.node, f"`{found.digest[:12]}`") for found in card.observed],
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from flowkit.cache.reason import Change
+from flowkit.cache.wording import list_differences
 from flowkit.cli.render.data import describe_data_lines, describe_inside, describe_table_lines
 from flowkit.cli.render.explanation import colour_diff, describe_change
 from flowkit.cli.render.formats import format_number, short
@@ -19,6 +20,7 @@ from flowkit.engine.report import JSON_FORMAT
 from flowkit.records import RETURN, Reason
 
 _LONGEST = 60
+_MOST_PLACES = 5
 _HELPER = "helper "
 
 
@@ -160,6 +162,8 @@ def _results(nodes: Sequence[NodeComparison]) -> Iterator[str]:
             yield f"  {name}  {before} → {after}"
             if output.table is not None:
                 yield from (f"    {line}" for line in describe_table_lines(output.table))
+            if output.value is not None:
+                yield from (f"    {line}" for line in list_differences(output.value, _MOST_PLACES))
 
 
 def _metrics(nodes: Sequence[NodeComparison]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from flowkit.cache.reason import Change, verb_of
 from flowkit.cli.render.data import describe_data_lines, describe_inside
 from flowkit.cli.render.output import on_terminal, visible
 from flowkit.engine.explain import WhyReport, diff_of
+from flowkit.records import Reason
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 _LONGEST_SIDE = 200
@@ -48,7 +49,9 @@ def describe_change(change: Change) -> Iterator[str]:
     if diff is not None:
         yield from diff.splitlines()
         return
-    for label, side in (("before", change.before), ("now", change.after)):
+    same = change.kind is Reason.INPUT and change.before == change.after
+    sides = (("still", change.after),) if same else (("before", change.before), ("now", change.after))
+    for label, side in sides:
         if side is not None:
             yield f"  {label:<6}  {side[:_LONGEST_SIDE]}"
     yield from (f"  {line}" for line in (*describe_inside(change), *describe_data_lines(change)))
