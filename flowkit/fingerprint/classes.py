@@ -29,6 +29,7 @@ from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.decorators import DecoratorJudge
 from flowkit.fingerprint.freshness import is_as_imported
 from flowkit.fingerprint.functions import annotation_tokens
+from flowkit.fingerprint.live import PLAIN, is_of_pydantic, is_pydantic_generic, live_tokens, pydantic_tokens
 from flowkit.fingerprint.ownership import Owner, file_of
 from flowkit.fingerprint.resolve import reference_tokens
 from flowkit.fingerprint.shown import show_value
@@ -42,8 +43,10 @@ _SKIPPED = frozenset({"_abc_impl", "__abstractmethods__", "__dict__", "__weakref
 _SKIPPED |= {"__module__", "__qualname__", "__firstlineno__", "__static_attributes__", "__dataclass_fields__"}
 # `copyreg` leaves the names of slots on a class when an object of it is first taken apart.
 _SKIPPED |= {"__parameters__", "__non_callable_proto_members__", "__annotations_cache__", "__slotnames__"}
+_TOOLS = ("__pydantic_", "__attrs_", "__dataclass_")
+"""How the names of what libraries keep on a class begin; of pydantic's and dataclasses' what says something counts."""
+_TABLES = frozenset({"__signature__", "__annotate__", "__annotate_func__", "__conditional_annotations__"})
 _COUNTING = frozenset({"__slots__", "__match_args__", "__hash__"})
-_PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None), list, tuple, dict, set, frozenset})
 _FUNCTION_LIKE = (FunctionType, staticmethod, classmethod, property, cached_property)
 _OPERATORS: tuple[type, ...] = (
     BuiltinFunctionType,
@@ -86,6 +89,7 @@ def class_body(encoder: ValueEncoder, kind: type) -> Body:
         return _written_body(encoder, kind, name, tokens)
     tokens += annotation_tokens(encoder, kind, name)
     tokens += _fields(encoder, kind, name)
+    tokens += pydantic_tokens(encoder, kind)
     tokens += _registered(encoder, kind)
     if isinstance(kind, enum.EnumMeta):
         tokens += _enum_members(encoder, kind, name)
@@ -120,10 +124,10 @@ def _members(context: Context, kind: type) -> Iterator[tuple[str, Any]]:
     for name, value in sorted(kind.__dict__.items()):
         if name in _SKIPPED or name in members:
             continue
-        is_plain = type(value) in _PLAIN
+        is_plain = type(value) in PLAIN
         is_ours = not is_plain and is_project_code(context, value)
         is_code = is_ours or isinstance(value, _CODE_LIKE)
-        if _is_dunder(name) and not is_code and name not in _COUNTING and not is_plain:
+        if _is_dunder(name) and not is_code and name not in _COUNTING and _is_of_tool(name, is_plain):
             continue
         if is_enum and _is_sunder(name) and not is_ours:
             # The enum's own tables of its members.
@@ -136,6 +140,13 @@ def _members(context: Context, kind: type) -> Iterator[tuple[str, Any]]:
             # It holds a salt that is another one in every process: which fields it takes is all that it says.
             value = value.__code__.co_names
         yield name, value
+
+
+def _is_of_tool(name: str, is_plain: bool) -> bool:
+    """Whether Python or a library keeps something under a name with underscores at both ends; others count."""
+    if name.startswith(_TOOLS):
+        return True
+    return not is_plain and name in _TABLES
 
 
 def _is_of_attrs(value: Any) -> bool:
@@ -242,42 +253,45 @@ def _show_hint(hint: Any) -> str:
 
 
 def _written_body(encoder: ValueEncoder, kind: type, name: str, tokens: Tokens) -> Body:
-    """Return the body of a class of pydantic, pandera and their like as it is written.
+    """Return the body of a class of pydantic, pandera and their like as it is written, with what it holds by now.
 
-    Their live attributes are caches that fill as the class is used, so the text counts, once it is proven.
+    Many of their live attributes are caches that fill as the class is used, so the text counts, once it is proven.
     """
-    found = next(_proven_bodies(encoder.context, kind), None)
+    context = encoder.context
+    found = next(_proven_bodies(context, kind), None)
     if found is None:
-        encoder.context.mark_uncacheable(f"class {name} cannot be fingerprinted: its source cannot be verified")
-        return Body("class", [*tokens, mark(b"?")], f"class {kind.__qualname__}")
+        return _made_body(encoder, kind, name, tokens)
     source, node, code = found
     namespace = _namespace_of(kind)
-    references = encoder.context.known.references(code, namespace)
-    encoder.context.note_reads(references.reads)
-    tokens.append(canonical_syntax(node, DecoratorJudge(namespace), encoder.context.docstrings))
+    references = context.known.references(code, namespace)
+    context.note_reads(references.reads)
+    tokens.append(canonical_syntax(node, DecoratorJudge(namespace), context.docstrings))
     tokens += reference_tokens(encoder, references, namespace)
     tokens += check_tokens(encoder, references.words)
     tokens += annotation_tokens(encoder, kind, name)
-    for attribute, value in _patched(encoder.context, kind, code):
-        tokens += [text(b"n", attribute), *encoder.guarded(f"{name}.{attribute}", value)]
-    return Body("ast", tokens, source.text_of(node))
+    held, shown = live_tokens(encoder, kind, code)
+    return Body("ast", tokens + held, "\n".join((source.text_of(node), *shown)))
+
+
+def _made_body(encoder: ValueEncoder, kind: type, name: str, tokens: Tokens) -> Body:
+    """Return the body of a class that no text stands for, where its library tells all that was said of it."""
+    if not is_of_pydantic(kind) or not (is_pydantic_generic(kind) or _is_unwritten(encoder.context, kind)):
+        encoder.context.mark_uncacheable(f"class {name} cannot be fingerprinted: its source cannot be verified")
+        return Body("class", [*tokens, mark(b"?")], f"class {kind.__qualname__}")
+    tokens += annotation_tokens(encoder, kind, name)
+    held, shown = live_tokens(encoder, kind, None)
+    return Body("class", tokens + held, "\n".join((f"class {kind.__qualname__}:", *shown)))
+
+
+def _is_unwritten(context: Context, kind: type) -> bool:
+    """Whether the text of a class's module is known and defines no class of that name."""
+    sources = list(_candidate_files(context, kind))
+    return bool(sources) and not any(kind.__qualname__ in source.classes for source in sources)
 
 
 def _namespace_of(kind: type) -> dict[str, Any]:
     module = sys.modules.get(kind.__module__)
     return module.__dict__ if module is not None else {"__name__": kind.__module__}
-
-
-def _patched(context: Context, kind: type, code: CodeType) -> Iterator[tuple[str, Any]]:
-    """Yield the methods that are not those of the class's body, and the data that may have been set since."""
-    written = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    for name, value in sorted(kind.__dict__.items()):
-        is_set_later = isinstance(value, FunctionType) and value.__code__ not in written
-        if is_set_later and is_project_code(context, value):
-            yield name, value
-        elif type(value) in _PLAIN and not name.startswith(("_", "model_")):
-            # The body may have set it too, but not to what it is now.
-            yield name, value
 
 
 def _proven_bodies(context: Context, kind: type) -> Iterator[tuple[SourceFile, ast.ClassDef, CodeType]]:

@@ -125,6 +125,17 @@ class ValueEncoder:
             self._open.popitem()
         return [mark(b"?")]
 
+    def attempt(self, value: Any) -> Tokens | None:
+        """Return a value's tokens; None where it cannot be encoded."""
+        depth = len(self._open)
+        try:
+            return self.tokens(value)
+        except (UnencodableError, RecursionError):
+            # What else is known of it has to do: it is for the caller to see to that.
+            while len(self._open) > depth:
+                self._open.popitem()
+            return None
+
     def text(self, value: str) -> bytes:
         """Return a string's token; a path below the project's root counts relative to it."""
         root = str(self.context.project.root)
