@@ -95,8 +95,15 @@ def class_body(encoder: ValueEncoder, kind: type) -> Body:
         tokens += _enum_members(encoder, kind, name)
     members = list(_members(context, kind))
     for attribute, value in members:
-        tokens += [text(b"n", attribute), *encoder.guarded(f"{name}.{attribute}", value)]
+        tokens += [text(b"n", attribute), *_member(encoder, f"{name}.{attribute}", value)]
     return Body("class", tokens, _render(kind, tokens, members))
+
+
+def _member(encoder: ValueEncoder, place: str, value: Any) -> Tokens:
+    if _is_dunder(place.rpartition(".")[2]) and encoder.context.owner_of_class(type(value)) is Owner.THIRD_PARTY:
+        # A library may keep there what only it can read.
+        return encoder.attempt(value) or [mark(b"?")]
+    return encoder.guarded(place, value)
 
 
 def _ancestry(encoder: ValueEncoder, kind: type) -> Tokens:

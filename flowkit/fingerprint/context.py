@@ -109,7 +109,8 @@ class Context:
 
     def function(self, function: FunctionType) -> Entity:
         """Return a project function's entity."""
-        module = function.__globals__.get("__name__")
+        # What was generated belongs to no module; a template's code says which template it is.
+        module = function.__globals__.get("__name__") or os.path.basename(function.__code__.co_filename)
         return self.entity("function", f"{module}:{function.__qualname__}", function)
 
     def klass(self, kind: type) -> Entity:

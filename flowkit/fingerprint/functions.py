@@ -27,6 +27,8 @@ Named = tuple[str, Any]
 
 def function_body(encoder: ValueEncoder, function: FunctionType) -> Body:
     """Return what a project function contributes."""
+    if function.__dict__.get("__beartype_wrapper") is True and "__wrapped__" in function.__dict__:
+        return _checked_body(encoder, function)
     context = encoder.context
     code = context.known.digest(function, context.docstrings)
     references = context.known.references(function.__code__, function.__globals__)
@@ -85,6 +87,21 @@ def _named_defaults(function: FunctionType) -> list[Named]:
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     positional = zip(names[len(names) - len(values) :], values, strict=True)
     return [*positional, *sorted((by_keyword or {}).items())]
+
+
+def _checked_body(encoder: ValueEncoder, function: FunctionType) -> Body:
+    """Return what a function contributes that beartype generated around another one.
+
+    Its code names objects by their addresses. It follows from the annotations and from how beartype was configured.
+    """
+    name = f"{function.__globals__.get('__name__')}:{function.__qualname__}"
+    configuration = (function.__kwdefaults__ or {}).get("__beartype_conf")
+    wrapped = function.__dict__["__wrapped__"]
+    tokens: Tokens = [text(b"F", "beartype"), *encoder.guarded(f"how {name} is checked", configuration)]
+    tokens += encoder.guarded(f"what {name} stands around", wrapped)
+    tokens += annotation_tokens(encoder, function, name)
+    tokens += annotation_tokens(encoder, wrapped, name)
+    return Body("ast", tokens, f"# {function.__qualname__} checked by beartype\n# with {configuration!r}")
 
 
 def _own_module(context: Context, function: FunctionType) -> Tokens:

@@ -6,6 +6,7 @@ Libraries also keep caches on a class, which fill as it is used: those are left 
 
 from __future__ import annotations
 
+import inspect
 import typing
 from collections.abc import Collection, Iterator
 from functools import cached_property, partialmethod
@@ -25,8 +26,14 @@ _ABSTRACT = "_abc_impl"
 _FIELDS = ("__pydantic_fields__", "model_fields")
 _CONFIG = ("model_config", "__pydantic_config__")
 _PYDANTIC = frozenset({"model_config", "model_fields", "model_computed_fields"})
-_DECORATED = ("validators", "field_validators", "root_validators", "model_validators")
-_DECORATED += ("field_serializers", "model_serializers")
+_DECORATED = (
+    "validators",
+    "field_validators",
+    "root_validators",
+    "model_validators",
+    "field_serializers",
+    "model_serializers",
+)
 _COLUMN = ("primary_key", "nullable", "unique", "index", "autoincrement")
 _DEFAULTS = ("default", "onupdate", "server_default", "server_onupdate")
 
@@ -159,7 +166,7 @@ def _of_library(kind: type) -> Iterator[Held]:
 
 def _of_pydantic(kind: type) -> Iterator[Held]:
     state = kind.__dict__
-    fields = next((state[name] for name in _FIELDS if isinstance(state.get(name), dict)), {})
+    fields: dict[str, Any] = next((state[name] for name in _FIELDS if isinstance(state.get(name), dict)), {})
     unresolved = _unresolved(kind)
     for name, field in fields.items():
         for attribute in sorted(type(field).__slots__):
@@ -191,7 +198,7 @@ def _is_undefined(value: Any) -> bool:
 
 def _unresolved(kind: type) -> frozenset[str]:
     """Return the fields whose annotation is a text with a meaning that only pydantic was told."""
-    hints: dict[str, Any] = kind.__dict__.get("__annotations__") or {}
+    hints = inspect.get_annotations(kind)
     texts = frozenset(name for name, hint in hints.items() if isinstance(hint, str))
     if not texts:
         return texts
