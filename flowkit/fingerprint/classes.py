@@ -7,7 +7,6 @@ import ast
 import dataclasses
 import enum
 import inspect
-import linecache
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
@@ -25,6 +24,7 @@ from typing import Any
 
 from flowkit.fingerprint.accessors import check_tokens
 from flowkit.fingerprint.callables import is_importable, is_project_code
+from flowkit.fingerprint.cells import cells_of
 from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.decorators import DecoratorJudge
 from flowkit.fingerprint.freshness import is_as_imported
@@ -89,14 +89,15 @@ def class_body(encoder: ValueEncoder, kind: type) -> Body:
         return _written_body(encoder, kind, name, tokens)
     tokens += annotation_tokens(encoder, kind, name)
     tokens += _fields(encoder, kind, name)
-    tokens += pydantic_tokens(encoder, kind)
+    held, shown = pydantic_tokens(encoder, kind)
+    tokens += held
     tokens += _registered(encoder, kind)
     if isinstance(kind, enum.EnumMeta):
         tokens += _enum_members(encoder, kind, name)
     members = list(_members(context, kind))
     for attribute, value in members:
         tokens += [text(b"n", attribute), *_member(encoder, f"{name}.{attribute}", value)]
-    return Body("class", tokens, _render(kind, tokens, members))
+    return Body("class", tokens, "\n".join((_render(kind, tokens, members), *shown)))
 
 
 def _member(encoder: ValueEncoder, place: str, value: Any) -> Tokens:
@@ -334,9 +335,7 @@ def _candidate_files(context: Context, kind: type) -> Iterator[SourceFile]:
         if source is not None and is_as_imported(module, file, source):
             yield source
         return
-    # A notebook: its cells are known to `linecache` only, the latest last.
-    for cell in reversed(list(linecache.cache)):
-        if cell.startswith("<") or "ipykernel_" in cell:
-            source = context.sources.file(cell)
-            if source is not None:
-                yield source
+    for cell in cells_of(kind):
+        source = context.sources.file(cell)
+        if source is not None:
+            yield source

@@ -17,7 +17,7 @@ from flowkit.fingerprint.callables import cell_contents, is_project_code
 from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.ownership import Owner
 from flowkit.fingerprint.shown import show_value
-from flowkit.fingerprint.tokens import Tokens, text
+from flowkit.fingerprint.tokens import Tokens, digest_named, text
 from flowkit.fingerprint.values import ValueEncoder, join
 
 PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None), list, tuple, dict, set, frozenset})
@@ -61,9 +61,9 @@ def live_tokens(encoder: ValueEncoder, kind: type, body: CodeType | None) -> tup
     return _tokens_of(encoder, kind, [*_data(encoder.context, kind, body), *_of_library(kind)])
 
 
-def pydantic_tokens(encoder: ValueEncoder, kind: type) -> Tokens:
-    """Return the tokens of what pydantic made of a class that is a dataclass for the rest of Python."""
-    return _tokens_of(encoder, kind, list(_of_pydantic(kind)))[0] if is_of_pydantic(kind) else []
+def pydantic_tokens(encoder: ValueEncoder, kind: type) -> tuple[Tokens, list[str]]:
+    """Return the same of what pydantic made of a class that is a dataclass for the rest of Python."""
+    return _tokens_of(encoder, kind, list(_of_pydantic(kind))) if is_of_pydantic(kind) else ([], [])
 
 
 def is_of_pydantic(kind: type) -> bool:
@@ -91,9 +91,15 @@ def _tokens_of(encoder: ValueEncoder, kind: type, items: list[Held]) -> tuple[To
         if found is None:
             continue
         parts.append([text(b"n", item.name), *found])
-        if not is_project_code(encoder.context, item.value):
-            shown.append(f"# with {item.name} = {show_value(item.value, item.name)}")
+        if isinstance(found[0], bytes) and not list(_functions(item.value)):
+            shown.append(f"# with {item.name} = {_show(item, found)}")
     return (join(b"L", parts), shown) if parts else ([], [])
+
+
+def _show(item: Held, tokens: Tokens) -> str:
+    """Return a value as text, with a digest where the text may be the same for two that differ."""
+    written = show_value(item.value, item.name)
+    return f"{written} ({digest_named(tokens).hex()[:12]})" if "<" in written else written
 
 
 def _data(context: Context, kind: type, body: CodeType | None) -> Iterator[Held]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.fingerprint.projects import fingerprint, two_files
+from tests.fingerprint.projects import fingerprint, two_files, write_project
 from tests.fingerprint.test_code_of_libraries import fingerprints, write_steps
 
 PYDANTIC = "from typing import Any, ClassVar, Generic, TypeVar\nfrom pydantic import BaseModel, Field\n"
@@ -296,3 +300,63 @@ def test_every_process_reads_the_same(tmp_path: Path) -> None:
     first, second = ([(name, found[0], found[2]) for name, found in fingerprints(tmp_path).items()] for _ in range(2))
     assert len(first) == len(cases)
     assert second == first
+
+
+KERNEL = """
+import json
+from IPython.core.interactiveshell import InteractiveShell
+from ipykernel.compiler import XCachingCompiler
+from traitlets.config import Config
+
+class Shell(InteractiveShell):
+    compiler_class = XCachingCompiler
+
+shell = Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+
+def cell(text):
+    shell.run_cell(text, store_history=True).raise_error()
+
+cell("import flowkit as fk\\nfrom pydantic import BaseModel\\nsession = fk.Session(inline=True)\\nLIMIT = 1")
+cell(
+    "@fk.step\\ndef one(x: int) -> int:\\n    return Model().v\\n"
+    "@fk.pipeline\\ndef pipe() -> None:\\n    one(1)\\n"
+)
+NAMED = "class Model(BaseModel):\\n    v: int = LIMIT\\n"
+TEN, TWENTY = NAMED.replace("LIMIT", "10"), NAMED.replace("LIMIT", "20")
+said = []
+for text in (NAMED, "LIMIT = 2", NAMED, TEN, TWENTY, TEN, TWENTY):
+    cell(text)
+    cell("node = session.run(pipe)['one']; outcome = [node.outcome.value, node.value() == Model().v]")
+    said.append(shell.user_ns["outcome"])
+print(json.dumps(said))
+"""
+
+
+@pytest.mark.slow
+def test_a_class_in_a_cell_is_the_one_that_was_made(tmp_path: Path) -> None:
+    """What a name meant when the class's cell was run counts; a cell that is run again is the latest one."""
+    write_project(tmp_path, {})
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KERNEL],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert all(is_true for _, is_true in said)
+    # The second may run for nothing: its text names something that has another value by now.
+    assert [outcome for outcome, _ in said[2:]] == ["executed", "executed", "executed", "reused", "reused"]
+
+
+def test_the_part_of_a_class_shows_what_it_holds(tmp_path: Path) -> None:
+    """Somebody who asks why a step runs again is shown the value that differs, and no library's tables."""
+    for name, index in (("a pydantic factory's default", 0), ("a pandera factory", 0), ("a pydantic dataclass", 0)):
+        texts = _texts(DIFFERENT[name])
+        found = [
+            fingerprint(tmp_path / name / str(side), {"steps.py": _with_head(text)}) for side, text in enumerate(texts)
+        ]
+        shown = [[part.source for part in item.parts if "<locals>" in part.name] for item in found]
+        assert shown[0][index] != shown[1][index]
+        assert len(shown[0][index].splitlines()) < 12
