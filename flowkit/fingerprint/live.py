@@ -165,9 +165,18 @@ def _library_of(kind: type) -> str:
 def _of_library(kind: type) -> Iterator[Held]:
     if is_of_pydantic(kind):
         yield from _of_pydantic(kind)
-    table = kind.__dict__.get("__table__")
-    if table is not None and _library_of(type(table)) == "sqlalchemy":
+    for table in _tables(kind):
         yield from _of_table(table)
+
+
+def _tables(kind: type) -> Iterator[Any]:
+    """Yield the table that SQLAlchemy mapped a class to; of a base all that were declared on it."""
+    for value in kind.__dict__.values():
+        name = type(value).__name__ if _library_of(type(value)) == "sqlalchemy" else ""
+        if name == "MetaData":
+            yield from [value.tables[key] for key in sorted(value.tables)]
+        elif name == "Table":
+            yield value
 
 
 def _of_pydantic(kind: type) -> Iterator[Held]:
@@ -217,16 +226,17 @@ def _unresolved(kind: type) -> frozenset[str]:
 
 def _of_table(table: Any) -> Iterator[Held]:
     """Yield what SQLAlchemy's columns were declared with; the table itself fills with caches."""
-    yield Held("table", str(table.fullname))
+    name = str(table.fullname)
+    yield Held("table", name)
     for column in table.columns:
-        flags = [getattr(column, name, None) for name in _COLUMN]
+        place = f"{name}.{column.name}"
+        flags = [str(getattr(column, flag, None)) for flag in _COLUMN]
         keys = sorted(str(key.target_fullname) for key in column.foreign_keys)
-        yield Held(f"{column.name}", (str(column.key), repr(column.type), [str(flag) for flag in flags], keys))
-        for name in _DEFAULTS:
-            default = getattr(column, name, None)
+        yield Held(place, (str(column.key), repr(column.type), flags, keys))
+        for given in _DEFAULTS:
+            default = getattr(column, given, None)
             if default is not None:
-                argument = getattr(default, "arg", None)
-                yield Held(f"{column.name}.{name}", _behind_context(argument), is_needed=False)
+                yield Held(f"{place}.{given}", _behind_context(getattr(default, "arg", None)), is_needed=False)
 
 
 def _behind_context(function: Any) -> Any:

@@ -220,6 +220,28 @@ DIFFERENT = {
             return U
         Small = made(<<1||2>>)
         """,
+    "a mapped class that a base knows": """
+        import sqlalchemy as sa
+        from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+        class Small(DeclarativeBase):
+            pass
+        class U(Small):
+            __tablename__ = "u"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            n: Mapped[<<int||str>>]
+        """,
+    "a mapped class's function": """
+        import sqlalchemy as sa
+        from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+        def given():
+            return <<1||2>>
+        class Base(DeclarativeBase):
+            pass
+        class Small(Base):
+            __tablename__ = "u"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            n: Mapped[int] = mapped_column(default=given)
+        """,
     "an array under a name with underscores": """
         import numpy as np
         class Small:
