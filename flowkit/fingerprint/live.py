@@ -39,15 +39,10 @@ _DEFAULTS = ("default", "onupdate", "server_default", "server_onupdate")
 
 
 class Held(NamedTuple):
-    """Something that a class holds.
-
-    Attributes:
-        is_needed: Whether a step cannot be cached where it cannot be encoded; otherwise the class's text has to do.
-    """
+    """Something that a class holds, by a name that people understand."""
 
     name: str
     value: Any
-    is_needed: bool = True
 
 
 def live_tokens(encoder: ValueEncoder, kind: type, body: CodeType | None) -> tuple[Tokens, list[str]]:
@@ -84,7 +79,7 @@ def _generic(kind: type) -> dict[str, Any]:
 def _tokens_of(encoder: ValueEncoder, kind: type, items: list[Held]) -> tuple[Tokens, list[str]]:
     parts, shown = [], []
     for item in items:
-        if item.is_needed:
+        if _is_needed(encoder.context, item.value):
             found: Tokens | None = encoder.guarded(f"{kind.__module__}:{kind.__qualname__}.{item.name}", item.value)
         else:
             found = encoder.attempt(item.value)
@@ -94,6 +89,12 @@ def _tokens_of(encoder: ValueEncoder, kind: type, items: list[Held]) -> tuple[To
         if isinstance(found[0], bytes) and not list(_functions(item.value)):
             shown.append(f"# with {item.name} = {_show(item, found)}")
     return (join(b"L", parts), shown) if parts else ([], [])
+
+
+def _is_needed(context: Context, value: Any) -> bool:
+    """Whether a step cannot be cached without a value's encoding; for other libraries' objects the text has to do."""
+    is_known = type(value) in PLAIN or _library_of(type(value)) in ("pandera", "pydantic")
+    return is_known or is_project_code(context, value)
 
 
 def _show(item: Held, tokens: Tokens) -> str:
@@ -117,8 +118,7 @@ def _data(context: Context, kind: type, body: CodeType | None) -> Iterator[Held]
             if not is_said and is_project_code(context, value):
                 yield Held(name, value)
         elif _counts(context, kind, name, value, named):
-            owner = context.owner_of_class(type(value))
-            yield Held(name, value, type(value) in PLAIN or owner is Owner.PROJECT)
+            yield Held(name, value)
 
 
 _FUNCTION_LIKE = (FunctionType, staticmethod, classmethod, property, cached_property, partialmethod)
@@ -236,7 +236,7 @@ def _of_table(table: Any) -> Iterator[Held]:
         for given in _DEFAULTS:
             default = getattr(column, given, None)
             if default is not None:
-                yield Held(f"{place}.{given}", _behind_context(getattr(default, "arg", None)), is_needed=False)
+                yield Held(f"{place}.{given}", _behind_context(getattr(default, "arg", None)))
 
 
 def _behind_context(function: Any) -> Any:
