@@ -26,6 +26,7 @@ _ABSTRACT = "_abc_impl"
 _FIELDS = ("__pydantic_fields__", "model_fields")
 _CONFIG = ("model_config", "__pydantic_config__")
 _PYDANTIC = frozenset({"model_config", "model_fields", "model_computed_fields"})
+_USUAL = frozenset({"metadata", "repr"})
 _DECORATED = (
     "validators",
     "field_validators",
@@ -188,7 +189,8 @@ def _of_pydantic(kind: type) -> Iterator[Held]:
             value = getattr(field, attribute, None)
             if attribute == "annotation" and name not in unresolved:
                 continue
-            if not attribute.startswith("_") and value is not None and not _is_undefined(value):
+            is_usual = value is None or (attribute in _USUAL and value in ([], True))
+            if not attribute.startswith("_") and not is_usual and not _is_undefined(value):
                 yield Held(f"{name}.{attribute}", value)
     for name in _CONFIG:
         if state.get(name):
