@@ -40,6 +40,15 @@ def is_as_imported(module: ModuleType, file: str, source: SourceFile) -> bool:
     return status.st_ctime_ns < process_start()
 
 
+def is_older_than_process(file: str) -> bool:
+    """Whether a file is as it was when this process started."""
+    try:
+        return os.stat(file).st_ctime_ns < process_start()
+    except OSError:
+        # It has gone since.
+        return False
+
+
 @cache
 def process_start() -> int:
     """Return when this process started, in nanoseconds as files' times are; now where the system does not tell."""

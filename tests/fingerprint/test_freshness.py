@@ -63,3 +63,11 @@ def test_a_class_is_not_told_by_a_text_that_was_edited_after_its_import(tmp_path
 
     assert uncacheable(tmp_path, "uses") is None
     assert "source cannot be verified" in str(uncacheable(tmp_path, "uses", "rows.py"))
+
+
+def test_a_module_that_was_edited_after_its_import_is_not_told_by_its_text(tmp_path: Path) -> None:
+    """A computed import gives the module as it is loaded: no result is recorded for the text that came later."""
+    write_project(tmp_path, FILES)
+
+    assert uncacheable(tmp_path, "computes") is None
+    assert "plug.py was edited" in str(uncacheable(tmp_path, "computes", "plug.py"))
