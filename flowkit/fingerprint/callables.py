@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import builtins
 import functools
-import importlib
-import importlib.machinery
-import importlib.util
 import os
 import sys
 import types
-from collections.abc import Sequence
-from itertools import pairwise
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.authoring.step import Step
+from flowkit.fingerprint.computed_imports import is_computed_import
 from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.ownership import Owner
 from flowkit.fingerprint.tokens import Tokens, mark, text
@@ -35,19 +30,6 @@ _WRAPPERS = frozenset({FunctionType, MethodType, functools.partial, staticmethod
 _CYTHON_FUNCTIONS = frozenset({"cython_function_or_method", "fused_cython_function"})
 EMPTY: Any = types.SimpleNamespace(empty="cell")
 """Stands for the contents of a cell that has none."""
-_COMPUTED_IMPORTS = (
-    importlib.import_module,
-    importlib.reload,
-    importlib.__import__,
-    builtins.__import__,
-    importlib.util.find_spec,
-    importlib.util.module_from_spec,
-    importlib.util.spec_from_file_location,
-    importlib.machinery.SourceFileLoader,
-    importlib.machinery.SourcelessFileLoader,
-)
-_COMPUTED_IMPORTS_BY_NAME = frozenset({("runpy", "run_module"), ("runpy", "run_path"), ("pkgutil", "resolve_name")})
-_COMPUTING = frozenset({*(known.__name__ for known in _COMPUTED_IMPORTS), "run_module", "run_path", "resolve_name"})
 
 
 def encode_reference(encoder: ValueEncoder, value: Any) -> Tokens | None:
@@ -75,21 +57,6 @@ def encode_reference(encoder: ValueEncoder, value: Any) -> Tokens | None:
     if kind is dict and (module := _module_of_namespace(value)) is not None:
         return _encode_module(encoder, module)
     return None
-
-
-def is_computed_import(value: object) -> bool:
-    """Whether a value imports, or gives, a module under a name that is known only when the code runs."""
-    if value is sys.modules or any(value is known for known in _COMPUTED_IMPORTS):
-        return True
-    return isinstance(value, FunctionType) and (value.__module__, value.__qualname__) in _COMPUTED_IMPORTS_BY_NAME
-
-
-def is_computed_import_name(path: Sequence[str]) -> bool:
-    """Whether a dotted name of somebody else's leads to what `is_computed_import` finds, under whatever module.
-
-    Libraries hand these functions on, and a module that is not loaded cannot be asked.
-    """
-    return not _COMPUTING.isdisjoint(path) or any(pair == ("sys", "modules") for pair in pairwise(path))
 
 
 def is_project_code(context: Context, value: Any) -> bool:

@@ -14,7 +14,8 @@ from typing import Any
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.authoring.step import Step
-from flowkit.fingerprint.callables import is_compiled, is_computed_import, is_computed_import_name, is_project_code
+from flowkit.fingerprint.callables import is_compiled, is_project_code
+from flowkit.fingerprint.computed_imports import is_computed_import, is_computed_import_name
 from flowkit.fingerprint.ownership import Owner
 from flowkit.fingerprint.references import CodeReferences, Reference, Root
 from flowkit.fingerprint.tokens import Tokens, text
