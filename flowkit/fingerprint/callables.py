@@ -193,7 +193,34 @@ def _encode_class(encoder: ValueEncoder, kind: type) -> Tokens:
         return [text(b"x", kind.__qualname__), context.module(sys.modules[kind.__module__])]
     if owner is not Owner.FLOWKIT and ("<locals>" in kind.__qualname__ or _is_made_elsewhere(kind)):
         return [context.klass(kind)]
-    return [context.foreign(kind.__module__, kind.__qualname__)]
+    return [context.foreign(kind.__module__, kind.__qualname__), *foreign_subclass_tokens(encoder, kind)]
+
+
+def project_subclasses(context: Context, kind: type) -> list[type]:
+    """Return the project's live subclasses in their order; that of modules is their names', as imports may race.
+
+    Of somebody else's class also those of its subclasses that are not the project's either.
+    """
+    found: list[type] = []
+    waiting = [kind]
+    while waiting:
+        known: list[type] = type.__subclasses__(waiting.pop())
+        for item in known:
+            if context.owner_of_class(item) is Owner.PROJECT:
+                found.append(item)
+            elif context.owner_of_class(kind) is not Owner.PROJECT:
+                waiting.append(item)
+    # What a reload has replaced lives on until it is collected.
+    found = [item for item in dict.fromkeys(found) if "<locals>" in item.__qualname__ or is_importable(item)]
+    return sorted(found, key=lambda item: item.__module__)
+
+
+def foreign_subclass_tokens(encoder: ValueEncoder, kind: Any) -> Tokens:
+    """Return the tokens of the project's subclasses of somebody else's class, where the code may ask for them."""
+    if not encoder.context.subclasses_count or not isinstance(kind, type) or kind is object:
+        return []
+    found = project_subclasses(encoder.context, kind)
+    return join(b"U", [encoder.tokens(item) for item in found]) if found else []
 
 
 def _is_made_elsewhere(kind: type) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextvars
 import copyreg
 import enum
+import gc
 import logging
 import struct
 import sys
+import threading
 import types
 import typing
 import weakref
@@ -27,6 +29,7 @@ _LIVE = (
 )
 """Classes of what is going on outside of the data, by module: some would let themselves be taken apart all the same."""
 
+_THREADING = frozenset({"_thread", "threading", "_threading_local"})
 _WEAK_MAPPINGS = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 
 
@@ -41,9 +44,9 @@ def encode_known_kind(encoder: ValueEncoder, value: Any) -> Tokens | None:
         return [text(b"v", value.name), *encoder.tokens(_default_of(value))]
     if kind is struct.Struct:
         return [text(b"S", value.format)]
-    if kind.__module__ in ("_thread", "threading", "_threading_local"):
-        # Locks, events and thread-locals hold no data that a result could depend on from one run to the next.
-        return [text(b"h", kind.__qualname__)]
+    if kind.__module__ in _THREADING:
+        # Locks and events hold no data that a result could depend on from one run to the next.
+        return [text(b"h", kind.__qualname__), *_local_attributes(encoder, value)]
     if isinstance(value, _WEAK_MAPPINGS):
         return encoder.pairs(b"k", list(value.items()), in_order=False)
     if isinstance(value, weakref.WeakSet):
@@ -53,6 +56,30 @@ def encode_known_kind(encoder: ValueEncoder, value: Any) -> Tokens | None:
     if kind.__name__ == "Secret" and kind.__module__.partition(".")[0] == "flowkit":
         return [text(b"X", value.name)]
     return None
+
+
+def _local_attributes(encoder: ValueEncoder, value: Any) -> Tokens:
+    """Return the tokens of what a thread-local holds as data; connections and locks in it count as it does."""
+    if type(value) is not threading.local:
+        return []
+    found = [
+        [text(b"n", name), *tokens]
+        for name, item in sorted(_attributes_where_made(value).items())
+        if type(item).__module__ not in _THREADING and (tokens := encoder.attempt(item)) is not None
+    ]
+    return join(b"m", found) if found else []
+
+
+def _attributes_where_made(value: Any) -> dict[str, Any]:
+    """Return a thread-local's attributes in the thread that made it, which imported its module.
+
+    Whoever asks may be another thread than that which a step host imports in. Where Python does not show those of other
+    threads, the own ones are given.
+    """
+    for held in gc.get_referents(value):
+        if type(held) is dict and held and all(type(key) is weakref.ref for key in held):
+            return dict(next(iter(held.values())))
+    return dict(value.__dict__)
 
 
 def _default_of(variable: contextvars.ContextVar[Any]) -> Any:

@@ -125,6 +125,18 @@ class ValueEncoder:
             self._open.popitem()
         return [mark(b"?")]
 
+    def attempt(self, value: Any) -> Tokens | None:
+        """Return a value's tokens; None where it, or something in it, cannot be taken apart."""
+        depth, shallowest = len(self._open), self._shallowest
+        try:
+            return self.tokens(value)
+        except (UnencodableError, RecursionError):
+            # Whoever asks goes on without it.
+            while len(self._open) > depth:
+                self._open.popitem()
+            self._shallowest = shallowest
+            return None
+
     def text(self, value: str) -> bytes:
         """Return a string's token; a path below the project's root counts relative to it."""
         root = str(self.context.project.root)

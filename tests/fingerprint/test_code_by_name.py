@@ -9,6 +9,19 @@ from tests.fingerprint.projects import fingerprint, two_files, two_projects
 TABLE = "import pandas as pd\ndf = pd.DataFrame({'x': [1, 2, 3]})\n"
 
 MUST_MISS = {
+    "attribute of a thread-local": (
+        "import threading\nC = threading.local()\nC.rate = <<0.1||0.2>>\nC.lock = threading.Lock()\n"
+        "C.lines = (x for x in 'ab')",
+        "return x * C.rate",
+    ),
+    "subclass of a library's class": (
+        "import sklearn.base as sb\nclass Mine(sb.BaseEstimator):\n    rate = <<0.1||0.2>>",
+        "return [kind.rate for kind in sb.BaseEstimator.__subclasses__() if kind.__name__ == 'Mine']",
+    ),
+    "subclass of a name of a library's": (
+        "from sklearn.base import BaseEstimator\nclass Mine(BaseEstimator):\n    rate = <<0.1||0.2>>",
+        "return [kind.rate for kind in BaseEstimator.__subclasses__() if kind.__name__ == 'Mine']",
+    ),
     "query names a global": (
         TABLE + "LIMIT = <<3||2>>",
         "return len(df.query('x > @LIMIT'))",
@@ -304,6 +317,18 @@ COMPUTED_IMPORTS = {
         "import shelve",
         "return shelve.open('models')['one']",
     ),
+    "module of another process": (
+        "import subprocess, sys",
+        "return subprocess.check_output([sys.executable, '-m', 'plug', str(x)])",
+    ),
+    "module in a tuple of words": (
+        "import subprocess",
+        "return subprocess.run(['python', '-m', 'plug'])",
+    ),
+    "module in a command line": (
+        "import os",
+        "return os.system(f'python -u -m plug {x}')",
+    ),
     "name of pydoc": (
         "import pydoc",
         "return pydoc.locate('pl' + 'ug.X')",
@@ -322,7 +347,13 @@ def test_an_import_by_computed_name_counts_every_source(case, tmp_path):
 
 @pytest.mark.parametrize(
     "body",
-    ["import json\nreturn json.loads('1')", "import pickle\nreturn pickle.dumps(1)", "return yaml.safe_load('1')"],
+    [
+        "import subprocess\nreturn subprocess.run(['python', '-m', 'http.server'])",
+        "import subprocess\nreturn subprocess.run(['git', 'commit', '-m', 'update'])",
+        "import json\nreturn json.loads('1')",
+        "import pickle\nreturn pickle.dumps(1)",
+        "return yaml.safe_load('1')",
+    ],
     ids=str,
 )
 def test_data_that_names_no_code_is_no_import(body, tmp_path):
