@@ -18,6 +18,7 @@ from typing import Any
 from flowkit.fingerprint.bytecode import normalise_code
 from flowkit.fingerprint.callables import is_project_code, is_wrapper
 from flowkit.fingerprint.ownership import Owner
+from flowkit.fingerprint.sinks import is_sink, is_stream, without_caches
 from flowkit.fingerprint.syntax import constant_bytes
 from flowkit.fingerprint.tokens import Tokens, text
 from flowkit.fingerprint.values import UnencodableError, ValueEncoder, join
@@ -40,6 +41,11 @@ def encode_known_kind(encoder: ValueEncoder, value: Any) -> Tokens | None:
         return [*encoder.tokens(kind), text(b"s", value.name or ""), *encoder.tokens(value.value)]
     if isinstance(value, logging.Logger):
         return [text(b"g", value.name)]
+    if is_stream(value):
+        return [text(b"h", "stream")]
+    if is_sink(value) and encoder.context.owner_of_class(kind) is not Owner.PROJECT:
+        # What it was made with says how and where words are shown.
+        return [text(b"h", "sink"), encoder.context.foreign(kind.__module__, kind.__qualname__)]
     if isinstance(value, contextvars.ContextVar):
         return [text(b"v", value.name), *encoder.tokens(_default_of(value))]
     if kind is struct.Struct:
@@ -170,6 +176,7 @@ def encode_instance(encoder: ValueEncoder, value: Any) -> Tokens | None:
     if kind.__module__.partition(".")[0] == "polars" and _calls_python(reduced):
         raise UnencodableError(f"it is a polars {kind.__name__} with a Python function, which it does not show")
     make, arguments, state, items, pairs = (list(reduced[:5]) + [None] * 5)[:5]
+    state = without_caches(kind, state)
     parts = [encoder.tokens(kind), encoder.tokens(make), encoder.tokens(arguments), _encode_state(encoder, state)]
     if items is not None:
         parts.append(encoder.sequence(b"l", items))
