@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import builtins
 import functools
-import importlib
-import importlib.machinery
-import importlib.util
 import os
 import sys
 import types
-from collections.abc import Sequence
-from itertools import pairwise
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.authoring.step import Step
+from flowkit.fingerprint.computed_imports import is_computed_import
 from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.ownership import Owner
 from flowkit.fingerprint.tokens import Tokens, mark, text
@@ -35,19 +30,6 @@ _WRAPPERS = frozenset({FunctionType, MethodType, functools.partial, staticmethod
 _CYTHON_FUNCTIONS = frozenset({"cython_function_or_method", "fused_cython_function"})
 EMPTY: Any = types.SimpleNamespace(empty="cell")
 """Stands for the contents of a cell that has none."""
-_COMPUTED_IMPORTS = (
-    importlib.import_module,
-    importlib.reload,
-    importlib.__import__,
-    builtins.__import__,
-    importlib.util.find_spec,
-    importlib.util.module_from_spec,
-    importlib.util.spec_from_file_location,
-    importlib.machinery.SourceFileLoader,
-    importlib.machinery.SourcelessFileLoader,
-)
-_COMPUTED_IMPORTS_BY_NAME = frozenset({("runpy", "run_module"), ("runpy", "run_path"), ("pkgutil", "resolve_name")})
-_COMPUTING = frozenset({*(known.__name__ for known in _COMPUTED_IMPORTS), "run_module", "run_path", "resolve_name"})
 
 
 def encode_reference(encoder: ValueEncoder, value: Any) -> Tokens | None:
@@ -75,21 +57,6 @@ def encode_reference(encoder: ValueEncoder, value: Any) -> Tokens | None:
     if kind is dict and (module := _module_of_namespace(value)) is not None:
         return _encode_module(encoder, module)
     return None
-
-
-def is_computed_import(value: object) -> bool:
-    """Whether a value imports, or gives, a module under a name that is known only when the code runs."""
-    if value is sys.modules or any(value is known for known in _COMPUTED_IMPORTS):
-        return True
-    return isinstance(value, FunctionType) and (value.__module__, value.__qualname__) in _COMPUTED_IMPORTS_BY_NAME
-
-
-def is_computed_import_name(path: Sequence[str]) -> bool:
-    """Whether a dotted name of somebody else's leads to what `is_computed_import` finds, under whatever module.
-
-    Libraries hand these functions on, and a module that is not loaded cannot be asked.
-    """
-    return not _COMPUTING.isdisjoint(path) or any(pair == ("sys", "modules") for pair in pairwise(path))
 
 
 def is_project_code(context: Context, value: Any) -> bool:
@@ -226,7 +193,34 @@ def _encode_class(encoder: ValueEncoder, kind: type) -> Tokens:
         return [text(b"x", kind.__qualname__), context.module(sys.modules[kind.__module__])]
     if owner is not Owner.FLOWKIT and ("<locals>" in kind.__qualname__ or _is_made_elsewhere(kind)):
         return [context.klass(kind)]
-    return [context.foreign(kind.__module__, kind.__qualname__)]
+    return [context.foreign(kind.__module__, kind.__qualname__), *foreign_subclass_tokens(encoder, kind)]
+
+
+def project_subclasses(context: Context, kind: type) -> list[type]:
+    """Return the project's live subclasses in their order; that of modules is their names', as imports may race.
+
+    Of somebody else's class also those of its subclasses that are not the project's either.
+    """
+    found: list[type] = []
+    waiting = [kind]
+    while waiting:
+        known: list[type] = type.__subclasses__(waiting.pop())
+        for item in known:
+            if context.owner_of_class(item) is Owner.PROJECT:
+                found.append(item)
+            elif context.owner_of_class(kind) is not Owner.PROJECT:
+                waiting.append(item)
+    # What a reload has replaced lives on until it is collected.
+    found = [item for item in dict.fromkeys(found) if "<locals>" in item.__qualname__ or is_importable(item)]
+    return sorted(found, key=lambda item: item.__module__)
+
+
+def foreign_subclass_tokens(encoder: ValueEncoder, kind: Any) -> Tokens:
+    """Return the tokens of the project's subclasses of somebody else's class, where the code may ask for them."""
+    if not encoder.context.subclasses_count or not isinstance(kind, type) or kind is object:
+        return []
+    found = project_subclasses(encoder.context, kind)
+    return join(b"U", [encoder.tokens(item) for item in found]) if found else []
 
 
 def _is_made_elsewhere(kind: type) -> bool:

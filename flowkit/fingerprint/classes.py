@@ -23,7 +23,7 @@ from types import (
 from typing import Any
 
 from flowkit.fingerprint.accessors import check_tokens
-from flowkit.fingerprint.callables import is_importable, is_project_code
+from flowkit.fingerprint.callables import is_project_code, project_subclasses
 from flowkit.fingerprint.cells import cells_of
 from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.decorators import DecoratorJudge
@@ -84,7 +84,7 @@ def class_body(encoder: ValueEncoder, kind: type) -> Body:
     if context.sources_count:
         tokens += [text(b"s", written) for written in _texts(context, kind)]
     if context.subclasses_count:
-        tokens += join(b"U", [encoder.tokens(found) for found in _subclasses(context, kind)])
+        tokens += join(b"U", [encoder.tokens(found) for found in project_subclasses(context, kind)])
     if any(context.owner_of_class(meta) is Owner.THIRD_PARTY for meta in type.mro(type(kind))):
         return _written_body(encoder, kind, name, tokens)
     tokens += annotation_tokens(encoder, kind, name)
@@ -110,15 +110,6 @@ def _member(encoder: ValueEncoder, place: str, value: Any) -> Tokens:
 def _ancestry(encoder: ValueEncoder, kind: type) -> Tokens:
     bases = [encoder.tokens(base) for base in kind.__mro__[1:]]
     return join(b"M", [encoder.tokens(type(kind)), *bases])
-
-
-def _subclasses(context: Context, kind: type) -> list[type]:
-    """Return the project's live subclasses in their order; that of modules is their names', as imports may race."""
-    known: list[type] = type.__subclasses__(kind)
-    found = [item for item in known if context.owner_of_class(item) is Owner.PROJECT]
-    # What a reload has replaced lives on until it is collected.
-    found = [item for item in found if "<locals>" in item.__qualname__ or is_importable(item)]
-    return sorted(found, key=lambda item: item.__module__)
 
 
 def _texts(context: Context, kind: type) -> Iterator[str]:

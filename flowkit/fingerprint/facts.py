@@ -121,6 +121,7 @@ _NOTHING = Reading(0)
 def _from_references(found: CodeReferences, places: Mapping[Reference, int]) -> list[Any]:
     return [
         [places[reference] for reference in found.references],
+        found.runs,
         found.imports,
         sorted(found.names),
         sorted(found.words - found.names),
@@ -132,10 +133,11 @@ def _from_references(found: CodeReferences, places: Mapping[Reference, int]) -> 
 
 
 def _to_references(kept: list[Any], written: Sequence[Reference]) -> CodeReferences:
-    places, imports, names, words, spoken, computed_import, opens_module, reads = kept
+    places, runs, imports, names, words, spoken, computed_import, opens_module, reads = kept
     known = frozenset(names)
     return CodeReferences(
         references=tuple([written[place] for place in places]),
+        runs=tuple(runs),
         imports=tuple([(level, name) for level, name in imports]),
         names=known,
         words=known.union(words) if words else known,

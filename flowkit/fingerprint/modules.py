@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -14,9 +15,10 @@ from flowkit.fingerprint.callables import is_compiled
 from flowkit.fingerprint.context import Context
 from flowkit.fingerprint.decorators import DecoratorJudge
 from flowkit.fingerprint.effects import imported_for_effect
+from flowkit.fingerprint.freshness import is_as_imported, is_older_than_process
 from flowkit.fingerprint.ownership import file_of
 from flowkit.fingerprint.resolve import global_tokens
-from flowkit.fingerprint.source import SourceText
+from flowkit.fingerprint.source import SourceText, text_of_loader
 from flowkit.fingerprint.syntax import canonical_syntax
 from flowkit.fingerprint.tokens import Body, Tokens, text
 from flowkit.fingerprint.values import ValueEncoder
@@ -85,14 +87,32 @@ def sources_body(encoder: ValueEncoder) -> Body:
     root = context.project.root
     tokens: Tokens = []
     shown = []
+    loaded = {file: module for module in list(sys.modules.values()) if (file := _own_file(module)) is not None}
     for path in _source_files(context):
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        written = context.sources.text(str(path))
-        found = _digest_tree(context, str(path), written, {}, None) if written is not None else None
+        module = loaded.get(str(path))
+        namespace = module.__dict__ if module is not None else None
+        if module is not None and not _runs_as_written(context, str(path), module):
+            # The import that the code makes gives the module as it is loaded.
+            context.mark_uncacheable(f"module {module.__name__} may have been loaded before {name} was edited")
+        written = context.sources.text(str(path), namespace)
+        found = _digest_tree(context, str(path), written, {}, namespace) if written is not None else None
         digest = found or _digest_bytes(path)
         tokens += [text(b"n", name), text(b"m", digest)]
         shown.append(f"{name} {digest[:12]}")
     return Body("module", tokens, "\n".join(shown))
+
+
+def _own_file(module: object) -> str | None:
+    return file_of(module) if isinstance(module, ModuleType) and hasattr(module, "__file__") else None
+
+
+def _runs_as_written(context: Context, file: str, module: ModuleType) -> bool:
+    """Whether the text that counts for a file is that of the module which is loaded."""
+    if is_older_than_process(file) or text_of_loader(file, module.__dict__) is not None:
+        return True
+    source = context.sources.file(file, namespace=module.__dict__) if file.endswith(".py") else None
+    return source is not None and is_as_imported(module, file, source)
 
 
 def _source_files(context: Context) -> Iterator[Path]:

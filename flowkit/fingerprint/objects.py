@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextvars
 import copyreg
 import enum
+import gc
 import logging
 import struct
 import sys
+import threading
 import types
 import typing
 import weakref
@@ -16,6 +18,7 @@ from typing import Any
 from flowkit.fingerprint.bytecode import normalise_code
 from flowkit.fingerprint.callables import is_project_code, is_wrapper
 from flowkit.fingerprint.ownership import Owner
+from flowkit.fingerprint.sinks import is_sink, is_stream, without_caches
 from flowkit.fingerprint.syntax import constant_bytes
 from flowkit.fingerprint.tokens import Tokens, text
 from flowkit.fingerprint.values import UnencodableError, ValueEncoder, join
@@ -27,6 +30,7 @@ _LIVE = (
 )
 """Classes of what is going on outside of the data, by module: some would let themselves be taken apart all the same."""
 
+_THREADING = frozenset({"_thread", "threading", "_threading_local"})
 _WEAK_MAPPINGS = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 
 
@@ -37,13 +41,18 @@ def encode_known_kind(encoder: ValueEncoder, value: Any) -> Tokens | None:
         return [*encoder.tokens(kind), text(b"s", value.name or ""), *encoder.tokens(value.value)]
     if isinstance(value, logging.Logger):
         return [text(b"g", value.name)]
+    if is_stream(value):
+        return [text(b"h", "stream")]
+    if is_sink(value) and encoder.context.owner_of_class(kind) is not Owner.PROJECT:
+        # What it was made with says how and where words are shown.
+        return [text(b"h", "sink"), encoder.context.foreign(kind.__module__, kind.__qualname__)]
     if isinstance(value, contextvars.ContextVar):
         return [text(b"v", value.name), *encoder.tokens(_default_of(value))]
     if kind is struct.Struct:
         return [text(b"S", value.format)]
-    if kind.__module__ in ("_thread", "threading", "_threading_local"):
-        # Locks, events and thread-locals hold no data that a result could depend on from one run to the next.
-        return [text(b"h", kind.__qualname__)]
+    if kind.__module__ in _THREADING:
+        # Locks and events hold no data that a result could depend on from one run to the next.
+        return [text(b"h", kind.__qualname__), *_local_attributes(encoder, value)]
     if isinstance(value, _WEAK_MAPPINGS):
         return encoder.pairs(b"k", list(value.items()), in_order=False)
     if isinstance(value, weakref.WeakSet):
@@ -56,6 +65,30 @@ def encode_known_kind(encoder: ValueEncoder, value: Any) -> Tokens | None:
         # It keeps its hash, which is another one in every process.
         return [*encoder.tokens(kind), *encoder.pairs(b"d", sorted(value.kwargs.items()))]
     return None
+
+
+def _local_attributes(encoder: ValueEncoder, value: Any) -> Tokens:
+    """Return the tokens of what a thread-local holds as data; connections and locks in it count as it does."""
+    if type(value) is not threading.local:
+        return []
+    found = [
+        [text(b"n", name), *tokens]
+        for name, item in sorted(_attributes_where_made(value).items())
+        if type(item).__module__ not in _THREADING and (tokens := encoder.attempt(item)) is not None
+    ]
+    return join(b"m", found) if found else []
+
+
+def _attributes_where_made(value: Any) -> dict[str, Any]:
+    """Return a thread-local's attributes in the thread that made it, which imported its module.
+
+    Whoever asks may be another thread than that which a step host imports in. Where Python does not show those of other
+    threads, the own ones are given.
+    """
+    for held in gc.get_referents(value):
+        if type(held) is dict and held and all(type(key) is weakref.ref for key in held):
+            return dict(next(iter(held.values())))
+    return dict(value.__dict__)
 
 
 def _default_of(variable: contextvars.ContextVar[Any]) -> Any:
@@ -146,6 +179,7 @@ def encode_instance(encoder: ValueEncoder, value: Any) -> Tokens | None:
     if kind.__module__.partition(".")[0] == "polars" and _calls_python(reduced):
         raise UnencodableError(f"it is a polars {kind.__name__} with a Python function, which it does not show")
     make, arguments, state, items, pairs = (list(reduced[:5]) + [None] * 5)[:5]
+    state = without_caches(kind, state)
     parts = [encoder.tokens(kind), encoder.tokens(make), encoder.tokens(arguments), _encode_state(encoder, state)]
     if items is not None:
         parts.append(encoder.sequence(b"l", items))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dis
 import inspect
+import re
 from collections.abc import Iterator, Sequence
 from enum import Flag, IntEnum, auto
+from itertools import pairwise
 from types import CodeType
 from typing import NamedTuple
 
@@ -39,6 +41,7 @@ _READERS = {
     ),
     "__subclasses__": Reading.SUBCLASSES,
 }
+_RUN_IN_TEXT = re.compile(r"(?:^|\s)-m +([^\W\d][\w.]*)")
 _PLAIN_WORDS = frozenset({"signature"})
 _NAMESPACES = frozenset({"__globals__", "f_globals"})
 
@@ -70,6 +73,7 @@ class CodeReferences(NamedTuple):
 
     Attributes:
         references: Sorted, each once.
+        runs: What may be a module that another Python runs: it follows on a `-m`.
         imports: (level, module) of every import statement inside; they load modules whatever is read from these.
         names: Every attribute and global name in the code.
         words: These, and every name among its constants: of keyword arguments, for instance.
@@ -80,6 +84,7 @@ class CodeReferences(NamedTuple):
     """
 
     references: tuple[Reference, ...]
+    runs: tuple[str, ...]
     imports: tuple[tuple[int, str], ...]
     names: frozenset[str]
     words: frozenset[str]
@@ -107,6 +112,7 @@ def references_of(code: CodeType) -> CodeReferences:
     spoken = [spoken_names(listing) for listing in listings]
     return CodeReferences(
         references=tuple(sorted(found)),
+        runs=tuple(sorted({name for item in codes for name in _modules_run(item)})),
         imports=tuple(sorted(imports.modules)),
         names=names,
         words=words,
@@ -149,6 +155,20 @@ def _words(constant: object) -> Iterator[str]:
     for item in constant if isinstance(constant, tuple) else (constant,):
         if isinstance(item, str) and item.isidentifier():
             yield item
+
+
+def _modules_run(code: CodeType) -> Iterator[str]:
+    """Yield what follows on `-m` in a command line: in one text, in a tuple, or in texts of the code one by one."""
+    loaded = [item.argval for item in dis.get_instructions(code) if item.opname == "LOAD_CONST"]
+    for items in (loaded, *(item for item in loaded if type(item) is tuple)):
+        yield from (after for before, after in pairwise(items) if before == "-m" and _is_module_name(after))
+        for item in items:
+            if type(item) is str and "-m " in item:
+                yield from _RUN_IN_TEXT.findall(item)
+
+
+def _is_module_name(value: object) -> bool:
+    return isinstance(value, str) and all(part.isidentifier() for part in value.split("."))
 
 
 def _dotted(name: str) -> Reference:

@@ -14,7 +14,8 @@ from typing import Any
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.authoring.step import Step
-from flowkit.fingerprint.callables import is_compiled, is_computed_import, is_computed_import_name, is_project_code
+from flowkit.fingerprint.callables import foreign_subclass_tokens, is_compiled, is_project_code
+from flowkit.fingerprint.computed_imports import is_computed_import, is_computed_import_name
 from flowkit.fingerprint.ownership import Owner
 from flowkit.fingerprint.references import CodeReferences, Reference, Root
 from flowkit.fingerprint.tokens import Tokens, text
@@ -64,7 +65,7 @@ def reference_tokens(
             found += resolver.resolve(reference) or []
     if code.opens_module:
         found += resolver.own_module()
-    if code.computed_import:
+    if code.computed_import or any(resolver.is_project_source(name) for name in code.runs):
         found.append(encoder.context.all_sources())
     return found
 
@@ -119,7 +120,7 @@ class _Resolver:
         """Return an imported module, if it is loaded; a project's is imported if it is not."""
         absolute = self._absolute(level, name)
         module: Any = sys.modules.get(absolute)
-        if module is None and self._is_project_source(absolute):
+        if module is None and self.is_project_source(absolute):
             module = self._import(absolute)
         return module
 
@@ -131,7 +132,8 @@ class _Resolver:
         base = ".".join(parts[: len(parts) - level + 1])
         return f"{base}.{name}" if name else base
 
-    def _is_project_source(self, absolute: str) -> bool:
+    def is_project_source(self, absolute: str) -> bool:
+        """Whether a module of that name is the project's, found without importing it."""
         top = absolute.partition(".")[0]
         loaded = sys.modules.get(top)
         if loaded is not None:
@@ -233,7 +235,7 @@ class _Resolver:
         token = self._context.foreign(name, ".".join(chain))
         if is_computed_import_name((*name.split("."), *chain)):
             return [token, self._context.all_sources()]
-        return [token, *self._replaced(module, chain)]
+        return [token, *self._replaced(module, chain), *foreign_subclass_tokens(self._encoder, _member(module, chain))]
 
     def _replaced(self, module: Any, chain: tuple[str, ...]) -> Tokens:
         """Return the tokens of the project's code that stands in a library's module, as far as that is loaded."""
@@ -249,3 +251,12 @@ class _Resolver:
                 return global_tokens(self._encoder, place, found)
             module = found
         return []
+
+
+def _member(module: Any, chain: tuple[str, ...]) -> Any:
+    """Return the class that a chain leads to in a loaded module; None where it leads to none."""
+    for name in chain:
+        if isinstance(module, type):
+            break
+        module = getattr(module, "__dict__", {}).get(name)
+    return module if isinstance(module, type) else None

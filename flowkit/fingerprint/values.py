@@ -126,14 +126,15 @@ class ValueEncoder:
         return [mark(b"?")]
 
     def attempt(self, value: Any) -> Tokens | None:
-        """Return a value's tokens; None where it cannot be encoded."""
-        depth = len(self._open)
+        """Return a value's tokens; None where it, or something in it, cannot be taken apart."""
+        depth, shallowest = len(self._open), self._shallowest
         try:
             return self.tokens(value)
         except (UnencodableError, RecursionError):
-            # What else is known of it has to do: it is for the caller to see to that.
+            # Whoever asks goes on without it.
             while len(self._open) > depth:
                 self._open.popitem()
+            self._shallowest = shallowest
             return None
 
     def text(self, value: str) -> bytes:

@@ -29,13 +29,18 @@ def write_project(root: Path, files: Mapping[str, str]) -> Path:
 
 @contextmanager
 def imported(root: Path, module: str = "steps") -> Iterator[ModuleType]:
-    """Import a project's module with nothing of it left over from before, and leave nothing behind."""
-    before = set(sys.modules)
+    """Import a project's module with nothing of it left over from before, and leave nothing behind.
+
+    Cached bytecode is written: the files are younger than this process, so that nothing else tells what was imported.
+    """
+    before, writes_none = set(sys.modules), sys.dont_write_bytecode
+    sys.dont_write_bytecode = False
     sys.path.insert(0, str(root))
     importlib.invalidate_caches()
     try:
         yield importlib.import_module(module)
     finally:
+        sys.dont_write_bytecode = writes_none
         sys.path.remove(str(root))
         for name in set(sys.modules) - before:
             file = getattr(sys.modules[name], "__file__", None) or str(root)

@@ -9,6 +9,19 @@ from tests.fingerprint.projects import fingerprint, two_files, two_projects
 TABLE = "import pandas as pd\ndf = pd.DataFrame({'x': [1, 2, 3]})\n"
 
 MUST_MISS = {
+    "attribute of a thread-local": (
+        "import threading\nC = threading.local()\nC.rate = <<0.1||0.2>>\nC.lock = threading.Lock()\n"
+        "C.lines = (x for x in 'ab')",
+        "return x * C.rate",
+    ),
+    "subclass of a library's class": (
+        "import sklearn.base as sb\nclass Mine(sb.BaseEstimator):\n    rate = <<0.1||0.2>>",
+        "return [kind.rate for kind in sb.BaseEstimator.__subclasses__() if kind.__name__ == 'Mine']",
+    ),
+    "subclass of a name of a library's": (
+        "from sklearn.base import BaseEstimator\nclass Mine(BaseEstimator):\n    rate = <<0.1||0.2>>",
+        "return [kind.rate for kind in BaseEstimator.__subclasses__() if kind.__name__ == 'Mine']",
+    ),
     "query names a global": (
         TABLE + "LIMIT = <<3||2>>",
         "return len(df.query('x > @LIMIT'))",
@@ -256,6 +269,70 @@ COMPUTED_IMPORTS = {
         "",
         "import runpy\nreturn runpy.run_module('plug')['X']",
     ),
+    "pickle of a file": (
+        "import pickle",
+        "with open('model.pkl', 'rb') as file:\n    return pickle.load(file).predict(x)",
+    ),
+    "pickle of a constant": (
+        "from pickle import loads\nMODEL = b'cplug\\nX\\n.'",
+        "return loads(MODEL)",
+    ),
+    "unpickler of one's own": (
+        "import pickle\nclass Reader(pickle.Unpickler):\n    pass",
+        "return Reader(open('model.pkl', 'rb')).load()",
+    ),
+    "partial pickle": (
+        "import cloudpickle, functools\nload = functools.partial(cloudpickle.loads)",
+        "return load(b'cplug\\nX\\n.')",
+    ),
+    "joblib": (
+        "import joblib",
+        "return joblib.load('model.joblib')",
+    ),
+    "joblib function": (
+        "from joblib import load",
+        "return load('model.joblib')",
+    ),
+    "a library that is not loaded": (
+        "",
+        "import torch\nreturn torch.load('model.pt', weights_only=False)",
+    ),
+    "pickle of pandas": (
+        "import pandas as pd",
+        "return pd.read_pickle('model.pkl')",
+    ),
+    "function of pandas": (
+        "from pandas import read_pickle",
+        "return read_pickle('model.pkl')",
+    ),
+    "unsafe yaml": (
+        "import yaml",
+        "return yaml.unsafe_load('!!python/name:plug.X')",
+    ),
+    "loader of yaml": (
+        "import yaml\nfrom yaml import UnsafeLoader as Loader",
+        "return yaml.load('!!python/name:plug.X', Loader=Loader)",
+    ),
+    "shelf": (
+        "import shelve",
+        "return shelve.open('models')['one']",
+    ),
+    "module of another process": (
+        "import subprocess, sys",
+        "return subprocess.check_output([sys.executable, '-m', 'plug', str(x)])",
+    ),
+    "module in a tuple of words": (
+        "import subprocess",
+        "return subprocess.run(['python', '-m', 'plug'])",
+    ),
+    "module in a command line": (
+        "import os",
+        "return os.system(f'python -u -m plug {x}')",
+    ),
+    "name of pydoc": (
+        "import pydoc",
+        "return pydoc.locate('pl' + 'ug.X')",
+    ),
 }
 
 
@@ -266,6 +343,23 @@ def test_an_import_by_computed_name_counts_every_source(case, tmp_path):
     before = fingerprint(tmp_path / "1", first)
     assert before.digest != fingerprint(tmp_path / "2", second).digest
     assert before.digest == fingerprint(tmp_path / "3", first).digest
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import subprocess\nreturn subprocess.run(['python', '-m', 'http.server'])",
+        "import subprocess\nreturn subprocess.run(['git', 'commit', '-m', 'update'])",
+        "import json\nreturn json.loads('1')",
+        "import pickle\nreturn pickle.dumps(1)",
+        "return yaml.safe_load('1')",
+    ],
+    ids=str,
+)
+def test_data_that_names_no_code_is_no_import(body, tmp_path):
+    """Only loaders that can give the project's own objects count for its sources."""
+    first, second = two_projects("import yaml", body, {"plug.py": "X = <<1||2>>\n"})
+    assert fingerprint(tmp_path / "1", first).digest == fingerprint(tmp_path / "2", second).digest
 
 
 @pytest.mark.parametrize("read", ["helpers.__dict__['LIMIT']", "helpers.get.__globals__['LIMIT']"], ids=str)
