@@ -77,6 +77,11 @@ def find_caller(frame: FrameType | None) -> Caller | None:
                 return None
             if frame.f_code.co_name == CALLING:
                 break
+            if frame.f_code.co_name == AT_BORDER:
+                # A library that flowkit itself uses, unless a contract or a codec of the project's does.
+                if not own:
+                    return None
+                break
         elif owner is Owner.IMPORT and not own:
             return None
         elif owner is Owner.STDLIB:
@@ -114,6 +119,8 @@ def names_body(name: str) -> bool:
 
 CALLING = "_call_in_one_process"
 """The function of flowkit that calls a step: what lies further out is not the step's."""
+AT_BORDER = "_at_border"
+"""The function of flowkit below which it loads what a step is called with, and stores what it returned."""
 
 
 def _owner_of(frame: FrameType) -> Owner:

@@ -95,7 +95,8 @@ class Recorder:
                 yield observation
             finally:
                 self._accounts.remove(account)
-            self._keep_from(account)
+                # A step that fails leaves to later ones what it has read.
+                self._keep_from(account)
             self._conclude(account, observation)
 
     @contextmanager
