@@ -121,6 +121,8 @@ def test_what_is_read_around_a_step_counts(tmp_path: Path) -> None:
     project.say("dumped", 3)
     assert project.run().named("executed") == ["fitted", "scored"]
     assert project.run(SCALE="3").named("executed") == ["gives"]
+    # Switched off, contracts neither coerce nor parse.
+    assert project.run(PANDERA_VALIDATION_ENABLED="False").named("executed") == ["takes", "gives"]
     with closing(sqlite3.connect(project.root / ".flowkit" / "lineage.db")) as database:
         names = [name for (name,) in database.execute("SELECT DISTINCT name FROM observed_inputs ORDER BY name")]
     assert names == ["SCALE", "data/dumped.json", "data/loaded.json", "data/takes.json"]
