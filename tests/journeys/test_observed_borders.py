@@ -10,7 +10,7 @@ import pytest
 
 from tests.journeys.project import OrdersProject, Outcome
 
-PIPELINE = '''
+PIPELINE = """
 import json
 import os
 from typing import Annotated
@@ -79,7 +79,7 @@ def watched() -> None:
     takes(table(1))
     gives(1)
     scored(fitted(1))
-'''
+"""
 
 
 class Bordered(OrdersProject):
