@@ -84,8 +84,10 @@ class _Way:
         self.cached += _cached_names(frame)
         if self.body is None and frame.f_code.co_name == _BODY:
             self.body = body_name(_module_of(frame))
-        self._call_last_by_between()
-        self.passed.append(Passed(frame))
+        if self.body is None:
+            # What a module keeps goes by the name of its body, and who imports it keeps nothing.
+            self._call_last_by_between()
+            self.passed.append(Passed(frame))
 
     def pass_stdlib(self, frame: FrameType) -> None:
         if self.direct is None:
@@ -113,7 +115,7 @@ class _Way:
             frame = frame.f_back
 
     def end_at_step(self, frame: FrameType) -> None:
-        if frame.f_code.co_name == CALLING and self.passed:
+        if frame.f_code.co_name == CALLING and self.passed and self.body is None:
             self.passed[-1] = replace(self.passed[-1], is_step=True)
 
     def _call_last_by_between(self) -> None:
