@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import itertools
 import sys
 import weakref
 from collections.abc import Iterator, Sequence
@@ -137,6 +138,8 @@ def _stores_of(code: CodeType) -> _Stores:
     steps = [step for step in dis.get_instructions(code) if step.opname not in _SKIPPED]
     bound = _bindings(code, steps)
     targets = [target for index in range(len(steps)) for target in _targets(code, steps, index)]
+    modules = _imported(steps)
+    targets = [None if target in modules else target for target in targets]
     into = frozenset(target for target in targets if target is not None)
     reads = frozenset(str(step.argval) for step in steps if step.opname == "LOAD_GLOBAL")
     return _Stores(None in targets, into, bound, reads)
@@ -173,6 +176,21 @@ def _bindings(code: CodeType, steps: Sequence[dis.Instruction]) -> dict[str, lis
                 if name in bound and not made_here:
                     bound[name].append(step.offset)
     return bound
+
+
+def _imported(steps: Sequence[dis.Instruction]) -> frozenset[str]:
+    """Return the variables that a function imports modules, or members of them, into."""
+    return frozenset(
+        str(step.argval)
+        for before, step in itertools.pairwise(steps)
+        if step.opname == "STORE_FAST" and before.opname in ("IMPORT_NAME", "IMPORT_FROM")
+    )
+
+
+def stores_elsewhere(code: CodeType) -> bool:
+    """Whether a function's code stores into anything but what its own variables hold, as a module's globals are."""
+    nested = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return _stores_of(code).elsewhere or any(map(stores_elsewhere, nested))
 
 
 def stack_of(thread: int) -> FrameType | None:
