@@ -307,7 +307,8 @@ def _judge(
     account.observed, hidden = mask_observed(observation.inputs)
     if hidden:
         account.uncached = describe_hidden(hidden)
-        account.warnings += (warn_of_hidden(step, hidden),)
+        if told := [item for item in hidden if item not in observation.inherited]:
+            account.warnings += (warn_of_hidden(step, told),)
     if observation.unstable:
         account.uncached = describe_unstable(observation.unstable)
         account.warnings += (f"Step '{step}': {account.uncached}; this result will not be reused.",)
