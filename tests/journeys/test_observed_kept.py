@@ -115,17 +115,35 @@ def pooled():
 """,
         "pooled().rates()",
     ),
+    "shared": (
+        """
+class Sharing:
+    def __init__(self, rows):
+        self.rows = rows
+
+    def parse(self):
+        if not self.rows:
+            self.rows.append(json.loads(Path("data/shared.json").read_text()))
+        return self.rows
+
+
+@functools.cache
+def rows():
+    return []
+""",
+        "Sharing(rows()).parse()",
+    ),
     "lines": ("", 'linecache.getline("data/lines.json", 1)'),
     "packaged": ("", 'pkgutil.get_data("data", "packaged.json")'),
     "passed": (
         """
 class Parser:
     def __init__(self, name):
-        self.rows = None
+        self.rows = []
         self.name = name
 
     def parse(self):
-        self.rows = read(self.name)
+        self.rows.append(read(self.name))
         return self
 
 

@@ -83,6 +83,8 @@ def _kept_by(passed: Passed) -> Iterator[Alive]:
     stores = _stores_of(frame.f_code)
     if stores.elsewhere:
         yield None
+    for held in stores.held:
+        yield _kept_in(frame, held)
     for name in stores.into:
         made = stores.bound.get(name)
         if made is not None and all(offset > frame.f_lasti for offset in made):
@@ -90,6 +92,29 @@ def _kept_by(passed: Passed) -> Iterator[Alive]:
         target = frame.f_locals.get(name)
         if target is not None:
             yield _watch(target)
+
+
+def _kept_in(frame: FrameType, held: _Held) -> Alive:
+    """Return who keeps a container: the object alone whose attribute it is, where nothing else refers to it."""
+    target = frame.f_locals.get(held.variable)
+    others = _count_references(target, held.attribute)
+    # What is about to be called holds the container as well.
+    is_called = held.called_from is not None and held.called_from < frame.f_lasti < held.called_to
+    return None if others is None or others > _ALONE + is_called else _watch(target)
+
+
+def _count_references(target: object, attribute: str) -> int | None:
+    container = getattr(target, "__dict__", {}).get(attribute)
+    return sys.getrefcount(container) if type(container) in (list, dict, set) else None
+
+
+class _Probe:
+    def __init__(self) -> None:
+        self.container: list[object] = []
+
+
+_ALONE: int = _count_references(_Probe(), "container") or 0
+"""How often a container is referred to that only an attribute holds; that differs between versions of Python."""
 
 
 def _watch(target: object) -> Alive:
@@ -117,18 +142,30 @@ def _names_of(passed: Passed) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Held:
+    """A container that an attribute of a variable's value holds, and between which offsets a call stores into it."""
+
+    variable: str
+    attribute: str
+    called_from: int | None
+    called_to: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Stores:
     """What a function's code stores into.
 
     Attributes:
         elsewhere: Whether into anything but what its variables hold.
         into: Names of the variables into whose values it stores.
+        held: Containers, held by attributes of such values, that it stores into.
         bound: By variable that is no parameter, where values come in that it did not just make itself.
         reads: Names of the globals that it uses.
     """
 
     elsewhere: bool
     into: frozenset[str]
+    held: tuple[_Held, ...]
     bound: dict[str, list[int]]
     reads: frozenset[str]
 
@@ -139,14 +176,15 @@ def _stores_of(code: CodeType) -> _Stores:
     bound = _bindings(code, steps)
     targets = [target for index in range(len(steps)) for target in _targets(code, steps, index)]
     modules = _imported(steps)
-    targets = [None if target in modules else target for target in targets]
-    into = frozenset(target for target in targets if target is not None)
+    targets = [None if _variable_of(target) in modules else target for target in targets]
+    into = frozenset(target for target in targets if isinstance(target, str))
     reads = frozenset(str(step.argval) for step in steps if step.opname == "LOAD_GLOBAL")
-    return _Stores(None in targets, into, bound, reads)
+    held = tuple(target for target in targets if isinstance(target, _Held))
+    return _Stores(None in targets, into, held, bound, reads)
 
 
-def _targets(code: CodeType, steps: Sequence[dis.Instruction], index: int) -> Iterator[str | None]:
-    """Yield the variable into whose value an instruction stores; None for anything else that is stored into."""
+def _targets(code: CodeType, steps: Sequence[dis.Instruction], index: int) -> Iterator[str | _Held | None]:
+    """Yield the variable into whose value an instruction stores, or what that holds; None for anything else."""
     step = steps[index]
     if (
         step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL")
@@ -154,16 +192,32 @@ def _targets(code: CodeType, steps: Sequence[dis.Instruction], index: int) -> It
         or (step.opname == "LOAD_GLOBAL" and step.argval == "setattr")
     ):
         yield None
-    elif step.opname == "STORE_ATTR" or (step.opname in ("LOAD_METHOD", "LOAD_ATTR") and step.argval in _MUTATORS):
+    elif step.opname == "STORE_ATTR":
         yield _variable(steps, index - 1)
+    elif step.opname in ("LOAD_METHOD", "LOAD_ATTR") and step.argval in _MUTATORS:
+        ends = next((later.offset for later in steps[index:] if later.opname == "POP_TOP"), step.offset)
+        yield _variable(steps, index - 1) or _held(steps, index - 1, step.offset, ends)
     elif step.opname == "STORE_SUBSCR":
-        yield _variable(steps, index - 2) if index > 1 and steps[index - 1].opname in _SIMPLE else None
+        is_simple = index > 1 and steps[index - 1].opname in _SIMPLE
+        yield (_variable(steps, index - 2) or _held(steps, index - 2, None, 0)) if is_simple else None
 
 
 def _variable(steps: Sequence[dis.Instruction], index: int) -> str | None:
     # Later versions of Python load two variables by one instruction, whose value is a tuple.
     found = steps[index] if index >= 0 else None
     return found.argval if found is not None and found.opname in _LOCAL and isinstance(found.argval, str) else None
+
+
+def _held(steps: Sequence[dis.Instruction], index: int, called_from: int | None, called_to: int) -> _Held | None:
+    found = steps[index] if index > 0 else None
+    variable = _variable(steps, index - 1) if found is not None and found.opname == "LOAD_ATTR" else None
+    if found is None or variable is None:
+        return None
+    return _Held(variable, str(found.argval), called_from, called_to)
+
+
+def _variable_of(target: str | _Held | None) -> str | None:
+    return target.variable if isinstance(target, _Held) else target
 
 
 def _bindings(code: CodeType, steps: Sequence[dis.Instruction]) -> dict[str, list[int]]:
@@ -190,7 +244,8 @@ def _imported(steps: Sequence[dis.Instruction]) -> frozenset[str]:
 def stores_elsewhere(code: CodeType) -> bool:
     """Whether a function's code stores into anything but what its own variables hold, as a module's globals are."""
     nested = (constant for constant in code.co_consts if isinstance(constant, CodeType))
-    return _stores_of(code).elsewhere or any(map(stores_elsewhere, nested))
+    stores = _stores_of(code)
+    return stores.elsewhere or bool(stores.held) or any(map(stores_elsewhere, nested))
 
 
 def stack_of(thread: int) -> FrameType | None:
