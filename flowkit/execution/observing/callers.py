@@ -276,23 +276,21 @@ def _cached_names(frame: FrameType) -> Iterator[str]:
         yield from aliases
 
 
-_UNCACHED: set[CodeType] = set()
-
-
-def forget_uncached() -> None:
-    """Look again for caches that no name of a module leads to; steps make some."""
-    _UNCACHED.clear()
+_HIDDEN: dict[CodeType, bool] = {}
+"""Whether a cache is around a function to which no name of a module leads, once that was looked for."""
 
 
 def _has_hidden_cache(frame: FrameType) -> bool:
-    """Whether an attribute or a container holds a cache around a function, as `self.load = cache(self._load)` makes."""
+    """Whether an attribute or a container holds a cache around a function, as `self.load = cache(self._load)` makes.
+
+    It is looked for once, when the function first reads: that takes milliseconds, and such a cache is there by then.
+    """
     code = frame.f_code
-    if code in _UNCACHED or not any(_uses_caches(outer) for outer in (frame, frame.f_back) if outer is not None):
-        return False
-    if any(_is_cache_around(found, code) for found in gc.get_objects()):
-        return True
-    _UNCACHED.add(code)
-    return False
+    if code not in _HIDDEN:
+        if not any(_uses_caches(outer) for outer in (frame, frame.f_back) if outer is not None):
+            return False
+        _HIDDEN[code] = any(_is_cache_around(found, code) for found in gc.get_objects())
+    return _HIDDEN[code]
 
 
 def _uses_caches(frame: FrameType) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flowkit.execution.observing.account import Account, Look, Noted
 from flowkit.execution.observing.boundaries import Boundaries
-from flowkit.execution.observing.callers import Caller, find_caller, forget_uncached
+from flowkit.execution.observing.callers import Caller, find_caller
 from flowkit.execution.observing.kept import KeptReads
 from flowkit.execution.observing.places import absolute_place
 from flowkit.execution.process_tree import MARK
@@ -93,7 +93,6 @@ class Recorder:
         places = tuple(os.path.abspath(path) for path in declared)
         account = Account(boundaries, places, variables, reaches, time.time_ns())
         with self._lock:
-            forget_uncached()
             self._kept.refresh(reaches, ObservedDigests(Path(boundaries.root)).digest)
             self._accounts.append(account)
             try:
