@@ -9,7 +9,7 @@ from typing import Protocol
 
 from flowkit.execution.base import NodeEnded, NodeOrder, NodeReturned, NodeStarted, Packet
 from flowkit.execution.perform import HostContext, failed_result, node_key, perform
-from flowkit.execution.reached import advise_on_changes, describe_changes
+from flowkit.execution.reached import advise_on_changes, advise_on_stores, describe_changes, describe_stores
 from flowkit.execution.steps import StepFinder
 from flowkit.graph.arguments import Ref, refs_of
 from flowkit.records import Artifact, Digest, Outcome, StepResult, StepSpecification
@@ -129,11 +129,16 @@ class PacketRun:
     def _run(self, order: NodeOrder, key: Digest, specification: StepSpecification) -> None:
         self._start(order, key)
         reaches = self._finder.reached_by(specification)
+        # What had changed before is not its doing.
+        self._finder.changes_for_others(specification)
         result = perform(order, key, specification, self._artifact_of(order), self._context, reaches)
         changes = self._finder.changes(specification)
         if changes:
             self._changed = True
-            result = _with_changes(result, order.step.name, changes)
+            result = _with_changes(result, describe_changes(changes), advise_on_changes(order.step.name, changes))
+        elif stores := self._finder.changes_for_others(specification):
+            self._changed = True
+            result = _with_changes(result, describe_stores(stores), advise_on_stores(order.step.name, stores))
         if result.outcome is Outcome.EXECUTED:
             self._made.update({Ref(order.node, output.name): output.artifact for output in result.outputs})
         self._end(result)
@@ -166,9 +171,8 @@ class PacketRun:
         return resolve
 
 
-def _with_changes(result: StepResult, step: str, names: tuple[str, ...]) -> StepResult:
+def _with_changes(result: StepResult, reason: str, warning: str) -> StepResult:
     """Return a result that is not to be reused, as it may depend on what ran before; others are never reused."""
     if result.outcome is not Outcome.EXECUTED:
         return result
-    warnings = (*result.warnings, advise_on_changes(step, names))
-    return replace(result, uncached=result.uncached or describe_changes(names), warnings=warnings)
+    return replace(result, uncached=result.uncached or reason, warnings=(*result.warnings, warning))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from flowkit.authoring.types import places_in
 from flowkit.cache.arguments import ArgumentCode, ColumnViews, describe_argument
@@ -52,6 +52,8 @@ from flowkit.records import (
 from flowkit.store.base import Store
 from flowkit.store.checkpoints import Checkpoints
 from flowkit.store.folder import StoreFolder
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,14 +247,20 @@ def _attempt(
     reaches: Collection[str],
 ) -> None:
     try:
-        returned = _call(order, specification, resolve, context, account, reaches)
-        outputs, metrics = OutputWriter(context.store, context.codecs).write(returned, specification)
+        read_secrets(order.arguments)
+        declared = [file.path for file in files_of(order.arguments)]
+        with RECORDER.observing(
+            context.boundaries, declared=declared, variables=order.step.options.env, reaches=reaches
+        ) as observation:
+            outputs, metrics = _work(order, specification, resolve, context, account)
+        _judge(observation, specification.name, context.undeclared, account)
     except BaseException as error:
         if context.interruptible and isinstance(error, KeyboardInterrupt):
             raise
         _record_end(error, order, specification, context, account)
         return
     account.outputs, account.metrics = outputs, metrics
+    _note_network(observation, order, specification, account)
     _note_changed_files(order, specification, account)
     if account.checkpoints is not None and account.checkpoints.refused:
         account.warnings = (
@@ -262,30 +270,30 @@ def _attempt(
         )
 
 
-def _call(
-    order: NodeOrder,
-    specification: StepSpecification,
-    resolve: Resolve,
-    context: HostContext,
-    account: _Account,
-    reaches: Collection[str],
-) -> Any:
-    read_secrets(order.arguments)
+def _work(
+    order: NodeOrder, specification: StepSpecification, resolve: Resolve, context: HostContext, account: _Account
+) -> tuple[tuple[Output, ...], dict[str, float]]:
+    """Load, call, prove and store; contracts and codecs may run the project's own code before and after the call."""
     loader = ArgumentLoader(context.store, context.folder, context.codecs, context.work, resolve, context.code)
-    values: Mapping[str, Any] = loader.load(order, specification)
-    declared = [file.path for file in files_of(order.arguments)]
-    with RECORDER.observing(
-        context.boundaries, declared=declared, variables=order.step.options.env, reaches=reaches
-    ) as observation:
-        # In an empty context, as in a new process: decimal's precision and other context variables end with the step.
-        returned = contextvars.Context().run(
-            _call_in_one_process, specification.function, values, context.work.path, account.open_checkpoints
-        )
-    _judge(observation, specification.name, context.undeclared, account)
+    values: Mapping[str, Any] = _at_border(lambda: loader.load(order, specification))
+    # In an empty context, as in a new process: decimal's precision and other context variables end with the step.
+    returned = contextvars.Context().run(
+        _call_in_one_process, specification.function, values, context.work.path, account.open_checkpoints
+    )
+    return _at_border(lambda: OutputWriter(context.store, context.codecs).write(returned, specification))
+
+
+def _at_border(work: Callable[[], _Result]) -> _Result:
+    """Do what flowkit does around a step: by this function's name the watches tell its reads from the project's."""
+    return work()
+
+
+def _note_network(
+    observation: Observation, order: NodeOrder, specification: StepSpecification, account: _Account
+) -> None:
     options = order.step.options
     if observation.connected and options.cache and not options.network and options.max_age is None:
         account.warnings += (warn_of_network(specification.name),)
-    return returned
 
 
 def _judge(
@@ -299,7 +307,8 @@ def _judge(
     account.observed, hidden = mask_observed(observation.inputs)
     if hidden:
         account.uncached = describe_hidden(hidden)
-        account.warnings += (warn_of_hidden(step, hidden),)
+        if told := [item for item in hidden if item not in observation.inherited]:
+            account.warnings += (warn_of_hidden(step, told),)
     if observation.unstable:
         account.uncached = describe_unstable(observation.unstable)
         account.warnings += (f"Step '{step}': {account.uncached}; this result will not be reused.",)

@@ -22,6 +22,7 @@ from blake3 import blake3
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.authoring.step import Step
 from flowkit.execution.observing.callers import body_name
+from flowkit.execution.observing.keepers import stores_elsewhere
 from flowkit.execution.proof import is_global
 from flowkit.records import CodeFingerprint, CodePart, Digest, StepSpecification
 
@@ -71,6 +72,12 @@ class ReachedCode:
         namespace = specification.function.__globals__
         self._places = [place for part in self.code.parts if (place := self._place_of(part, namespace)) is not None]
         self._marks = self._mark()
+        self._stores = any(self._is_storing(part, namespace) for part in self.code.parts)
+
+    @property
+    def stores(self) -> bool:
+        """Whether some function that is reached may change what only other steps reach, such as a module's global."""
+        return self._stores
 
     def changes(self) -> tuple[str, ...]:
         """Return the names of what has changed since, none where all is as it was."""
@@ -101,6 +108,15 @@ class ReachedCode:
             return lambda: map(_mark_plain, (found.__defaults__, found.__kwdefaults__, found.__dict__))
         return None
 
+    def _is_storing(self, part: CodePart, namespace: dict[str, Any]) -> bool:
+        module, _, path = part.name.partition(":")
+        scope = namespace if namespace.get("__name__") == module else vars(sys.modules.get(module) or object)
+        if part.basis == "module":
+            return any(isinstance(found, FunctionType) and stores_elsewhere(found.__code__) for found in scope.values())
+        found = _look_up(scope, path)
+        found = getattr(found, "__func__", found)
+        return isinstance(found, FunctionType) and stores_elsewhere(found.__code__)
+
     def _mark_value(self, value: object) -> object:
         kind = type(value)
         if kind in _PLAIN:
@@ -121,6 +137,20 @@ def advise_on_changes(step: str, names: tuple[str, ...]) -> str:
     return (
         f"Step '{step}': {describe_changes(names)}; this result will not be reused. Remember results with "
         "functools.cache, which counts as code alone, or pass the object as a parameter of type fk.Untracked[...]."
+    )
+
+
+def describe_stores(names: tuple[str, ...]) -> str:
+    """Return why the result of a step is not to be reused that changed what other steps reach."""
+    shown = ", ".join(f"'{name}'" for name in names)
+    return f"it changed {shown}, which other steps reach"
+
+
+def advise_on_stores(step: str, names: tuple[str, ...]) -> str:
+    """Return what is told of a step whose result is not to be reused for such a change."""
+    return (
+        f"Step '{step}': {describe_stores(names)}; this result will not be reused. Return what the others need, and "
+        "pass it to them as an argument."
     )
 
 

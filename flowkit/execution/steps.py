@@ -56,6 +56,7 @@ class StepFinder:
         self._environments = EnvironmentReader()
         self._known: dict[tuple[str, str, Digest, Digest], StepSpecification] = {}
         self._reached: dict[StepSpecification, ReachedCode] = {}
+        self._changed: set[StepSpecification] = set()
 
     def prepare(self) -> None:
         """Fingerprint every step that the driver has told of, before one that runs can change what others reach."""
@@ -98,6 +99,21 @@ class StepFinder:
     def changes(self, specification: StepSpecification) -> tuple[str, ...]:
         """Return the names of what a step that was found here reaches and what is not any more as it was."""
         return () if specification.unpacks else self._reach(specification).changes()
+
+    def changes_for_others(self, specification: StepSpecification) -> tuple[str, ...]:
+        """Return the names of what other steps of the run reach and what has changed since this was last asked.
+
+        That costs a look at all they reach, so it is asked of a step alone whose code stores into something, right
+        before it runs and after it has.
+        """
+        if specification.unpacks or not self._reach(specification).stores:
+            return ()
+        found: dict[str, None] = {}
+        for known, reached in self._reached.items():
+            if known is not specification and known not in self._changed and (names := reached.changes()):
+                self._changed.add(known)
+                found.update(dict.fromkeys(names))
+        return tuple(found)
 
     def reached_by(self, specification: StepSpecification) -> Collection[str]:
         """Return the names of all that a step that was found here reaches: `module:qualified name`."""

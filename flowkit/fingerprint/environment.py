@@ -17,6 +17,8 @@ _DOMAIN = b"flowkit environment 1\0"
 _VARIABLE_CONTEXT = "flowkit 2026 digest of an environment variable"
 _OWN_DISTRIBUTION = "flowkit-pipelines"
 ABSENT = "absent"
+_SWITCHES = {"pandera": "PANDERA_"}
+"""By package, how the variables begin that it asks for when it is imported: without validation nothing is coerced."""
 
 
 class EnvironmentReader:
@@ -51,8 +53,9 @@ class EnvironmentReader:
             distributions: Names of the distributions that its code reaches; what they require is added.
             variables: Names of the environment variables that it declares. Their values are never kept.
         """
-        values = {"python": self._python, "optimize": str(sys.flags.optimize), **self._package_labels(distributions)}
-        for name in sorted(set(variables)):
+        packages = self._package_labels(distributions)
+        values = {"python": self._python, "optimize": str(sys.flags.optimize), **packages}
+        for name in sorted({*variables, *self._switches(packages)}):
             values[f"variable:{name}"] = digest_variable(name, self._variables)
         message = [frame_text(b"n", name) + frame_text(b"v", value) for name, value in sorted(values.items())]
         return EnvironmentFingerprint(blake3(_DOMAIN + b"".join(message)).hexdigest(), values)
@@ -67,6 +70,12 @@ class EnvironmentReader:
                 if found.name != _OWN_DISTRIBUTION
             }
         return self._labels[distributions]
+
+    def _switches(self, packages: Mapping[str, str]) -> Iterator[str]:
+        """Yield the variables that are set, and by which a package that is reached decides what it computes."""
+        for package, prefix in _SWITCHES.items():
+            if f"package:{package}" in packages:
+                yield from (name for name in list(self._variables) if name.startswith(prefix))
 
     def _note_installed(self) -> Packages:
         packages = installed_packages()

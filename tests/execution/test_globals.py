@@ -210,6 +210,65 @@ def test_inline_a_change_is_told_for_every_step_that_reaches_it(open_workshop: O
     assert ended["remembers"].uncached is None
 
 
+SETS = """
+RATE = 0.1
+LIMIT = 1
+
+def set_rate(value: float) -> None:
+    global RATE
+    RATE = value
+
+@fk.step
+def sets(x: float) -> float:
+    set_rate(x)
+    return x
+
+@fk.step
+def builds(n: int) -> list[int]:
+    class Rows:
+        pass
+    rows = Rows()
+    rows.kept = {}
+    rows.kept["n"] = n
+    return list(rows.kept.values())
+
+@fk.step
+def reads() -> float:
+    return RATE + LIMIT
+"""
+
+
+def test_a_step_is_blamed_for_what_only_others_reach(open_workshop: Open) -> None:
+    """A step that stores into a global runs each time, as who reads it depends on that; who changes nothing is not."""
+    shop = open_workshop(SETS)
+    flow = shop.load()
+    executor = InlineExecutor(capture=True)
+    executor.start(settings_of(shop, flow, "sets", "builds", "reads"))
+    try:
+        orders = (shop.order(flow.builds, n=1), shop.order(flow.sets, x=5.0), shop.order(flow.reads))
+        ended = results(run_all(executor, [shop.packet(*orders, shop.order(flow.builds, n=2))]))
+    finally:
+        executor.close()
+
+    assert ended["sets"].uncached == f"it changed '{flow.__name__}:RATE', which other steps reach"
+    assert "pass it to them as an argument" in ended["sets"].warnings[0]
+    assert_told(ended["reads"], f"'{flow.__name__}:RATE'")
+    assert ended["builds"].uncached is None
+
+
+@pytest.mark.cluster
+def test_a_host_in_which_others_were_changed_is_given_up(open_workshop: Open, supervisor: Supervisor) -> None:
+    """What only others reach is put back for them as well."""
+    shop = open_workshop(SETS)
+    flow = shop.load()
+    settings = settings_of(shop, flow, "sets", "reads")
+
+    events = run(supervisor, shop, settings, shop.order(flow.sets, x=5.0), shop.order(flow.reads))
+
+    assert results(events)["sets"].uncached is not None
+    assert returned(events) == {"reads": SPOILED}
+
+
 CHANGES = {
     "an item": ("G = {'a': [1]}", "G['a'].append(2)", "G"),
     "a counter": ("G = 0", "global G; G += 1", "G"),

@@ -175,6 +175,20 @@ def test_declared_variables_count_and_their_values_are_never_kept():
     assert changed[1].values["variable:B"] == ABSENT
 
 
+def test_variables_that_switch_a_reached_package_count_while_they_are_set(site):
+    """Without validation a contract coerces nothing; who reaches no contract keeps its key."""
+    install(site, "pandera")
+    install(site, "plain")
+    off = {"PANDERA_VALIDATION_ENABLED": "False"}
+
+    def digest(name, variables):
+        return EnvironmentReader(variables).read(frozenset({name})).digest
+
+    assert digest("pandera", off) != digest("pandera", {})
+    assert digest("pandera", {"OTHER": "1"}) == digest("pandera", {})
+    assert digest("plain", off) == digest("plain", {})
+
+
 def test_the_interpreter_counts(monkeypatch):
     """Cases 38: the minor version and `-O` are part of every key."""
     here = EnvironmentReader().read(frozenset())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +50,9 @@ class Account:
         looks: What it has looked at.
         written: Paths that hold what the step wrote or made, or nothing since it removed that; `$NAME` for variables.
         programs: Names of programs that it started, in order.
+        connected: Whether it opened a connection over a network.
+        thread: The number of the thread that it runs in.
+        lines: Files whose lines `linecache` keeps for it.
     """
 
     boundaries: Boundaries
@@ -60,6 +64,8 @@ class Account:
     written: set[str] = field(default_factory=set)
     programs: dict[str, None] = field(default_factory=dict)
     connected: bool = False
+    thread: int = field(default_factory=threading.get_ident)
+    lines: set[str] = field(default_factory=set)
     _databases: set[str] = field(default_factory=set)
     _changed: dict[str, PathStamp | None] = field(default_factory=dict)
     _aliases: dict[str, _Alias] = field(default_factory=dict)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import sys
 import sysconfig
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
 from types import CodeType, FrameType
+
+from flowkit.execution.observing.keepers import Keeping, Passed, find_keeping, stack_of
 
 _FLOWKIT = str(Path(__file__).parents[2]) + os.sep
 _OBSERVING = str(Path(__file__).parent) + os.sep
@@ -49,6 +52,8 @@ class Caller:
         through: Names of the standard library's functions in between, innermost first.
         cached: `module:qualified name` of the project's functions on the way that keep their results by `lru_cache`,
             and of the innermost module that was being imported, whose body keeps what it reads in the module.
+        keeping: Who else on the way may keep what is read.
+        lines: Whether `linecache` reads it, and so keeps it.
     """
 
     own: bool
@@ -56,46 +61,122 @@ class Caller:
     finding: bool
     through: tuple[str, ...]
     cached: tuple[str, ...]
+    keeping: Keeping | None = None
+    lines: bool = False
 
 
-def find_caller(frame: FrameType | None) -> Caller | None:
+@dataclass(slots=True)
+class _Way:
+    """What is met on the way out from an event."""
+
+    direct: bool | None = None
+    own: bool = False
+    finding: bool = False
+    lines: bool = False
+    through: list[str] = field(default_factory=list)
+    cached: list[str] = field(default_factory=list)
+    passed: list[Passed] = field(default_factory=list)
+    body: str | None = None
+    between: FrameType | None = None
+
+    def pass_project(self, frame: FrameType) -> None:
+        self.direct, self.own = True if self.direct is None else self.direct, True
+        self.cached += _cached_names(frame)
+        if self.body is None and frame.f_code.co_name == _BODY:
+            self.body = body_name(_module_of(frame))
+        if self.body is None:
+            # What a module keeps goes by the name of its body, and who imports it keeps nothing.
+            self._call_last_by_between()
+            self.passed.append(Passed(frame))
+
+    def pass_stdlib(self, frame: FrameType) -> None:
+        if self.direct is None:
+            self.through.append(frame.f_code.co_name)
+            self.finding = self.finding or _module_of(frame).startswith(_RESOURCES)
+            self.lines = self.lines or _module_of(frame) == "linecache"
+        elif self.passed and frame.f_code.co_name == "__get__" and _module_of(frame) == "functools":
+            instance = frame.f_locals.get("instance")
+            self.passed[-1] = replace(self.passed[-1], for_instance=instance)
+
+    def pass_library(self, frame: FrameType) -> None:
+        self.direct = False if self.direct is None else self.direct
+        self.between = frame if self.passed else None
+
+    def pass_waiting(self, frame: FrameType | None) -> None:
+        """Go the way of the step's own thread, which waits for the one that reads."""
+        while frame is not None:
+            owner = _owner_of(frame)
+            if owner is Owner.FLOWKIT and frame.f_code.co_name in (CALLING, AT_BORDER):
+                self.end_at_step(frame)
+                return
+            if owner is Owner.PROJECT:
+                self._call_last_by_between()
+                self.passed.append(Passed(frame))
+            frame = frame.f_back
+
+    def end_at_step(self, frame: FrameType) -> None:
+        if frame.f_code.co_name == CALLING and self.passed and self.body is None:
+            self.passed[-1] = replace(self.passed[-1], is_step=True)
+
+    def _call_last_by_between(self) -> None:
+        if self.between is not None and self.passed:
+            self.passed[-1] = replace(self.passed[-1], by_library=True)
+        self.between = None
+
+
+def find_caller(frame: FrameType | None, thread: int | None = None) -> Caller | None:
     """Return who caused an event, from the frame it happened in outwards; None where it is not to be counted.
 
     That is what an import reads, and what flowkit itself does.
+
+    Args:
+        frame: Where it happened.
+        thread: The number of the thread that the step was called in.
     """
-    direct: bool | None = None
-    own = finding = False
+    way = _Way()
     outermost: FrameType | None = None
-    through: list[str] = []
-    cached: list[str] = []
-    body: str | None = None
     while frame is not None:
         outermost = frame
         owner = _owner_of(frame)
         if owner is Owner.FLOWKIT:
-            if direct is None:
+            if way.direct is None:
                 return None
-            if frame.f_code.co_name == CALLING:
+            if frame.f_code.co_name in (CALLING, AT_BORDER):
+                # At the border, a library that flowkit itself uses, unless a contract or a codec of the project's does.
+                if frame.f_code.co_name == AT_BORDER and not way.own:
+                    return None
                 break
-        elif owner is Owner.IMPORT and not own:
+        elif owner is Owner.IMPORT and not way.own and not _gives_data(frame):
             return None
-        elif owner is Owner.STDLIB:
-            if direct is None:
-                through.append(frame.f_code.co_name)
-                finding = finding or _module_of(frame).startswith(_RESOURCES)
+        elif owner is Owner.STDLIB or (owner is Owner.IMPORT and not way.own):
+            way.pass_stdlib(frame)
         elif owner is Owner.PROJECT:
-            direct, own = True if direct is None else direct, True
-            cached += _cached_names(frame)
-            if body is None and frame.f_code.co_name == _BODY:
-                body = body_name(_module_of(frame))
+            way.pass_project(frame)
         elif owner is Owner.LIBRARY:
-            direct = False if direct is None else direct
+            way.pass_library(frame)
         frame = frame.f_back
-    if direct is None and outermost is not None:
-        direct = _is_pool_thread(outermost, through)
-    if body is not None:
-        cached.append(body)
-    return Caller(own, bool(direct), finding, tuple(through), tuple(cached))
+    if way.direct is None and outermost is not None:
+        way.direct = _is_pool_thread(outermost, way.through)
+    if frame is not None:
+        way.end_at_step(frame)
+    elif thread is not None and way.body is None:
+        way.pass_waiting(stack_of(thread))
+    if way.body is not None:
+        way.cached.append(way.body)
+    keeping = find_keeping(way.passed)
+    return Caller(way.own, bool(way.direct), way.finding, tuple(way.through), tuple(way.cached), keeping, way.lines)
+
+
+def _gives_data(frame: FrameType) -> bool:
+    """Whether a module of the import's machinery gives data on somebody else's behalf."""
+    if _module_of(frame) == "linecache":
+        outer: FrameType | None = frame
+        while outer is not None and _module_of(outer) == "linecache":
+            outer = outer.f_back
+        # The traceback's and the debugger's reading of sources counts for nothing.
+        return outer is not None and _owner_of(outer) is Owner.PROJECT
+    back = frame.f_back
+    return frame.f_code.co_name == "get_data" and back is not None and _owner_of(back) is not Owner.IMPORT
 
 
 _BODY = "<module>"
@@ -114,6 +195,8 @@ def names_body(name: str) -> bool:
 
 CALLING = "_call_in_one_process"
 """The function of flowkit that calls a step: what lies further out is not the step's."""
+AT_BORDER = "_at_border"
+"""The function of flowkit below which it loads what a step is called with, and stores what it returned."""
 
 
 def _owner_of(frame: FrameType) -> Owner:
@@ -188,9 +271,33 @@ def _cached_names(frame: FrameType) -> Iterator[str]:
         for name, value in list(outer.f_globals.items())
         if _is_cache_around(value, code)
     ]
-    if aliases or _is_cache_around(found, code):
+    if aliases or _is_cache_around(found, code) or _has_hidden_cache(frame):
         yield f"{module}:{code.co_qualname}"
         yield from aliases
+
+
+_HIDDEN: dict[CodeType, bool] = {}
+"""Whether a cache is around a function to which no name of a module leads, once that was looked for."""
+
+
+def _has_hidden_cache(frame: FrameType) -> bool:
+    """Whether an attribute or a container holds a cache around a function, as `self.load = cache(self._load)` makes.
+
+    It is looked for once, when the function first reads: that takes milliseconds, and such a cache is there by then.
+    """
+    code = frame.f_code
+    if code not in _HIDDEN:
+        if not any(_uses_caches(outer) for outer in (frame, frame.f_back) if outer is not None):
+            return False
+        _HIDDEN[code] = any(_is_cache_around(found, code) for found in gc.get_objects())
+    return _HIDDEN[code]
+
+
+def _uses_caches(frame: FrameType) -> bool:
+    return any(
+        value is functools or value is functools.lru_cache or value is functools.cache
+        for value in list(frame.f_globals.values())
+    )
 
 
 def _is_cache_around(value: object, code: CodeType) -> bool:

@@ -3,6 +3,9 @@
 Later nodes of the process use it unread. It counts, as it was when it was read, for every later node whose code reaches
 the function or the module. If what a function read has changed by the time such a node begins, the caches are emptied,
 so that the node sees what its key says. A module is not imported again: a node that reaches it is not trusted then.
+
+What other functions may have kept, wherever they do, counts in the same way for every later node that has not read it
+itself. The latest of their reads stands for all, and nobody is told of it, as it may be none of the node's.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from pathlib import Path
 
 from flowkit.execution.observing.account import Look
 from flowkit.execution.observing.callers import is_projects, names_body
+from flowkit.execution.observing.keepers import Keeping
 from flowkit.fingerprint.observed import ObservedKind
 from flowkit.fingerprint.stamps import stamp_path
 
@@ -30,6 +34,9 @@ class KeptReads:
 
     def __init__(self) -> None:
         self._looks: dict[str, dict[Kept, Look]] = {}
+        self._lasting: dict[str, dict[Kept, Look]] = {}
+        self._pending: list[tuple[Keeping, Kept, Look]] = []
+        self._told: set[tuple[Kept, str | None]] = set()
 
     def keep(self, functions: Iterable[str], kept: Kept, look: Look) -> None:
         """Keep what was read while these functions were on the way."""
@@ -38,9 +45,18 @@ class KeptReads:
             if known is not look and not known.is_like(look):
                 self._looks[function][kept] = Look(digest=_SEVERAL)
 
+    def keep_lasting(self, keeping: Keeping, kept: Kept, look: Look) -> None:
+        """Keep what may have been kept elsewhere, until it is known at the end of the node whether that is there."""
+        self._pending.append((keeping, kept, look))
+
     def settle(self, digest: Digest) -> None:
         """Digest what has been kept by its stamp alone, at the end of the node that read it."""
-        for looks in self._looks.values():
+        for keeping, kept, look in self._pending:
+            if keeping.alive is None or any(ref() is not None for ref in keeping.alive):
+                for name in keeping.names:
+                    self._lasting.setdefault(name, {})[kept] = look
+        self._pending.clear()
+        for looks in (*self._looks.values(), *self._lasting.values()):
             for (kind, name), look in looks.items():
                 if look.digest is None:
                     same = stamp_path(Path(name)) == look.stamp
@@ -48,8 +64,8 @@ class KeptReads:
 
     def forget(self, written: Collection[str]) -> None:
         """Forget what modules looked at before they, or the step that imported them, wrote it: it is their own."""
-        for function, looks in self._looks.items():
-            if names_body(function):
+        for function, looks in (*self._looks.items(), *self._lasting.items()):
+            if names_body(function) or looks is self._lasting.get(function):
                 own = [
                     kept
                     for kept in looks
@@ -64,6 +80,12 @@ class KeptReads:
             for kept, look in self._looks.get(function, {}).items():
                 yield kept, look.digest or _SEVERAL
 
+    def lasting_of(self, names: Collection[str]) -> Iterator[tuple[Kept, str]]:
+        """Yield what may be kept elsewhere by those who are reached, with its digest when it was last read."""
+        for name in names:
+            for kept, look in self._lasting.get(name, {}).items():
+                yield kept, look.digest or _SEVERAL
+
     def refresh(self, functions: Collection[str], digest: Digest) -> None:
         """Empty the caches of the project's functions where something that these have read is not as it was."""
         cached = [function for function in functions if not names_body(function)]
@@ -72,6 +94,20 @@ class KeptReads:
             # One cache may hold what another one gave, so that all are emptied.
             _empty_caches()
             self._looks = {name: looks for name, looks in self._looks.items() if names_body(name)}
+        elif self._is_news(functions, digest):
+            # What is kept elsewhere may hang on a cache.
+            _empty_caches()
+
+    def _is_news(self, names: Collection[str], digest: Digest) -> bool:
+        """Whether something that may be kept elsewhere is not as it was, for the first time."""
+        told = {
+            (kept, look.digest)
+            for name in names
+            for kept, look in self._lasting.get(name, {}).items()
+            if (kept, look.digest) not in self._told and not _is_as_it_was(kept, look, digest)
+        }
+        self._told |= told
+        return bool(told)
 
 
 def _is_as_it_was(kept: Kept, look: Look, digest: Digest) -> bool:

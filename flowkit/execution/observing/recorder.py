@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import sys
 import threading
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowkit.execution.observing.account import Account, Noted
+from flowkit.execution.observing.account import Account, Look, Noted
 from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.callers import Caller, find_caller
 from flowkit.execution.observing.kept import KeptReads
@@ -42,6 +43,8 @@ class Observation:
         inputs: With digests, in order.
         own: Those of them that the step looked for, did not find, and made itself: they count as it left them, and
             nobody need declare them.
+        inherited: Those of them that an earlier step read, and that this one may have been spared: they count in case
+            it was, and nobody is told of them.
         unstable: Names of files that changed while the step ran, so that nobody knows what it read.
         programs: Names of programs that it started; what they read is not seen.
         connected: Whether it opened a network connection.
@@ -49,6 +52,7 @@ class Observation:
 
     inputs: tuple[ObservedInput, ...] = ()
     own: frozenset[ObservedInput] = frozenset()
+    inherited: frozenset[ObservedInput] = frozenset()
     unstable: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
     connected: bool = False
@@ -95,7 +99,8 @@ class Recorder:
                 yield observation
             finally:
                 self._accounts.remove(account)
-            self._keep_from(account)
+                # A step that fails leaves to later ones what it has read.
+                self._keep_from(account)
             self._conclude(account, observation)
 
     @contextmanager
@@ -133,7 +138,7 @@ class Recorder:
         with self._attending() as account:
             if account is None:
                 return
-            caller = find_caller(sys._getframe(2))
+            caller = find_caller(sys._getframe(2), account.thread)
             if caller is None or (only_direct and not caller.direct):
                 return
             if not _REMOVING.isdisjoint(caller.through) or (caller.finding and kind is not ObservedKind.FILE):
@@ -171,7 +176,7 @@ class Recorder:
     def read_variable(self, name: str) -> None:
         """Take note that an environment variable was asked for."""
         with self._attending() as account:
-            caller = find_caller(sys._getframe(2)) if account is not None and name != MARK else None
+            caller = find_caller(sys._getframe(2), account.thread) if account is not None and name != MARK else None
             if account is None or caller is None or not caller.direct:
                 return
             if (name in _USUAL or name.startswith(_USUAL_PREFIXES)) and not _PLAIN_ACCESS.issuperset(caller.through):
@@ -180,7 +185,7 @@ class Recorder:
             look = account.look(*noted)
             if not account.is_own(*noted):
                 account.looks.setdefault(noted, look)
-            self._kept.keep(caller.cached, noted, look)
+            self._keep(caller, noted, look)
 
     def wrote_variable(self, name: str) -> None:
         """Take note that the step set an environment variable."""
@@ -191,7 +196,7 @@ class Recorder:
     def started_program(self, program: str, arguments: Iterable[object], folder: object = None) -> None:
         """Take note of a program that the project's own code starts in a folder, and of the files that it is given."""
         with self._attending() as account:
-            caller = find_caller(sys._getframe(2)) if account is not None else None
+            caller = find_caller(sys._getframe(2), account.thread) if account is not None else None
             if account is None or caller is None or not caller.direct:
                 return
             account.programs[program] = None
@@ -207,7 +212,7 @@ class Recorder:
         """Take note that a connection is about to be opened over a network."""
         with self._attending() as account:
             if account is not None and not account.connected:
-                caller = find_caller(sys._getframe(2))
+                caller = find_caller(sys._getframe(2), account.thread)
                 account.connected = caller is not None and caller.own
 
     # -- the rest ----------------------------------------------------------------------------------------------------
@@ -234,11 +239,19 @@ class Recorder:
     def _note(self, account: Account, kind: ObservedKind, place: str, caller: Caller) -> None:
         look = account.note(kind, place, direct=caller.direct)
         if look is not None:
-            self._kept.keep(caller.cached, (kind, place), look)
+            self._keep(caller, (kind, place), look)
+        if caller.lines:
+            account.lines.add(place)
+
+    def _keep(self, caller: Caller, kept: tuple[ObservedKind, str], look: Look) -> None:
+        self._kept.keep(caller.cached, kept, look)
+        if caller.keeping is not None:
+            self._kept.keep_lasting(caller.keeping, kept, look)
 
     def _keep_from(self, account: Account) -> None:
         self._kept.settle(ObservedDigests(Path(account.boundaries.root)).digest)
         self._kept.forget(account.written)
+        _drop_lines(account.lines)
 
     def _conclude(self, account: Account, observation: Observation) -> None:
         root = Path(account.boundaries.root)
@@ -262,11 +275,25 @@ class Recorder:
                 unstable[name] = None
             if not account.is_own(kind, place):
                 values.setdefault((kind, name), before)
+        inherited: set[Noted] = set()
+        for (kind, place), before in self._kept.lasting_of(account.reaches):
+            name = place if kind is ObservedKind.VARIABLE else name_of(place, account.boundaries.root)
+            if (kind, name) not in values and not account.is_own(kind, place):
+                values[kind, name] = before
+                inherited.add((kind, name))
         observation.inputs = tuple(ObservedInput(*item) for item in sorted(_inputs_in(values, account)))
+        observation.inherited = frozenset(item for item in observation.inputs if (item.kind, item.name) in inherited)
         observation.own = frozenset(item for item in observation.inputs if (item.kind, item.name) in made)
         observation.unstable = tuple(unstable)
         observation.programs = tuple(account.programs)
         observation.connected = account.connected
+
+
+def _drop_lines(places: Collection[str]) -> None:
+    """Let `linecache` forget what a step asked it for, so that the next one reads it."""
+    cache = linecache.cache if places else {}
+    for name in [name for name in list(cache) if absolute_place(name) in places]:
+        del cache[name]
 
 
 def _inputs_in(values: Mapping[Noted, str], account: Account) -> Iterator[tuple[str, str, str]]:

@@ -12,10 +12,11 @@ _MOST = 8
 
 def name_undeclared(observation: Observation) -> tuple[str, ...]:
     """Return what was read, each as a few words: `file data/rates.csv`, `variable MODE`, `program git`."""
+    unnamed = observation.own | observation.inherited
     return tuple(
         dict.fromkeys(
             [
-                *(f"{item.kind} {item.name}" for item in observation.inputs if item not in observation.own),
+                *(f"{item.kind} {item.name}" for item in observation.inputs if item not in unnamed),
                 *(f"program {name}" for name in observation.programs),
             ]
         )
