@@ -1,8 +1,8 @@
 """A copy of a project at another path: what steps are run in to see whether a result depends on where they run.
 
 Folders are real folders. Small files are copied, large ones linked to, so that paths which steps read undeclared are
-found and a project with gigabytes of data is ready at once. The store and what tools keep for themselves are links or
-left out. Nothing here runs project code.
+found and a project with gigabytes of data is ready at once. What tools keep for themselves are links, and the store is
+an empty folder, so that a listing has the same names. Nothing here runs project code.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MOST_ENTRIES = 20_000
 
 _PREFIX = "flowkit-verify-"
 _LINKED = frozenset({".git", ".hg", ".venv", "venv", "node_modules"})
-_LEFT_OUT = frozenset({"__pycache__"})
+_EMPTIED = frozenset({"__pycache__"})
 
 
 class ProjectCopy:
@@ -41,17 +41,16 @@ class ProjectCopy:
 
     Args:
         root: The project's root.
-        left_out: Folders that do not belong to it, such as the store.
+        emptied: Folders whose content does not belong to it, such as the store: there are empty ones in their places.
 
     Attributes:
         root: The root of the copy, with the project's own base name.
     """
 
-    def __init__(self, root: Path, left_out: Sequence[Path] = ()) -> None:
+    def __init__(self, root: Path, emptied: Sequence[Path] = ()) -> None:
         self._project = Path(os.path.realpath(root))
         self._base = Path(os.path.realpath(tempfile.mkdtemp(prefix=_PREFIX)))
-        # Itself too, where temporary files lie in the project.
-        self._left_out = frozenset(os.path.realpath(path) for path in (*left_out, self._base))
+        self._emptied = frozenset(os.path.realpath(path) for path in emptied)
         self._entries = 0
         self._bytes = 0
         self.root = self._moved(self._project)
@@ -102,7 +101,8 @@ class ProjectCopy:
         with os.scandir(source) as entries:
             ordered = sorted(entries, key=lambda entry: (entry.is_dir(), entry.name))
         for entry in ordered:
-            if entry.name not in _LEFT_OUT and entry.path not in self._left_out:
+            # Not the copy itself, where temporary files lie in the project: in the run it was not there.
+            if entry.path != str(self._base):
                 with suppress(FileNotFoundError):
                     self._copy_entry(entry, target / entry.name)
 
@@ -111,7 +111,9 @@ class ProjectCopy:
         if entry.is_symlink() or entry.name in _LINKED:
             target.symlink_to(entry.path)
         elif entry.is_dir(follow_symlinks=False):
-            if self._entries > MOST_ENTRIES or os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):
+            if entry.name in _EMPTIED or entry.path in self._emptied:
+                target.mkdir()
+            elif self._entries > MOST_ENTRIES or os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):
                 target.symlink_to(entry.path, target_is_directory=True)
             else:
                 self._copy_folder(Path(entry.path), target)

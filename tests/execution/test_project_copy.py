@@ -16,7 +16,9 @@ def project(tmp_path: Path) -> Path:
     root = tmp_path / "work/shop"
     (root / "data/deep").mkdir(parents=True)
     (root / ".flowkit/blobs").mkdir(parents=True)
+    (root / ".flowkit/lineage.db").touch()
     (root / "pipelines/__pycache__").mkdir(parents=True)
+    (root / "pipelines/__pycache__/shop.pyc").touch()
     (root / "env").mkdir()
     (root / "env/pyvenv.cfg").touch()
     (root / "pipelines/shop.py").write_text("X = 1\n")
@@ -28,7 +30,10 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_relative_paths_lead_to_the_same_content_within_and_out_of_a_copy(project: Path) -> None:
-    """Small files are copies, large ones and links lead to the real ones, and so do paths out of the project."""
+    """Small files are copies, large ones and links lead to the real ones, and so do paths out of the project.
+
+    A folder lists the same names as the real one: for the store and for compiled code there are empty folders.
+    """
     with ProjectCopy(project, [project / ".flowkit"]) as copy:
         root = copy.root
         assert root != project
@@ -40,9 +45,10 @@ def test_relative_paths_lead_to_the_same_content_within_and_out_of_a_copy(projec
         assert (root / "data/large.bin").resolve() == project / "data/large.bin"
         assert (root / "data/link/small.csv").read_text() == "a\n1\n"
         assert (root / "../beside.txt").read_text() == "beside"
-        assert sorted(os.listdir(root)) == ["data", "env", "pipelines"]
+        assert sorted(os.listdir(root)) == [".flowkit", "data", "env", "pipelines"]
+        assert os.listdir(root / ".flowkit") == []
         assert (root / "env").is_symlink()
-        assert os.listdir(root / "pipelines") == ["shop.py"]
+        assert sorted(os.listdir(root / "pipelines")) == ["__pycache__", "shop.py"]
         small.write_text("changed")
         assert [len(files) for _, _, files in os.walk(root / "data")] == [1, 1]
     assert not root.exists()
