@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from flowkit.errors import StoreError
+from flowkit.execution.isolation import COPY_PREFIX, make_work_base, remove_stale_bases, remove_work_base
 
 LARGEST_COPY = 1_000_000
 """Bytes of the largest file that is copied rather than linked to."""
@@ -28,7 +28,6 @@ MOST_COPIED = 100_000_000
 MOST_ENTRIES = 20_000
 """How many files and folders are gone through; a folder that comes after is linked to as a whole."""
 
-_PREFIX = "flowkit-verify-"
 _LINKED = frozenset({".git", ".hg", ".venv", "venv", "node_modules"})
 _EMPTIED = frozenset({"__pycache__"})
 
@@ -49,7 +48,11 @@ class ProjectCopy:
 
     def __init__(self, root: Path, emptied: Sequence[Path] = ()) -> None:
         self._project = Path(os.path.realpath(root))
-        self._base = Path(os.path.realpath(tempfile.mkdtemp(prefix=_PREFIX)))
+        remove_stale_bases()
+        self._owned = make_work_base(COPY_PREFIX)
+        self._base = Path(os.path.realpath(self._owned))
+        # Beside the file that says whose folder it is, which `/` could have a namesake of.
+        self._top = self._base / "copy"
         self._emptied = frozenset(os.path.realpath(path) for path in emptied)
         self._entries = 0
         self._bytes = 0
@@ -83,7 +86,7 @@ class ProjectCopy:
         return moved if os.path.lexists(moved) else path
 
     def _moved(self, path: Path) -> Path:
-        return self._base.joinpath(*path.parts[1:])
+        return self._top.joinpath(*path.parts[1:])
 
     def _link_around(self, folder: Path, below: str) -> None:
         """Stand a folder above the project up, with links to all that is in it but for `below`."""
@@ -92,7 +95,7 @@ class ProjectCopy:
         # What may not be listed cannot be found by its name alone either, but for what is known.
         with suppress(PermissionError), os.scandir(folder) as entries:
             for entry in islice(entries, MOST_ENTRIES):
-                if entry.name != below and not entry.name.startswith(_PREFIX):
+                if entry.name != below and not entry.name.startswith(COPY_PREFIX):
                     (moved / entry.name).symlink_to(entry.path)
 
     def _copy_folder(self, source: Path, target: Path) -> None:
@@ -129,4 +132,4 @@ class ProjectCopy:
             shutil.copy2(entry.path, target)
 
     def _remove(self) -> None:
-        shutil.rmtree(self._base, ignore_errors=True)
+        remove_work_base(self._owned)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,38 @@ def test_temporary_files_in_the_project_are_not_copied_into_themselves(
     with ProjectCopy(project) as copy:
         inner = copy.root / "data"
         assert not [name for name in os.listdir(inner) if name.startswith("flowkit-verify-")]
+
+
+def test_the_copy_of_a_killed_verification_is_removed_by_the_next(
+    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A copy whose owner is dead goes when the next one is made, or the next run starts; those of the living stay."""
+    program = (
+        "import sys, time; from pathlib import Path; from flowkit.execution.project_copy import ProjectCopy\n"
+        "with ProjectCopy(Path(sys.argv[1])) as copy:\n"
+        "    print(copy.root, flush=True); time.sleep(60)"
+    )
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
+    owners = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(project)], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    try:
+        killed, living = (Path((owner.stdout or sys.stdin).readline().strip()) for owner in owners)
+        owners[0].kill()
+        owners[0].wait()
+        assert killed.is_dir()
+
+        with ProjectCopy(project):
+            assert not killed.exists()
+            assert living.is_dir()
+        assert [path for path in folder.iterdir() if path not in living.parents] == []
+    finally:
+        for owner in owners:
+            owner.kill()
+            owner.communicate()
