@@ -90,8 +90,9 @@ class NotRecordedError(UsageError):
         if elements:
             # By length first, so that [10] comes after [9].
             elements.sort(key=lambda name: (len(name), name))
+            count = f"{len(elements)} element{'s' if len(elements) > 1 else ''}"
             return cls(
-                f"The node {node!r} is mapped in {run!r}: it has {len(elements)} element{'s' if len(elements) > 1 else ''}.",
+                f"The node {node!r} is mapped in {run!r}: it has {count}.",
                 list_names("mapped", elements),
                 f"name one of them, such as {elements[0]!r}.",
             )
