@@ -69,10 +69,10 @@ def refuse_unlooked(planner: Planner, node: Node, former: str) -> AcceptanceErro
         if report.reason is Reason.UNCACHED:
             return AcceptanceError.for_uncached(node.name, detail)
         return AcceptanceError.for_unread(node.name, detail)
-    failed = [name for name in _running_before(planner, node.name) if planner.reports[name].reason is Reason.FAILED]
+    waiting = _running_before(planner, node.name)
+    failed = [name for name in waiting if planner.reports[name].reason is Reason.FAILED]
     if failed:
         return AcceptanceError.for_failed_before(node.name, failed)
-    waiting = _running_before(planner, node.name)
     if not waiting:
         return AcceptanceError.for_absent(node.name, detail)
     return AcceptanceError.for_upstream(node.name, waiting, former if former != node.name else None)
