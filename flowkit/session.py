@@ -256,7 +256,8 @@ class Session:
             NotRecordedError: The pipeline has no such node.
         """
         graph = self.check(pipeline, parameters).graph
-        if graph.declared(node) is None:
+        # Of a call that is mapped at run time the plan may know the elements, of which one must be named.
+        if graph.declared(node) is None and f"{node}[*]" not in graph:
             raise NotRecordedError.for_node(pipeline.name, node, [known.name for known in graph.visible])
         with self._looking(pipeline) as workspace:
             planned = plan_graph(workspace, graph, _resolved(self._force, graph))

@@ -58,6 +58,8 @@ def load_target(text: str, project: Project | None = None) -> Target:
         FlowkitError: What flowkit itself found wrong with a step or pipeline while the module was imported.
     """
     place, name = _split(text)
+    if not place:
+        raise TargetError.for_empty(text)
     if _is_path(place):
         path = _find_file(text, place, project)
         project = project or Project.containing(path)

@@ -20,7 +20,7 @@ from flowkit.cli.render.formats import counted, format_moment
 from flowkit.cli.render.output import print_json, print_table, tell, write_text
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import LineageError
-from flowkit.lineage.connection import connect_for_reading, reporting
+from flowkit.lineage.connection import LOCK_TIMEOUT, connect_for_reading, reporting, waiting
 from flowkit.lineage.history import list_audit
 from flowkit.lineage.rows import AuditRow
 from flowkit.registry.acceptances import ACTION
@@ -83,7 +83,7 @@ def verify(env: str | None, store: Path | None, as_json: bool) -> None:
     with open_store(env, store) as view:
         database = view.folder.database
         with contextlib.closing(connect_for_reading(database)) as connection, reporting(database):
-            broken = verify_chain(connection)
+            broken = waiting(lambda: verify_chain(connection), database, LOCK_TIMEOUT)
         rows = list_audit(view.reader)
     if broken is not None:
         raise LineageError.for_broken_audit(view.folder.database, broken)

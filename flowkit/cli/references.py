@@ -54,7 +54,7 @@ def find_what(view: StoreView, text: str, *, in_folders: bool = False) -> Named:
     before, colon, after = text.partition(":")
     if colon and after and RUN.fullmatch(before):
         return _of_node(view, before, after)
-    if Path(text).exists() and not _DIGEST.fullmatch(text):
+    if text and Path(text).exists() and not _DIGEST.fullmatch(text):
         return _of_file(view, Path(text), in_folders=in_folders)
     if _DIGEST.fullmatch(text):
         return Named(found := find_artifact(view.reader, text), found.digest)

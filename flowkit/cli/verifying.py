@@ -18,7 +18,7 @@ from flowkit.engine.verification import verify_run
 from flowkit.errors import StoreError, UsageError
 from flowkit.execution.dask import DaskExecutor
 from flowkit.graph.select import Selection
-from flowkit.lineage.history import run_summary
+from flowkit.lineage.history import LAST, run_summary
 from flowkit.project import Project
 from flowkit.store.local import LocalStore
 
@@ -55,7 +55,7 @@ def verify(
     recorded and nothing is promoted. The exit code is 1 where a node gives something else.
     """
     if rerun:
-        return _run_again(run or "last", select, workers, env, store, as_json=as_json)
+        return _run_again(run if run is not None else LAST, select, workers, env, store, as_json=as_json)
     for given, value in (("run", run), ("--select", select), ("--workers", workers)):
         if value is not None:
             raise UsageError.for_verified_run(given)

@@ -6,6 +6,7 @@ that was asked for is looked up once more as it was before its edit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from flowkit.engine.workspace import Workspace
 from flowkit.errors import AcceptanceError
 from flowkit.fingerprint.environment import EnvironmentReader
 from flowkit.fingerprint.named import GoneNames
-from flowkit.graph.graph import Graph, is_among
+from flowkit.graph.graph import Graph, Node, is_among
 from flowkit.lineage.entries import Entries
 from flowkit.records import Execution, NodeRecord, Outcome
 from flowkit.registry.acceptances import AcceptedResult, record_acceptances
@@ -117,7 +118,8 @@ def propose_acceptance(
 
 
 def _report(planner: Planner, finder: AcceptingFinder) -> AcceptReport:
-    proposals, reused = [], []
+    proposals: list[Proposal] = []
+    reused: list[Node] = []
     refusals: dict[str, AcceptanceError] = {}
     for node in planner.graph.visible:
         if not is_among(node.name, finder.wanted):
@@ -126,13 +128,22 @@ def _report(planner: Planner, finder: AcceptingFinder) -> AcceptReport:
         if node.name in finder.proposals:
             proposals.append(finder.proposals[node.name])
         elif node.name in planner.lookups and refusal is None:
-            reused.append(node.name)
+            reused.append(node)
         else:
             refusals[node.name] = refusal or refuse_unlooked(planner, node, finder.former_name(node))
     if refusals:
         first, *others = refusals
         raise refusals[first].besides(others)
-    return AcceptReport(planner.graph.pipeline, tuple(proposals), tuple(reused))
+    _check_former_names(finder, reused)
+    return AcceptReport(planner.graph.pipeline, tuple(proposals), tuple(node.name for node in reused))
+
+
+def _check_former_names(finder: AcceptingFinder, reused: Sequence[Node]) -> None:
+    """Refuse a former name under which nothing has succeeded, also where it is not needed."""
+    for node in reused:
+        former = finder.former_name(node)
+        if former != node.name and finder.entries.latest_success(finder.pipeline, former) is None:
+            raise AcceptanceError.for_unknown_former(node.name, former, finder.pipeline)
 
 
 def accept(workspace: Workspace, report: AcceptReport, reason: str) -> AcceptReport:

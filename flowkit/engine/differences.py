@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowkit.codecs.tables_manifest import compare_tables, describe_table
+from flowkit.codecs.trees import Entry, read_manifest
 from flowkit.errors import FlowkitError, LostArtifactError, cut
-from flowkit.records import Artifact
+from flowkit.records import Artifact, Digest
 
 MOST_PLACES = 3
 """How many places of a JSON value are told."""
@@ -27,8 +28,8 @@ _NOISE = 1e-9
 _PLAIN = frozenset({"json", "json-files"})
 
 GENERAL = (
-    "give random numbers a seed (random_state=…), take the time as a parameter, and sort what comes from a set, a "
-    "listing or several threads."
+    "give random numbers a seed (random_state=…), take the time as a parameter, sort what comes from a set, a listing "
+    "or several threads, and let no result depend on the folder or the process in which it is made."
 )
 ORDER = "sort it: what comes from a set, a listing or several threads has another order each time."
 NOISE = "sums in another order end in other digits: use one thread (n_jobs=1), or round the result."
@@ -54,6 +55,14 @@ Raises:
 """
 
 
+ChunkOf = Callable[[Artifact, Digest], bytes]
+"""Gives a chunk that an artifact's payload names.
+
+Raises:
+    LostArtifactError: It is gone or damaged.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """How two results differ, in lines for people, and what to do about it."""
@@ -72,6 +81,7 @@ class Contents:
 
     payload: Payload
     value: Value
+    chunk: ChunkOf
     folder: str
 
 
@@ -99,7 +109,9 @@ def _describe(before: Artifact, after: Artifact, contents: Contents) -> Differen
         return _compare_texts(contents.payload(before), contents.payload(after), contents.folder)
     if before.format == "npy":
         return _compare_arrays(contents.value(before), contents.value(after))
-    if before.format in ("bytes", "path"):
+    if before.format == "path":
+        return _compare_files(before, after, contents)
+    if before.format == "bytes":
         return Difference((f"{before.bytes:,} bytes, then {after.bytes:,}",), GENERAL)
     return _compare_values(contents.value(before), contents.value(after))
 
@@ -209,6 +221,44 @@ def _compare_arrays(before: Any, after: Any) -> Difference:
     largest = float(np.nanmax(np.abs(old - new)[unequal], initial=0.0))
     noise = bool(np.allclose(old, new, rtol=_NOISE, atol=0.0, equal_nan=True))
     return Difference((f"{line}, by at most {largest:.3g}",), NOISE if noise else GENERAL)
+
+
+def _compare_files(before: Artifact, after: Artifact, contents: Contents) -> Difference:
+    """Compare returned files and folders: their names, and what the first files say that differ."""
+    old, new = (read_manifest(json.loads(contents.payload(one))) for one in (before, after))
+    if old.kind != new.kind:
+        return Difference((f"a {old.kind}, then a {new.kind}",), GENERAL)
+    if old.name != new.name:
+        return Difference((f"named {old.name}, then {new.name}",), GENERAL)
+    then, now = ({entry.name: entry for entry in tree.entries} for tree in (old, new))
+    names = [name for name in sorted({**then, **now}) if then.get(name) != now.get(name)]
+    found: list[Difference] = []
+    for name in names[:MOST_PLACES]:
+        if name in then and name in now:
+            sides = (_content(then[name], before, contents), _content(now[name], after, contents))
+            found.append(_compare_contents(*sides, contents.folder))
+        else:
+            found.append(Difference(("new" if name in now else "missing",), GENERAL))
+    lines = [f"{name}: {line}" for name, told in zip(names, found, strict=False) for line in told.lines]
+    more = [f"and {len(names) - MOST_PLACES:,} more files"] if len(names) > MOST_PLACES else []
+    hints = {told.hint for told in found}
+    return Difference((*lines, *more), hints.pop() if len(hints) == 1 else GENERAL)
+
+
+def _content(entry: Entry, artifact: Artifact, contents: Contents) -> bytes | None:
+    """Return what a file holds; None of what is no file."""
+    if entry.kind != "file":
+        return None
+    return contents.chunk(artifact, entry.content) if entry.content is not None else b""
+
+
+def _compare_contents(before: bytes | None, after: bytes | None, folder: str) -> Difference:
+    if before is None or after is None or before == after:
+        return Difference(("another kind of entry, link or permission",), GENERAL)
+    try:
+        return _compare_texts(before, after, folder)
+    except UnicodeDecodeError:
+        return Difference((f"{len(before):,} bytes, then {len(after):,}",), GENERAL)
 
 
 def _compare_values(before: Any, after: Any) -> Difference:

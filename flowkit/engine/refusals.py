@@ -34,7 +34,7 @@ def refuse_missed(pipeline: str, node: str, former: str, miss: Miss, latest: Lat
     if miss.reason is Reason.EXPIRED:
         return AcceptanceError.for_expired(node)
     if miss.reason is Reason.FAILED:
-        return AcceptanceError.for_failed(node)
+        return AcceptanceError.for_failed(node, ever_succeeded=latest is not None)
     if latest is None or miss.reason not in _CHANGED:
         if former != node:
             return AcceptanceError.for_unknown_former(node, former, pipeline)
@@ -70,6 +70,9 @@ def refuse_unlooked(planner: Planner, node: Node, former: str) -> AcceptanceErro
             return AcceptanceError.for_uncached(node.name, detail)
         return AcceptanceError.for_unread(node.name, detail)
     waiting = _running_before(planner, node.name)
+    failed = [name for name in waiting if planner.reports[name].reason is Reason.FAILED]
+    if failed:
+        return AcceptanceError.for_failed_before(node.name, failed)
     if not waiting:
         return AcceptanceError.for_absent(node.name, detail)
     return AcceptanceError.for_upstream(node.name, waiting, former if former != node.name else None)

@@ -11,7 +11,7 @@ from typing import Any
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import LostArtifactError, StoreError
 from flowkit.lineage.artifacts import count_stored, stored_artifacts
-from flowkit.lineage.connection import connect_for_reading, reporting
+from flowkit.lineage.connection import LOCK_TIMEOUT, connect_for_reading, reporting, waiting
 from flowkit.lineage.history import list_audit
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.soundness import Dependants, database_faults, dependants_of
@@ -107,7 +107,7 @@ def check_store(reader: Reader, store: LocalStore, progress: Progress) -> Soundn
 
 def _broken_audit(reader: Reader) -> int | None:
     with contextlib.closing(connect_for_reading(reader.path)) as connection, reporting(reader.path):
-        return verify_chain(connection)
+        return waiting(lambda: verify_chain(connection), reader.path, LOCK_TIMEOUT)
 
 
 def _describe_audit(sequence: int) -> Finding:

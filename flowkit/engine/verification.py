@@ -178,7 +178,10 @@ def _judge(verification: Verification, row: NodeRow, reason: str | None, ledger:
         return workspace.load(artifact, node.output_hint(name))
 
     contents = Contents(
-        lambda artifact: bytes(workspace.store.open(artifact).payload), load, str(verification.copy.root)
+        lambda artifact: bytes(workspace.store.open(artifact).payload),
+        load,
+        lambda artifact, digest: bytes(workspace.store.open(artifact).chunk(digest)),
+        str(verification.copy.root),
     )
     outputs, metrics = recorded.outputs[row.node], recorded.metrics.get(row.node, {})
     accepted = recorded.accounts[row.node].accepted

@@ -67,12 +67,22 @@ class AcceptanceError(UsageError):
         )
 
     @classmethod
-    def for_failed(cls, node: str) -> Self:
+    def for_failed(cls, node: str, *, ever_succeeded: bool) -> Self:
         """A node whose edited code has failed with these very inputs."""
+        hint = "mend it, or go back to the code that succeeded."
         return cls(
             f"The edit of {node!r} cannot be accepted: its code as it is now ran with these inputs, and failed.",
             [],
-            "mend it, or go back to the code that succeeded.",
+            hint if ever_succeeded else "mend it, and run it; it has never succeeded in this store.",
+        )
+
+    @classmethod
+    def for_failed_before(cls, node: str, failed: Sequence[str]) -> Self:
+        """A node whose inputs are not known, since nodes before it fail as their code is now."""
+        return cls(
+            f"The result of {node!r} cannot be kept: what it takes is not known.",
+            list_names("failed", failed),
+            f"mend {failed[0]!r} and run it first.",
         )
 
     @classmethod

@@ -78,12 +78,21 @@ class NotRecordedError(UsageError):
     @classmethod
     def for_node(cls, run: str, node: str, known: Sequence[str]) -> Self:
         """A node that the run, or the pipeline, does not have; one that is mapped has elements instead."""
+        node = node.removesuffix("[*]") if node not in known else node
         elements = [name for name in known if name.endswith("]") and name.rpartition("[")[0] == node]
+        if elements == [f"{node}[*]"]:
+            return cls(
+                f"The node {node!r} is mapped in {run!r}: which elements it has is known once what makes its list has "
+                "run.",
+                [],
+                f"name {elements[0]!r}, which stands for all of them.",
+            )
         if elements:
             # By length first, so that [10] comes after [9].
             elements.sort(key=lambda name: (len(name), name))
+            count = f"{len(elements)} element{'s' if len(elements) > 1 else ''}"
             return cls(
-                f"The node {node!r} is mapped in {run!r}: it has {len(elements)} elements.",
+                f"The node {node!r} is mapped in {run!r}: it has {count}.",
                 list_names("mapped", elements),
                 f"name one of them, such as {elements[0]!r}.",
             )

@@ -135,12 +135,21 @@ class OutputError(FlowkitError):
         return cls(
             f"The output cannot be written: {reason}.",
             [],
-            "what was done is done and recorded; make room where the output goes, and look with `flowkit runs`.",
+            "make room where the output goes; what the command has recorded is kept, and `flowkit runs` shows it.",
         )
 
 
 class TargetError(UsageError):
     """A target that names no pipeline, or more than one."""
+
+    @classmethod
+    def for_empty(cls, target: str) -> Self:
+        """A target without a file, module or name, as an unset variable of a shell leaves it."""
+        return cls(
+            f"The target {target!r} names no pipeline.",
+            [],
+            "give a file with a @fk.pipeline in it, such as pipelines/taxi.py; a shell's variable may be unset.",
+        )
 
     @classmethod
     def for_missing_file(cls, target: str, path: str, near: Sequence[str]) -> Self:

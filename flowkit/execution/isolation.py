@@ -19,6 +19,9 @@ from typing import Any
 
 from flowkit.execution.process_tree import end_marked
 
+COPY_PREFIX = "flowkit-verify-"
+"""How the names of folders begin that hold a copy of a project."""
+
 _PREFIX = "flowkit-work-"
 _OWNER = "owner"
 _SIGNALS = (signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD)
@@ -121,9 +124,9 @@ class WorkFolder:
         self._has_inputs = False
 
 
-def make_work_base() -> Path:
+def make_work_base(prefix: str = _PREFIX) -> Path:
     """Return a new folder for temporary files, for its owner alone; `remove_stale_bases` knows when that is dead."""
-    base = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    base = Path(tempfile.mkdtemp(prefix=prefix))
     # Renamed once it is locked: nobody may find it without.
     descriptor = os.open(base / "new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     _OWNED[base] = descriptor
@@ -141,8 +144,9 @@ def remove_work_base(base: Path) -> None:
 
 
 def remove_stale_bases() -> None:
-    """Remove this user's folders of this kind whose owners were killed before they could."""
-    for base in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    """Remove this user's folders of these kinds whose owners were killed before they could."""
+    folder = Path(tempfile.gettempdir())
+    for base in (*folder.glob(f"{_PREFIX}*"), *folder.glob(f"{COPY_PREFIX}*")):
         with suppress(OSError):
             # What vanishes meanwhile, or belongs to somebody else, is not this process's to remove.
             status = os.lstat(base)

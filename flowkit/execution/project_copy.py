@@ -1,15 +1,14 @@
 """A copy of a project at another path: what steps are run in to see whether a result depends on where they run.
 
 Folders are real folders. Small files are copied, large ones linked to, so that paths which steps read undeclared are
-found and a project with gigabytes of data is ready at once. The store and what tools keep for themselves are links or
-left out. Nothing here runs project code.
+found and a project with gigabytes of data is ready at once. What tools keep for themselves are links, and the store is
+an empty folder, so that a listing has the same names. Nothing here runs project code.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from flowkit.errors import StoreError
+from flowkit.execution.isolation import COPY_PREFIX, make_work_base, remove_stale_bases, remove_work_base
 
 LARGEST_COPY = 1_000_000
 """Bytes of the largest file that is copied rather than linked to."""
@@ -28,9 +28,8 @@ MOST_COPIED = 100_000_000
 MOST_ENTRIES = 20_000
 """How many files and folders are gone through; a folder that comes after is linked to as a whole."""
 
-_PREFIX = "flowkit-verify-"
 _LINKED = frozenset({".git", ".hg", ".venv", "venv", "node_modules"})
-_LEFT_OUT = frozenset({"__pycache__"})
+_EMPTIED = frozenset({"__pycache__"})
 
 
 class ProjectCopy:
@@ -41,17 +40,20 @@ class ProjectCopy:
 
     Args:
         root: The project's root.
-        left_out: Folders that do not belong to it, such as the store.
+        emptied: Folders whose content does not belong to it, such as the store: there are empty ones in their places.
 
     Attributes:
         root: The root of the copy, with the project's own base name.
     """
 
-    def __init__(self, root: Path, left_out: Sequence[Path] = ()) -> None:
+    def __init__(self, root: Path, emptied: Sequence[Path] = ()) -> None:
         self._project = Path(os.path.realpath(root))
-        self._base = Path(os.path.realpath(tempfile.mkdtemp(prefix=_PREFIX)))
-        # Itself too, where temporary files lie in the project.
-        self._left_out = frozenset(os.path.realpath(path) for path in (*left_out, self._base))
+        remove_stale_bases()
+        self._owned = make_work_base(COPY_PREFIX)
+        self._base = Path(os.path.realpath(self._owned))
+        # Beside the file that says whose folder it is, which `/` could have a namesake of.
+        self._top = self._base / "copy"
+        self._emptied = frozenset(os.path.realpath(path) for path in emptied)
         self._entries = 0
         self._bytes = 0
         self.root = self._moved(self._project)
@@ -84,7 +86,7 @@ class ProjectCopy:
         return moved if os.path.lexists(moved) else path
 
     def _moved(self, path: Path) -> Path:
-        return self._base.joinpath(*path.parts[1:])
+        return self._top.joinpath(*path.parts[1:])
 
     def _link_around(self, folder: Path, below: str) -> None:
         """Stand a folder above the project up, with links to all that is in it but for `below`."""
@@ -93,7 +95,7 @@ class ProjectCopy:
         # What may not be listed cannot be found by its name alone either, but for what is known.
         with suppress(PermissionError), os.scandir(folder) as entries:
             for entry in islice(entries, MOST_ENTRIES):
-                if entry.name != below and not entry.name.startswith(_PREFIX):
+                if entry.name != below and not entry.name.startswith(COPY_PREFIX):
                     (moved / entry.name).symlink_to(entry.path)
 
     def _copy_folder(self, source: Path, target: Path) -> None:
@@ -102,7 +104,8 @@ class ProjectCopy:
         with os.scandir(source) as entries:
             ordered = sorted(entries, key=lambda entry: (entry.is_dir(), entry.name))
         for entry in ordered:
-            if entry.name not in _LEFT_OUT and entry.path not in self._left_out:
+            # Not the copy itself, where temporary files lie in the project: in the run it was not there.
+            if entry.path != str(self._base):
                 with suppress(FileNotFoundError):
                     self._copy_entry(entry, target / entry.name)
 
@@ -111,7 +114,9 @@ class ProjectCopy:
         if entry.is_symlink() or entry.name in _LINKED:
             target.symlink_to(entry.path)
         elif entry.is_dir(follow_symlinks=False):
-            if self._entries > MOST_ENTRIES or os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):
+            if entry.name in _EMPTIED or entry.path in self._emptied:
+                target.mkdir()
+            elif self._entries > MOST_ENTRIES or os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):
                 target.symlink_to(entry.path, target_is_directory=True)
             else:
                 self._copy_folder(Path(entry.path), target)
@@ -127,4 +132,4 @@ class ProjectCopy:
             shutil.copy2(entry.path, target)
 
     def _remove(self) -> None:
-        shutil.rmtree(self._base, ignore_errors=True)
+        remove_work_base(self._owned)

@@ -45,6 +45,14 @@ def insert_acceptance(connection: sqlite3.Connection, execution: int, source: in
     )
 
 
+def find_acceptance(connection: sqlite3.Connection, execution: int, source: int) -> int | None:
+    """Return the audit row by which an execution stands for `source`; None where it does not."""
+    row: tuple[int] | None = connection.execute(
+        "SELECT audit FROM acceptance WHERE execution = ? AND source = ?", (execution, source)
+    ).fetchone()
+    return row[0] if row is not None else None
+
+
 def acceptances_of(reader: Reader, executions: Sequence[int]) -> dict[int, Acceptance]:
     """Return who let each of these executions stand; those that really ran are left out."""
     return {

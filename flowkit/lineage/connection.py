@@ -37,7 +37,7 @@ def connect_for_writing(path: Path, timeout: float = LOCK_TIMEOUT, *, durable: b
     """
     with opening(path):
         if not _create(path):
-            _check_unopened(path)
+            _check_unopened(path, timeout)
         connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, check_same_thread=False)
         try:
             _configure_writer(connection, path, timeout, durable)
@@ -54,7 +54,7 @@ def connect_for_writing(path: Path, timeout: float = LOCK_TIMEOUT, *, durable: b
 
 
 def connect_for_reading(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Connection:
-    """Open the database for queries only.
+    """Open the database for queries only; each of them must go through `waiting`.
 
     Where this user may write the file, the connection could too but is told not to: only so can SQLite roll back what
     a killed writer left half done.
@@ -62,18 +62,19 @@ def connect_for_reading(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Co
     Raises:
         LineageError: There is none, or it is newer, older, of something else or damaged.
     """
-    with opening(path):
+    with opening(path, timeout):
         if not path.exists() or path.stat().st_size == 0:
             raise LineageError.for_missing(path)
-        version = _check_unopened(path)
+        version = _check_unopened(path, timeout)
         if version == 0:
             raise LineageError.for_missing(path)
         mode = "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
         connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, check_same_thread=False)
         try:
-            connection.execute(f"PRAGMA busy_timeout = {int(timeout * 1000)}")
+            _wait_at_most(connection, min(timeout, _ATTEMPT))
             connection.execute("PRAGMA query_only = ON")
-            version = read_version(connection, path) if version is None else version
+            if version is None:
+                version = waiting(lambda: read_version(connection, path), path, timeout)
             if version != SCHEMA_VERSION:
                 raise LineageError.for_older(path, version, SCHEMA_VERSION)
         except BaseException:
@@ -99,8 +100,8 @@ def commit(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
 def waiting(action: Callable[[], T], path: Path, timeout: float) -> T:
     """Do something again until no other process's lock is in its way, and return what it gives.
 
-    A writing connection itself waits for a second only; every statement that takes a lock must come through here, a
-    reading one too: under many writers one second is not enough to be let in.
+    A connection itself waits for a second only, as nothing interrupts it while it does; every statement that takes a
+    lock must come through here, a reading one too: under many writers one second is not enough to be let in.
 
     Raises:
         LineageError: It was locked for all of `timeout` seconds.
@@ -137,10 +138,10 @@ def reporting(path: Path, waited: float = LOCK_TIMEOUT) -> Iterator[None]:
 
 
 @contextmanager
-def opening(path: Path) -> Iterator[None]:
+def opening(path: Path, waited: float = LOCK_TIMEOUT) -> Iterator[None]:
     """Do as `reporting` does, also with what the operating system raises."""
     try:
-        with reporting(path):
+        with reporting(path, waited):
             yield
     except OSError as error:
         raise LineageError.for_unopenable(path, error.strerror or str(error)) from error
@@ -158,7 +159,7 @@ def _create(path: Path) -> bool:
     return True
 
 
-def _check_unopened(path: Path) -> int | None:
+def _check_unopened(path: Path, timeout: float) -> int | None:
     """Read the schema's version through a connection that can change no byte.
 
     None where that cannot be done: a killed writer left a journal that must be rolled back first.
@@ -166,8 +167,8 @@ def _check_unopened(path: Path) -> int | None:
     try:
         connection = sqlite3.connect(_uri(path, "ro"), uri=True, isolation_level=None)
         try:
-            connection.execute(f"PRAGMA busy_timeout = {int(LOCK_TIMEOUT * 1000)}")
-            return read_version(connection, path)
+            _wait_at_most(connection, min(timeout, _ATTEMPT))
+            return waiting(lambda: read_version(connection, path), path, timeout)
         finally:
             connection.close()
     except sqlite3.OperationalError as error:

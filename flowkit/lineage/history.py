@@ -91,6 +91,9 @@ def find_run(reader: Reader, text: str = LAST, pipeline: str | None = None) -> s
         if not latest:
             raise NotRecordedError.for_run(text, [row.run for row in list_runs(reader, _LISTED)])
         return latest[0].run
+    if not text:
+        # The beginning of every id.
+        raise NotRecordedError.for_run(text, [row.run for row in list_runs(reader, _LISTED)])
     # GLOB would treat brackets in what was typed as a pattern; a range over the unique index does not.
     found = [
         run

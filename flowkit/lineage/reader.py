@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from flowkit.lineage.connection import LOCK_TIMEOUT, connect_for_reading, reporting
+from flowkit.lineage.connection import LOCK_TIMEOUT, connect_for_reading, reporting, waiting
 
 Row = tuple[Any, ...]
 
@@ -56,7 +56,7 @@ class Reader:
             LineageError: The database is locked or damaged.
         """
         with self._lock, reporting(self.path, self._timeout):
-            return self._connection.execute(query, parameters).fetchall()
+            return waiting(lambda: self._connection.execute(query, parameters).fetchall(), self.path, self._timeout)
 
     def select_among(self, query: str, values: Sequence[object], fixed: Sequence[object] = ()) -> list[Row]:
         """Return the rows of a query that has a list, however many values that is.

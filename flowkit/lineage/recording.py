@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from blake3 import blake3
 
+from flowkit.lineage.acceptances import find_acceptance
 from flowkit.lineage.content import intern_artifact, record_made_artifact
 from flowkit.lineage.identities import Identities
 from flowkit.lineage.texts import clean_text, failure_to_json, to_bytes, to_json, to_prefix
@@ -123,6 +124,13 @@ class Recorder:
         identity = self._write_execution(execution, entry, run, place, True, created_ms)
         self._publish(entry, identity, None, None)
         return identity
+
+    def accepted_as(self, record: NodeRecord, source: int) -> int | None:
+        """Return the audit row by which the execution `source` stands under a node's key; None where it does not."""
+        execution = record.execution
+        assert execution is not None
+        standing = self._find_standing(execution)
+        return find_acceptance(self.connection, standing.execution, source) if standing is not None else None
 
     def _write_execution(
         self, execution: Execution, entry: int | None, run: int, place: int, succeeded: bool, created_ms: int

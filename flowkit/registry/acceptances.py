@@ -42,7 +42,7 @@ def record_acceptances(
     """Let results stand for edited code, with an audit row each, in one transaction.
 
     Returns:
-        The number of each audit row.
+        The number of each audit row; the one there is where the same was accepted meanwhile.
 
     Raises:
         AcceptanceError: Another process has meanwhile made one of the results, or replaced what it would stand for.
@@ -58,6 +58,10 @@ def record_acceptances(
 
 
 def _record(recorder: Recorder, result: AcceptedResult, at: float, who: str, reason: str) -> int:
+    accepted = recorder.accepted_as(result.record, result.source)
+    if accepted is not None:
+        # Somebody else has just said the same.
+        return accepted
     execution = recorder.stand_for(result.pipeline, result.record, result.source)
     if execution is None:
         raise AcceptanceError.for_overtaken(result.record.node)

@@ -67,7 +67,7 @@ class StoreFolder:
             StoreError: Something else stands there, or it cannot be made or written to.
         """
         folder = cls(Path(os.path.abspath(path)))
-        with reporting("be made", folder.path):
+        with reporting("be written to" if folder.path.exists() else "be made", folder.path):
             folder._make()
             folder._sweep()
         return folder

@@ -85,10 +85,13 @@ def store(tmp_path: Path) -> LocalStore:
 
 def compare(store: LocalStore, before: Any, after: Any, folder: Path) -> Difference:
     codecs = CodecRegistry()
-    old, new = (store.put(codecs.encode(value, type(value))) for value in (before, after))
+    old, new = (
+        store.put(codecs.encode(value, Path if isinstance(value, Path) else type(value))) for value in (before, after)
+    )
     contents = Contents(
         lambda artifact: bytes(store.open(artifact).payload),
         lambda artifact: codecs.decode(store.open(artifact), Any, folder),
+        lambda artifact, digest: bytes(store.open(artifact).chunk(digest)),
         "/elsewhere",
     )
     assert old.digest != new.digest
@@ -106,6 +109,49 @@ def test_a_difference_is_told_by_its_place_and_its_usual_cause(
     assert hint in found.hint
 
 
+FILES = [
+    ("size", {"a.bin": b"\xff12"}, {"a.bin": b"\xff3"}, ["a.bin: 3 bytes, then 2"], GENERAL),
+    ("text", {"a.txt": b"1\n2"}, {"a.txt": b"1\n3"}, ['a.txt: line 2: "2", then "3"'], GENERAL),
+    ("place", {"a.txt": b"/home/p"}, {"a.txt": b"/elsewhere/p"}, ['a.txt: line 1: "/home/p", then'], PLACE),
+    ("empty", {"a.txt": b""}, {"a.txt": b"x"}, ["a.txt: 0 lines, then 1"], GENERAL),
+    ("base name", {"a.txt": b"x"}, {"b.txt": b"x"}, ["named a.txt, then b.txt"], GENERAL),
+    (
+        "folder",
+        {"out/a": b"1", "out/gone": b"2", "out/same": b"3"},
+        {"out/a": b"2", "out/new": b"2", "out/same": b"3"},
+        ['a: line 1: "1", then "2"', "gone: missing", "new: new"],
+        GENERAL,
+    ),
+    (
+        "many",
+        {f"out/{name}": b"1" for name in "abcde"},
+        {f"out/{name}": b"2" for name in "abcde"},
+        ["a: ", "b: ", "c: ", "and 2 more files"],
+        GENERAL,
+    ),
+    ("kind", {"out": b"1"}, {"out/a": b"1"}, ["a file, then a folder"], GENERAL),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "lines", "hint"), [case[1:] for case in FILES], ids=[c[0] for c in FILES])
+def test_returned_files_differ_by_name_and_content(
+    store: LocalStore, tmp_path: Path, before: dict[str, bytes], after: dict[str, bytes], lines: list[str], hint: str
+) -> None:
+    """A `Path` is told by its files: which are new, missing or other ones, and where; not by what flowkit keeps."""
+    places = []
+    for side, files in (("then", before), ("now", after)):
+        for name, content in files.items():
+            (tmp_path / side / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / side / name).write_bytes(content)
+        places.append(tmp_path / side / next(iter(files)).partition("/")[0])
+
+    found = compare(store, *places, tmp_path / "unused")
+
+    assert len(found.lines) == len(lines), found.lines
+    assert all(told.startswith(line) for told, line in zip(found.lines, lines, strict=True)), found.lines
+    assert found.hint == hint
+
+
 def test_a_class_without_equality_is_compared_by_content_where_joblib_is_loaded(
     store: LocalStore, tmp_path: Path
 ) -> None:
@@ -121,7 +167,12 @@ def test_what_is_gone_cannot_be_compared_and_says_so(store: LocalStore, tmp_path
     old, new = (store.put(codecs.encode(TABLE.assign(n="x" * 9000 + name), pd.DataFrame)) for name in "ab")
     for file in old.files:
         store.folder.blob_path(file.name).unlink()
-    contents = Contents(lambda artifact: bytes(LocalStore(store.folder).open(artifact).payload), lambda _: None, "/x")
+    contents = Contents(
+        lambda artifact: bytes(LocalStore(store.folder).open(artifact).payload),
+        lambda _: None,
+        lambda _, digest: b"",
+        "/x",
+    )
 
     found = describe_difference(old, new, contents)
 

@@ -58,7 +58,7 @@ def output(digit: str) -> Output:
     return Output("return", Artifact(digit * 64, "json", 1, inline=digit.encode()))
 
 
-CONTENTS = Contents(lambda artifact: artifact.inline or b"", lambda _: None, "/elsewhere")
+CONTENTS = Contents(lambda artifact: artifact.inline or b"", lambda _: None, lambda _, digest: b"", "/elsewhere")
 SAME = NodeReport("train", "train", None, Outcome.EXECUTED, seconds=0.1, outputs=(output("1"),))
 
 

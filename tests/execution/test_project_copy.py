@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ def project(tmp_path: Path) -> Path:
     root = tmp_path / "work/shop"
     (root / "data/deep").mkdir(parents=True)
     (root / ".flowkit/blobs").mkdir(parents=True)
+    (root / ".flowkit/lineage.db").touch()
     (root / "pipelines/__pycache__").mkdir(parents=True)
+    (root / "pipelines/__pycache__/shop.pyc").touch()
     (root / "env").mkdir()
     (root / "env/pyvenv.cfg").touch()
     (root / "pipelines/shop.py").write_text("X = 1\n")
@@ -28,7 +32,10 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_relative_paths_lead_to_the_same_content_within_and_out_of_a_copy(project: Path) -> None:
-    """Small files are copies, large ones and links lead to the real ones, and so do paths out of the project."""
+    """Small files are copies, large ones and links lead to the real ones, and so do paths out of the project.
+
+    A folder lists the same names as the real one: for the store and for compiled code there are empty folders.
+    """
     with ProjectCopy(project, [project / ".flowkit"]) as copy:
         root = copy.root
         assert root != project
@@ -40,9 +47,10 @@ def test_relative_paths_lead_to_the_same_content_within_and_out_of_a_copy(projec
         assert (root / "data/large.bin").resolve() == project / "data/large.bin"
         assert (root / "data/link/small.csv").read_text() == "a\n1\n"
         assert (root / "../beside.txt").read_text() == "beside"
-        assert sorted(os.listdir(root)) == ["data", "env", "pipelines"]
+        assert sorted(os.listdir(root)) == [".flowkit", "data", "env", "pipelines"]
+        assert os.listdir(root / ".flowkit") == []
         assert (root / "env").is_symlink()
-        assert os.listdir(root / "pipelines") == ["shop.py"]
+        assert sorted(os.listdir(root / "pipelines")) == ["__pycache__", "shop.py"]
         small.write_text("changed")
         assert [len(files) for _, _, files in os.walk(root / "data")] == [1, 1]
     assert not root.exists()
@@ -87,3 +95,38 @@ def test_temporary_files_in_the_project_are_not_copied_into_themselves(
     with ProjectCopy(project) as copy:
         inner = copy.root / "data"
         assert not [name for name in os.listdir(inner) if name.startswith("flowkit-verify-")]
+
+
+def test_the_copy_of_a_killed_verification_is_removed_by_the_next(
+    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A copy whose owner is dead goes when the next one is made, or the next run starts; those of the living stay."""
+    program = (
+        "import sys, time; from pathlib import Path; from flowkit.execution.project_copy import ProjectCopy\n"
+        "with ProjectCopy(Path(sys.argv[1])) as copy:\n"
+        "    print(copy.root, flush=True); time.sleep(60)"
+    )
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
+    owners = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(project)], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    try:
+        killed, living = (Path((owner.stdout or sys.stdin).readline().strip()) for owner in owners)
+        owners[0].kill()
+        owners[0].wait()
+        assert killed.is_dir()
+
+        with ProjectCopy(project):
+            assert not killed.exists()
+            assert living.is_dir()
+        assert [path for path in folder.iterdir() if path not in living.parents] == []
+    finally:
+        for owner in owners:
+            owner.kill()
+            owner.communicate()

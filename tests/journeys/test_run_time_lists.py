@@ -132,6 +132,10 @@ def test_what_the_commands_say_before_and_after(inbox: Inbox) -> None:
     assert ("files", "count[*]") in [(edge["producer"], edge["consumer"]) for edge in shown["edges"]]
     assert '"count[*]"' in inbox.call("show", "inbox", "--format", "mermaid").stdout
     assert outcomes(inbox.json("plan", "inbox"))["count[*]"] == "unknown"
+    unnamed = inbox.call("why", "inbox", "count")
+    assert "which elements it has is known once what makes its list has run" in unnamed.stderr
+    assert "name 'count[*]', which stands for all of them" in unnamed.stderr
+    assert inbox.json("why", "inbox", "count[*]")["outcome"] == "unknown"
 
     inbox.run("--inline")
 
@@ -146,6 +150,11 @@ def test_what_the_commands_say_before_and_after(inbox: Inbox) -> None:
     }
     assert inbox.json("why", "inbox", "weigh[1]", "-p", "factor=3")["reason"] == "parameter"
     assert inbox.json("why", "last", "count[1]")["outcome"] == "executed"
+    for name in ("count", "count[*]"):
+        unnamed = inbox.call("why", "inbox", name)
+        assert unnamed.returncode == 2
+        assert "The node 'count' is mapped in 'inbox': it has 2 elements." in unnamed.stderr
+        assert "name one of them, such as 'count[0]'" in unnamed.stderr
     unknown = inbox.call("why", "inbox", "count[9]")
     assert unknown.returncode == 2
     assert "count[1]" in unknown.stderr

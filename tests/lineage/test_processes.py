@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -62,6 +64,28 @@ def test_a_short_wait_for_a_lock_is_repeated_until_the_long_one_is_over(database
     release.join()
     reader.close()
     holder.close()
+
+
+def test_a_query_that_waits_for_a_lock_can_be_interrupted(database: Path) -> None:
+    """A reader waits a second at a time, so that Ctrl-C is heard while another process holds the database."""
+    with open_writer(database):
+        pass
+    with Reader(database, timeout=60) as reader:
+        holder = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+        holder.execute("BEGIN EXCLUSIVE")
+        interrupt = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        release = threading.Timer(20, holder.rollback)
+        interrupt.start()
+        release.start()
+
+        with pytest.raises(KeyboardInterrupt):
+            reader.select("SELECT * FROM runs")
+
+        assert holder.in_transaction
+        release.cancel()
+        release.join()
+        holder.close()
+        assert reader.select("SELECT * FROM runs") == []
 
 
 def test_processes_that_create_the_database_at_once_make_one(database: Path) -> None:

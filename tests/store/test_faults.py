@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -206,3 +207,13 @@ def _refusal(path: Path) -> str | None:
     except StoreError as error:
         return str(error)
     return None
+
+
+def test_a_store_that_is_there_is_not_said_to_be_made(folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system that is read-only now the store is there; what cannot be done is to write to it."""
+    shutil.rmtree(folder.temporary)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "os", FaultySystem(once(0, errno.EROFS)))
+        told = _refusal(folder.path)
+    assert told is not None
+    assert "The store cannot be written to: its file system is read-only." in told

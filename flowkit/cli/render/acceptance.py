@@ -14,6 +14,7 @@ from flowkit.engine.acceptance import AcceptReport
 from flowkit.engine.unedited import Proposal
 
 _MOST_NAMED = 8
+_THEY_ARE = {False: "it is", True: "they are"}
 
 
 def print_proposals(report: AcceptReport) -> None:
@@ -31,7 +32,7 @@ def print_accepted(report: AcceptReport) -> None:
     if len(rows) > _MOST_NAMED:
         tell(f"accepted: {counted(len(rows) - _MOST_NAMED, 'more node')} (audit rows to {rows[-1][1]})")
     if report.reused:
-        tell(f"nothing to accept: {_names(report.reused)} would be reused as it is")
+        tell(f"nothing to accept: {_names(report.reused)} would be reused as {_THEY_ARE[len(report.reused) > 1]}")
 
 
 def _by_edit(proposals: Sequence[Proposal]) -> list[tuple[tuple[Change, ...], list[Proposal]]]:
