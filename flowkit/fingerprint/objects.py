@@ -61,6 +61,12 @@ def encode_known_kind(encoder: ValueEncoder, value: Any) -> Tokens | None:
         return [text(b"s", value.co_name), normalise_code(value)]
     if kind.__name__ == "Secret" and kind.__module__.partition(".")[0] == "flowkit":
         return [text(b"X", value.name)]
+    if kind.__name__ == "Dispatcher" and kind.__module__.partition(".")[0] == "pandera":
+        # It learns of pandera's own functions when a table is first validated; the check that holds it says which.
+        ours = [
+            function for function in value._function_registry.values() if is_project_code(encoder.context, function)
+        ]
+        return [*encoder.tokens(kind), *encoder.unordered(b"k", ours)]
     if kind.__name__ == "BeartypeConf" and kind.__module__.partition(".")[0] == "beartype":
         # It keeps its hash, which is another one in every process.
         return [*encoder.tokens(kind), *encoder.pairs(b"d", sorted(value.kwargs.items()))]

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -322,6 +323,51 @@ def test_every_process_reads_the_same(tmp_path: Path) -> None:
     first, second = ([(name, found[0], found[2]) for name, found in fingerprints(tmp_path).items()] for _ in range(2))
     assert len(first) == len(cases)
     assert second == first
+
+
+FIRST_USE = """
+import sys
+from pathlib import Path
+import pandas as pd
+import steps
+from flowkit.fingerprint.code import CodeFingerprinter
+from flowkit.project import Project
+
+def digest():
+    return CodeFingerprinter(Project(Path.cwd())).of_step(steps.run.specification).digest
+
+before = digest()
+steps.Table.validate(pd.DataFrame({"x": [1.0], "kind": ["a"]}))
+assert digest() == before
+"""
+
+
+def test_the_first_use_of_a_contract_changes_nothing(tmp_path: Path) -> None:
+    """pandera learns of its checks' functions when a table is first validated: before and after are one."""
+    text = """
+    import pandas as pd
+    import pandera.pandas as pa
+    from typing import Annotated
+
+    class Table(pa.DataFrameModel):
+        x: float = pa.Field(ge=0, le=2)
+        kind: str = pa.Field(isin=["a", "b"])
+
+        @pa.dataframe_check
+        def is_small(cls, rows):
+            return len(rows) < 10
+
+    @fk.step
+    def run(rows: Annotated[pd.DataFrame, Table]) -> int:
+        return len(rows)
+    """
+    write_project(tmp_path, {"steps.py": "import flowkit as fk\n" + textwrap.dedent(text)})
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FIRST_USE],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        check=True,
+    )
 
 
 KERNEL = """
