@@ -15,9 +15,9 @@ from typing import Any, ParamSpec, Self
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.config import Settings, load_settings
-from flowkit.engine.acceptance import AcceptReport, accept, propose_acceptance
+from flowkit.engine.accepting.proposals import AcceptReport, accept, propose_acceptance
 from flowkit.engine.contents import open_contents
-from flowkit.engine.explain import WhyReport, explain_planned
+from flowkit.engine.explaining.nodes import WhyReport, explain_planned
 from flowkit.engine.launch import RunRequest, plan_graph, run_graph
 from flowkit.engine.progress import Listener, Quiet
 from flowkit.engine.report import PlanReport, RunReport

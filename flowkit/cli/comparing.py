@@ -11,7 +11,7 @@ from flowkit.cli.completing import complete_run
 from flowkit.cli.looking import open_store
 from flowkit.cli.render.comparison import comparison_to_json, print_comparison
 from flowkit.cli.render.output import print_json
-from flowkit.engine.comparison import compare_runs
+from flowkit.engine.explaining.runs import compare_runs
 from flowkit.errors import NotRecordedError
 from flowkit.lineage.history import find_run, list_runs
 from flowkit.lineage.reader import Reader

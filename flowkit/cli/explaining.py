@@ -15,7 +15,7 @@ from flowkit.cli.references import RUN
 from flowkit.cli.render.explanation import print_why
 from flowkit.cli.render.output import print_json
 from flowkit.engine.contents import open_contents
-from flowkit.engine.explain import WhyReport, explain_recorded
+from flowkit.engine.explaining.nodes import WhyReport, explain_recorded
 from flowkit.lineage.history import find_run
 from flowkit.lineage.listings import find_listing
 from flowkit.store.local import LocalStore

@@ -13,8 +13,8 @@ from flowkit.cli.opening import open_record, open_session
 from flowkit.cli.render.output import on_terminal, print_json
 from flowkit.cli.render.run_live import LiveListener
 from flowkit.cli.render.verification import ProofProgress, VerifyListener, print_soundness, print_verification
-from flowkit.engine.soundness import check_store
-from flowkit.engine.verification import verify_run
+from flowkit.engine.verifying.rerun import verify_run
+from flowkit.engine.verifying.soundness import check_store
 from flowkit.errors import StoreError, UsageError
 from flowkit.execution.dask import DaskExecutor
 from flowkit.graph.select import Selection

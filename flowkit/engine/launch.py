@@ -22,10 +22,10 @@ from flowkit.engine.placement import Demand, Placement
 from flowkit.engine.planner import Planner
 from flowkit.engine.progress import Listener
 from flowkit.engine.provenance import GitQuery, GitState, current_host, current_user, new_run_id
+from flowkit.engine.remote.sharing import Sharing
 from flowkit.engine.report import RunReport
 from flowkit.engine.run_state import RunState
 from flowkit.engine.runner import Runner
-from flowkit.engine.sharing import Sharing
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import CapacityError, StoreError
 from flowkit.execution.base import Executor

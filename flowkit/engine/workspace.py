@@ -15,7 +15,7 @@ from flowkit.engine.keys import KeyMaker
 from flowkit.engine.lookup import IsGone, Lookups
 from flowkit.engine.notices import Notices
 from flowkit.engine.promotions import Promotions
-from flowkit.engine.sharing import Sharing, no_sharing
+from flowkit.engine.remote.sharing import Sharing, no_sharing
 from flowkit.errors import LineageError
 from flowkit.execution.dask_tables import names_dask_frame, open_dask_frame
 from flowkit.fingerprint.code import CodeFingerprinter

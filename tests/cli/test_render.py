@@ -19,7 +19,7 @@ from flowkit.cli.render.formats import counted, format_bytes, format_seconds
 from flowkit.cli.render.output import print_json, print_table
 from flowkit.cli.render.run_lines import MOST_OTHERS, MOST_REUSED, PlainListener, describe_node
 from flowkit.cli.render.summary import MOST_ROWS, count_outcomes, fill_lines, format_failure, node_rows
-from flowkit.engine.explain import WhyReport
+from flowkit.engine.explaining.nodes import WhyReport
 from flowkit.engine.report import NodeReport
 from flowkit.errors import FlowkitError
 from flowkit.graph.graph import Graph

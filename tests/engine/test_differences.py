@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from flowkit.codecs.registry import CodecRegistry
-from flowkit.engine.differences import (
+from flowkit.engine.verifying.differences import (
     BYTES_ONLY,
     GENERAL,
     LOST,

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 import flowkit as fk
-from flowkit.engine.differences import Contents
-from flowkit.engine.recorded_graph import RecordedRun
 from flowkit.engine.report import NodeReport
-from flowkit.engine.verdicts import NodeVerdict, Verdict
-from flowkit.engine.verifying import INTERRUPTED, exit_code_of, judge, wanted_rows, why_never, why_no_room
+from flowkit.engine.verifying.differences import Contents
+from flowkit.engine.verifying.judging import INTERRUPTED, exit_code_of, judge, wanted_rows, why_never, why_no_room
+from flowkit.engine.verifying.recorded_graph import RecordedRun
+from flowkit.engine.verifying.verdicts import NodeVerdict, Verdict
 from flowkit.execution.base import Slots
 from flowkit.graph.graph import Graph
 from flowkit.lineage.rows import NodeRow

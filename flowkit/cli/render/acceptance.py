@@ -10,8 +10,8 @@ from flowkit.cache.reason import Change
 from flowkit.cli.render.explanation import colour_diff, describe_change
 from flowkit.cli.render.formats import counted
 from flowkit.cli.render.output import tell
-from flowkit.engine.acceptance import AcceptReport
-from flowkit.engine.unedited import Proposal
+from flowkit.engine.accepting.proposals import AcceptReport
+from flowkit.engine.accepting.unedited import Proposal
 
 _MOST_NAMED = 8
 _THEY_ARE = {False: "it is", True: "they are"}

@@ -12,9 +12,9 @@ from flowkit.cli.render.data import describe_data_lines, describe_inside, descri
 from flowkit.cli.render.explanation import colour_diff, describe_change
 from flowkit.cli.render.formats import format_number, short
 from flowkit.cli.render.output import tell
-from flowkit.engine.comparison import Decided, NodeComparison, OutputChange, Pair, RunComparison
-from flowkit.engine.data_report import table_to_json
-from flowkit.engine.explain import change_to_json
+from flowkit.engine.explaining.data_report import table_to_json
+from flowkit.engine.explaining.nodes import change_to_json
+from flowkit.engine.explaining.runs import Decided, NodeComparison, OutputChange, Pair, RunComparison
 from flowkit.engine.lookup import describe_acceptance
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.records import RETURN, Reason

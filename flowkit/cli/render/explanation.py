@@ -10,7 +10,7 @@ import click
 from flowkit.cache.reason import Change, verb_of
 from flowkit.cli.render.data import describe_data_lines, describe_inside
 from flowkit.cli.render.output import on_terminal, visible
-from flowkit.engine.explain import WhyReport, diff_of
+from flowkit.engine.explaining.nodes import WhyReport, diff_of
 from flowkit.records import Reason
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}

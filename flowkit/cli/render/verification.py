@@ -10,8 +10,8 @@ from flowkit.cli.render.output import print_table, tell
 from flowkit.cli.render.run_lines import one_line
 from flowkit.engine.progress import Quiet
 from flowkit.engine.report import NodeReport
-from flowkit.engine.soundness import SoundnessReport
-from flowkit.engine.verdicts import NodeVerdict, OutputVerdict, Verdict, VerificationReport
+from flowkit.engine.verifying.soundness import SoundnessReport
+from flowkit.engine.verifying.verdicts import NodeVerdict, OutputVerdict, Verdict, VerificationReport
 from flowkit.graph.graph import Graph
 from flowkit.records import RETURN
 

@@ -14,7 +14,6 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from flowkit.engine.differences import Contents
 from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.hosting import host_settings
 from flowkit.engine.keys import KeyMaker
@@ -24,17 +23,26 @@ from flowkit.engine.orders import OrderWriter
 from flowkit.engine.progress import Listener
 from flowkit.engine.proven import ProvenParameters
 from flowkit.engine.provenance import new_run_id
-from flowkit.engine.recorded_graph import (
+from flowkit.engine.run_state import RunState
+from flowkit.engine.runner import Runner
+from flowkit.engine.verifying.differences import Contents
+from flowkit.engine.verifying.judging import (
+    exit_code_of,
+    judge,
+    not_verified,
+    wanted_rows,
+    why_changed,
+    why_never,
+    why_no_room,
+)
+from flowkit.engine.verifying.recorded_graph import (
     RecordedRun,
     SeparateNodes,
     grow_as_recorded,
     separate,
     unrecorded_producers,
 )
-from flowkit.engine.run_state import RunState
-from flowkit.engine.runner import Runner
-from flowkit.engine.verdicts import NodeVerdict, VerificationReport
-from flowkit.engine.verifying import exit_code_of, judge, not_verified, wanted_rows, why_changed, why_never, why_no_room
+from flowkit.engine.verifying.verdicts import NodeVerdict, VerificationReport
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import FlowkitError
 from flowkit.execution.base import Executor

@@ -18,9 +18,9 @@ from flowkit.cache.acceptance import (
 from flowkit.cache.key import compute_cache_key
 from flowkit.cache.new_reads import NewReads, find_new_reads
 from flowkit.cache.reason import Change, Miss
+from flowkit.engine.accepting.refusals import refuse_missed
 from flowkit.engine.keys import Environments, KeyedNode
 from flowkit.engine.lookup import Finder, IsGone, Lookup, find_gone
-from flowkit.engine.refusals import refuse_missed
 from flowkit.errors import AcceptanceError
 from flowkit.graph.arguments import LEAVES
 from flowkit.graph.graph import Node, is_among

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flowkit.cache.key import compute_entry_key
-from flowkit.engine.explain import changes_to_json
-from flowkit.engine.kept_outputs import refuse_misfit
+from flowkit.engine.accepting.kept_outputs import refuse_misfit
+from flowkit.engine.accepting.refusals import refuse_unlooked
+from flowkit.engine.accepting.unedited import AcceptingFinder, Proposal
+from flowkit.engine.explaining.nodes import changes_to_json
 from flowkit.engine.launch import plan_with
 from flowkit.engine.lookup import Finder
 from flowkit.engine.planner import Planner
 from flowkit.engine.provenance import current_user
-from flowkit.engine.refusals import refuse_unlooked
 from flowkit.engine.report import JSON_FORMAT
-from flowkit.engine.unedited import AcceptingFinder, Proposal
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import AcceptanceError
 from flowkit.fingerprint.environment import EnvironmentReader

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from flowkit.codecs.tables import contains_pickle
 from flowkit.engine.provenance import current_host
-from flowkit.engine.shared_records import read_shared_record, write_shared_record
+from flowkit.engine.remote.shared_records import read_shared_record, write_shared_record
 from flowkit.errors import LostArtifactError, RemoteError, StoreError
 from flowkit.errors.remote import hide_password
 from flowkit.records import Artifact, Digest, Entry, NodeRecord, Outcome, Output

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from flowkit.cache.reason import Current, explain_miss
-from flowkit.engine.differences import GENERAL, Contents, describe_difference
 from flowkit.engine.keys import KeyedNode
 from flowkit.engine.lookup import describe_acceptance
 from flowkit.engine.placement import Demand, fits
-from flowkit.engine.recorded_graph import SUCCEEDED, RecordedRun
 from flowkit.engine.report import NodeReport
-from flowkit.engine.verdicts import MetricVerdict, NodeVerdict, OutputVerdict, Verdict
+from flowkit.engine.verifying.differences import GENERAL, Contents, describe_difference
+from flowkit.engine.verifying.recorded_graph import SUCCEEDED, RecordedRun
+from flowkit.engine.verifying.verdicts import MetricVerdict, NodeVerdict, OutputVerdict, Verdict
 from flowkit.errors import StoreError
 from flowkit.execution.base import Slots
 from flowkit.graph.graph import Graph, Node, template_of

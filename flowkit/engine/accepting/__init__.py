@@ -1,0 +1,1 @@
+"""Lets a result stand for edited code, by the word of a person."""

@@ -1,0 +1,1 @@
+"""Explains nodes, compares runs: what changed, from the code that decides."""

@@ -1,0 +1,1 @@
+"""Shares results with other machines."""

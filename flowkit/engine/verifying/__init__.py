@@ -1,0 +1,1 @@
+"""Runs recorded nodes again, judges what comes out, and goes through a store."""
