@@ -25,6 +25,8 @@ from flowkit.fingerprint.values import ValueEncoder
 
 _NOTEBOOK = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open"})
 _LEFT_OUT = frozenset({"__pycache__", "node_modules", "site-packages"})
+_KEPT_BY_JOBLIB = "func_code.py"
+"""Where `joblib.Memory` writes the text of a function beside its results: no source of the project."""
 
 
 def module_body(encoder: ValueEncoder, module: ModuleType) -> Body:
@@ -122,7 +124,8 @@ def _source_files(context: Context) -> Iterator[Path]:
         for place, names, files in os.walk(folder):
             # Environments and hidden folders inside the project are not its sources.
             names[:] = sorted(name for name in names if _is_source_folder(Path(place, name)))
-            yield from (Path(place, name) for name in sorted(files) if name.endswith((".py", ".so")))
+            found = sorted(name for name in files if name.endswith((".py", ".so")))
+            yield from (Path(place, name) for name in found if name != _KEPT_BY_JOBLIB or "joblib" not in place)
 
 
 def _is_source_folder(folder: Path) -> bool:

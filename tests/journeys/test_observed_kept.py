@@ -202,6 +202,10 @@ def kept() -> None:
 """
 
 
+CHANGED = {"first_single", "second_single"}
+"""What is kept on a class changes that class, which these reach: they are never reused, and say so."""
+
+
 def make(root: Path, settings: str = "") -> OrdersProject:
     """Write a project in which of each pair of steps the second one need not read again."""
     (root / "pipelines").mkdir(parents=True)
@@ -228,7 +232,7 @@ def test_what_an_earlier_step_read_for_a_later_one_counts_for_both(tmp_path: Pat
     project = make(tmp_path / "p")
     assert run(project).code == 0
     again = run(project)
-    assert again.named("executed") == []
+    assert set(again.named("executed")) == CHANGED
 
     for name in KEEPERS:
         (project.root / "data" / f"{name}.json").write_text("2")
@@ -238,7 +242,7 @@ def test_what_an_earlier_step_read_for_a_later_one_counts_for_both(tmp_path: Pat
     assert not {"anew_one", "anew_two"} & set(edited.named("executed"))
 
     (project.root / "data" / "one.json").write_text("2")
-    assert run(project).named("executed") == ["anew_one"]
+    assert set(run(project).named("executed")) == {"anew_one"} | CHANGED
 
 
 @pytest.mark.slow
