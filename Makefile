@@ -4,7 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: run test test-all conformance golden lint types layers docs bench clean
+FAULT ?=
+
+.PHONY: run test test-all conformance faults golden lint types layers docs bench clean
 
 run: $(VENV)/.examples  ## Run the example pipeline to its promotion
 	$(BIN)/flowkit run pipelines/breast_cancer.py
@@ -17,6 +19,9 @@ test-all: $(VENV)/.dev  ## Run every test
 
 conformance: $(VENV)/.dev  ## Try the cache's promises on generated programs in full; the tests try a tenth
 	FLOWKIT_CONFORMANCE=1 $(BIN)/pytest -n $(JOBS) -m slow tests/conformance
+
+faults: $(VENV)/.dev  ## Run the fault campaigns in full and print their counts; FAULT=corruption runs tests/faults/test_corruption.py
+	FLOWKIT_FAULTS=1 $(BIN)/pytest -n $(JOBS) --dist loadfile $(if $(FAULT),tests/faults/test_$(FAULT).py,tests/faults)
 
 golden: $(VENV)/.dev  ## Write the texts of the error tests anew, to be read in the diff
 	FLOWKIT_GOLDEN=write $(BIN)/pytest tests/errors

@@ -82,6 +82,15 @@ class StoreError(FlowkitError):
         )
 
     @classmethod
+    def for_collection(cls, path: Path) -> Self:
+        """Return the error for files that are being collected, or must stay, while another process wants otherwise."""
+        return cls(
+            "Another process collects the store's garbage, or makes a backup of it, just now.",
+            (("lock", str(path)),),
+            "wait until it has ended, then run the same command again.",
+        )
+
+    @classmethod
     def for_unsafe_name(cls, kind: str, name: str) -> Self:
         """Return the error for a name that the store would not put into a path."""
         return cls(

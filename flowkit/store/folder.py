@@ -8,6 +8,8 @@
   runs/<run id>/<node>.<attempt>.log
   tmp/             files on their way into blobs/, probes
   checkpoints/     what unfinished nodes keep, by cache key; made by the first that asks
+  claims           locks on the keys that drivers compute just now; made by the first that asks
+  collection.lock  held by who removes files, and by who needs all of them to stay
   cache/           what was found out about sources; may be removed at any time, made by the first that has something
 ```
 
