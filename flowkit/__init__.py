@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from flowkit.errors import FlowkitError as FlowkitError
     from flowkit.records import Promotion as Promotion
     from flowkit.results import Run as Run
-    from flowkit.session import Session as Session
-    from flowkit.session import run as run
+    from flowkit.session.session import Session as Session
+    from flowkit.session.session import run as run
 
 _MODULES = {
     "FlowkitError": "flowkit.errors",
@@ -43,7 +43,7 @@ _MODULES = {
     "Promotion": "flowkit.records",
     "Run": "flowkit.results",
     "Secret": "flowkit.authoring.secrets",
-    "Session": "flowkit.session",
+    "Session": "flowkit.session.session",
     "Skip": "flowkit.authoring.types",
     "Untracked": "flowkit.authoring.types",
     "as_type": "flowkit.authoring.promotion",
@@ -57,7 +57,7 @@ _MODULES = {
     "no_worse_than": "flowkit.authoring.gates",
     "pipeline": "flowkit.authoring.pipeline",
     "promote": "flowkit.authoring.promotion",
-    "run": "flowkit.session",
+    "run": "flowkit.session.session",
     "scratch": "flowkit.authoring.types",
     "step": "flowkit.authoring.step",
 }

@@ -15,7 +15,7 @@ from flowkit.frames import telling_place, user_frames
 from flowkit.parameters import load_parameters, parse_parameters
 from flowkit.project import Project
 from flowkit.records import RunRecord
-from flowkit.session import Session
+from flowkit.session.session import Session
 from flowkit.targets import load_target, project_of
 
 _PACKAGE = str(Path(__file__).parents[1])

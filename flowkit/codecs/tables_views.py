@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from flowkit.codecs.base import Buffer
 from flowkit.codecs.tables_arrow import Entry
-from flowkit.codecs.tables_manifest import TableDifference, compare_manifests, load_manifest
+from flowkit.codecs.tables_manifest import load_manifest
 from flowkit.codecs.tables_scalars import dump_json
 from flowkit.contracts import ColumnSelection
 from flowkit.records import Digest
@@ -44,11 +44,6 @@ def digest_view(payload: Buffer, selection: ColumnSelection) -> Digest | None:
         return None
     seen = {name: value for name, value in view.items() if name not in _STORAGE}
     return blake3(_DOMAIN + dump_json(seen)).hexdigest()
-
-
-def compare_views(before: Buffer, after: Buffer, selection: ColumnSelection) -> TableDifference:
-    """Return which of the columns that a step sees differ between two stored tables, and what beside them does."""
-    return compare_manifests(*(view_table(load_manifest(payload), selection) for payload in (before, after)))
 
 
 def _view(manifest: Entry, selection: ColumnSelection) -> Entry | None:

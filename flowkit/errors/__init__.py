@@ -74,6 +74,7 @@ from flowkit.errors.recorded import NotRecordedError
 from flowkit.errors.registry import GateError, RegistryError
 from flowkit.errors.remote import RemoteError
 from flowkit.errors.secrets import SecretError, SecretUseError
+from flowkit.errors.settings import SettingError
 from flowkit.errors.step import (
     ContractError,
     InputError,
@@ -82,14 +83,8 @@ from flowkit.errors.step import (
     ValueTypeError,
 )
 from flowkit.errors.store import LostArtifactError, StoreError, UnstableFileError
-from flowkit.errors.usage import (
-    OutputError,
-    ParameterError,
-    SelectionError,
-    SettingError,
-    TargetError,
-    UsageError,
-)
+from flowkit.errors.targets import TargetError
+from flowkit.errors.usage import OutputError, ParameterError, SelectionError, UsageError
 from flowkit.errors.workers import CapacityError, CodeMismatchError, WorkerError
 
 __all__ = [

@@ -13,7 +13,7 @@ from flowkit.config import load_settings
 from flowkit.project import Project
 from flowkit.records import Outcome
 from flowkit.results import Run
-from flowkit.session import Session
+from flowkit.session.session import Session
 from flowkit.testing.standins import forget_given, with_given
 
 

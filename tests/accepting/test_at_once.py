@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowkit.session import Session
+from flowkit.session.session import Session
 from flowkit.targets import load_target
 from tests.accepting.conftest import Shop
 

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from flowkit.errors import AcceptanceError
-from flowkit.session import Session
+from flowkit.session.session import Session
 from flowkit.targets import load_target
 from tests.accepting.conftest import Shop, executed
 from tests.commands import MAIN, ROOT, spawn

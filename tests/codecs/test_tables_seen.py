@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowkit.codecs.tables import TableCodec
-from flowkit.codecs.tables_views import compare_views, digest_view
+from flowkit.codecs.tables_manifest import compare_manifests, load_manifest
+from flowkit.codecs.tables_views import digest_view, view_table
 from flowkit.contracts import Border, ColumnSelection, enforce, selections_in
 from flowkit.errors import CodecError, ContractError
 from tests.codecs.memory_stored import MemoryStored
@@ -195,7 +196,8 @@ def test_only_the_selected_columns_are_opened() -> None:
 def test_a_part_of_a_table_is_compared_by_what_is_seen() -> None:
     """Only the selected columns are named among the differences between two tables."""
     after = WIDE.assign(a=[1, 3], x=[9, 9], y=[0, 0])
-    found = compare_views(stored(WIDE).payload, stored(after).payload, KEPT)
+    then, now = (view_table(load_manifest(stored(table).payload), KEPT) for table in (WIDE, after))
+    found = compare_manifests(then, now)
     assert (found.added, found.removed, found.changed) == ((), (), ("a",))
     assert [found.reordered, found.index_changed, found.facts_changed] == [False] * 3
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self
 
 from flowkit.authoring.pipeline import Pipeline
-from flowkit.config import Settings, load_settings
+from flowkit.config import Settings
 from flowkit.engine.accepting.proposals import AcceptReport, accept, propose_acceptance
 from flowkit.engine.contents import open_contents
 from flowkit.engine.explaining.nodes import WhyReport, explain_planned
@@ -22,19 +17,18 @@ from flowkit.engine.launch import RunRequest, plan_graph, run_graph
 from flowkit.engine.progress import Listener, Quiet
 from flowkit.engine.report import PlanReport, RunReport
 from flowkit.engine.workspace import Workspace
-from flowkit.errors import AcceptanceError, NotRecordedError, UsageError
-from flowkit.execution.base import Executor
-from flowkit.execution.dask import DaskExecutor
-from flowkit.execution.inline import InlineExecutor
+from flowkit.errors import NotRecordedError
 from flowkit.frames import telling_place
 from flowkit.graph.check import CheckReport, check_graph
 from flowkit.graph.graph import Graph
-from flowkit.graph.select import Selection, ancestors_of
+from flowkit.graph.select import Selection
 from flowkit.lineage.entries import Entries
 from flowkit.parameters import dump_parameters, show_parameters
 from flowkit.project import Project
 from flowkit.reopened import reopen_last
 from flowkit.results import Run
+from flowkit.session.opened import OpenedProject
+from flowkit.session.wanted import former_names, resolve_optional, select_nodes
 
 P = ParamSpec("P")
 
@@ -94,18 +88,9 @@ class Session:
         settings: Settings | None = None,
         durable: bool = True,
     ) -> None:
-        self._flags = {"store": store, "workers": workers, "scheduler": scheduler}
-        self._env = env
-        self._inline = inline
+        flags = {"store": store, "workers": workers, "scheduler": scheduler}
+        self._opened = OpenedProject(project, settings, env, flags, inline=inline, durable=durable)
         self._force = Selection.parse(force) if force else None
-        self._project = project
-        self._settings = settings
-        self._durable = durable
-        self._workspace: Workspace | None = None
-        self._executor: Executor | None = None
-        self._process = os.getpid()
-        # One run at a time: two would take each other's events.
-        self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
         return self
@@ -138,7 +123,7 @@ class Session:
         given = [*map(str, kwargs), *(parameter.name for parameter in pipeline.parameters[: len(args)])]
         parameters = _from_here(pipeline.bind(*args, **kwargs), given)
         graph = change(self.check(pipeline, parameters).graph)
-        target = describe_target(pipeline, self._project_of(pipeline))
+        target = describe_target(pipeline, self._opened.project_of(pipeline))
         report = self._run_graph(pipeline, graph, parameters, target, self._force, Quiet(), ())
         return Run(report, graph, self.workspace_for(pipeline))
 
@@ -153,25 +138,7 @@ class Session:
 
     def close(self) -> None:
         """End the workers and close the store."""
-        atexit.unregister(self.close)
-        with self._own():
-            if self._executor is not None:
-                self._executor.close()
-                self._executor = None
-            if self._workspace is not None:
-                self._workspace.close()
-                self._workspace = None
-
-    @contextmanager
-    def _own(self) -> Iterator[None]:
-        """Hold the session; a process that was forked starts afresh, as the parent's threads are not in it."""
-        if self._process != os.getpid():
-            # Kept, not closed: their ends would reach into the parent's workers and database.
-            _INHERITED.append((self._workspace, self._executor))
-            self._workspace, self._executor, self._process = None, None, os.getpid()
-            self._lock = threading.RLock()
-        with self._lock:
-            yield
+        self._opened.close()
 
     # -- for the command line --------------------------------------------------------------------------------------
 
@@ -181,7 +148,7 @@ class Session:
         Raises:
             DefinitionError: Something does not fit.
         """
-        with telling_place(self._project_of(pipeline).root, str(pipeline.location)):
+        with telling_place(self._opened.project_of(pipeline).root, str(pipeline.location)):
             return check_graph(pipeline.build(parameters))
 
     def execute(
@@ -213,7 +180,7 @@ class Session:
             DefinitionError: The pipeline does not check; nothing ran.
             StoreError: The store or the workers as a whole failed.
         """
-        graph, spared = _selected(self.check(pipeline, parameters).graph, select)
+        graph, spared = select_nodes(self.check(pipeline, parameters).graph, select)
         chosen = force or self._force
         return self._run_graph(
             pipeline,
@@ -241,10 +208,10 @@ class Session:
             DefinitionError: The pipeline does not check.
         """
         report = self.check(pipeline, parameters)
-        graph, spared = _selected(report.graph, select)
-        with self._looking(pipeline) as workspace:
-            planner = plan_graph(workspace, graph, _resolved(force or self._force, graph), spared)
-        env = self._settings_of(pipeline).env
+        graph, spared = select_nodes(report.graph, select)
+        with self._opened.looking(pipeline) as workspace:
+            planner = plan_graph(workspace, graph, resolve_optional(force or self._force, graph), spared)
+        env = self._opened.settings_of(pipeline).env
         return PlanReport(
             pipeline.name, env, show_parameters(parameters), planner.nodes, (*report.warnings, *planner.warnings)
         )
@@ -259,8 +226,8 @@ class Session:
         # Of a call that is mapped at run time the plan may know the elements, of which one must be named.
         if graph.declared(node) is None and f"{node}[*]" not in graph:
             raise NotRecordedError.for_node(pipeline.name, node, [known.name for known in graph.visible])
-        with self._looking(pipeline) as workspace:
-            planned = plan_graph(workspace, graph, _resolved(self._force, graph))
+        with self._opened.looking(pipeline) as workspace:
+            planned = plan_graph(workspace, graph, resolve_optional(self._force, graph))
             contents = open_contents(workspace.store, workspace.files.find_folder, counting=True)
             return explain_planned(planned, Entries(workspace.reader), contents, node)
 
@@ -283,8 +250,8 @@ class Session:
         selected = frozenset().union(*(Selection.parse(node).resolve(graph) for node in nodes))
         # What the registry decides is in the way only where it was asked for by its name.
         wanted = frozenset(name for name in selected if graph[name].step is not None or name in nodes)
-        with self._looking(pipeline) as workspace:
-            return propose_acceptance(workspace, graph, wanted, _former_names(graph, wanted, former))
+        with self._opened.looking(pipeline) as workspace:
+            return propose_acceptance(workspace, graph, wanted, former_names(graph, wanted, former))
 
     def accept(self, pipeline: Pipeline[..., Any], report: AcceptReport, reason: str = "") -> AcceptReport:
         """Let the results stand that `propose` returned, by the word of the user of this process.
@@ -295,66 +262,9 @@ class Session:
         """
         return accept(self.workspace_for(pipeline), report, reason)
 
-    @contextmanager
-    def _looking(self, pipeline: Pipeline[..., Any]) -> Iterator[Workspace]:
-        """Yield the opened store, or, where there is none yet, an empty one that is thrown away: nothing is left."""
-        if self._workspace is not None or self._settings_of(pipeline).store.exists():
-            yield self.workspace_for(pipeline)
-            return
-        with tempfile.TemporaryDirectory(prefix="flowkit-plan-") as folder:
-            workspace = self._open(pipeline, Path(folder) / "store")
-            try:
-                yield workspace
-            finally:
-                workspace.close()
-
     def workspace_for(self, pipeline: Pipeline[..., Any]) -> Workspace:
         """Return the opened store of the project that a pipeline belongs to."""
-        with self._own():
-            # Again and again is harmless: `close` takes all of them away.
-            atexit.unregister(self.close)
-            atexit.register(self.close)
-            return self._open_workspace(pipeline)
-
-    def _open_workspace(self, pipeline: Pipeline[..., Any]) -> Workspace:
-        if self._workspace is None:
-            self._workspace = self._open(pipeline, self._settings_of(pipeline).store)
-        return self._workspace
-
-    def _open(self, pipeline: Pipeline[..., Any], path: Path) -> Workspace:
-        settings = self._settings_of(pipeline)
-        return Workspace.open(
-            replace(self._project_of(pipeline), code=settings.code),
-            path,
-            pickle=settings.pickle,
-            dry_run=settings.promotions == "dry-run",
-            remote=settings.remote,
-            trust_remote=settings.trust_remote,
-            undeclared=settings.undeclared,
-            durable=self._durable,
-        )
-
-    def _project_of(self, pipeline: Pipeline[..., Any]) -> Project:
-        if self._project is None:
-            file = Path(pipeline.location.file)
-            self._project = Project.containing(file.parent if file.is_file() else Path.cwd())
-        return self._project
-
-    def _settings_of(self, pipeline: Pipeline[..., Any]) -> Settings:
-        if self._settings is None:
-            self._settings = load_settings(self._project_of(pipeline), self._env, self._flags)
-        return self._settings
-
-    def _executor_of(self, settings: Settings) -> Executor:
-        if self._executor is None:
-            if self._inline and settings.scheduler:
-                raise UsageError.for_inline_cluster(settings.scheduler)
-            self._executor = (
-                InlineExecutor()
-                if self._inline
-                else DaskExecutor(settings.workers, settings.scheduler, settings.resources)
-            )
-        return self._executor
+        return self._opened.workspace_for(pipeline)
 
     def _run_graph(
         self,
@@ -369,20 +279,20 @@ class Session:
         require_promotion: bool = False,
         spared: frozenset[str] = frozenset(),
     ) -> RunReport:
-        settings = self._settings_of(pipeline)
         request = RunRequest(
             graph=graph,
             target=target,
-            env=settings.env,
+            env=self._opened.settings_of(pipeline).env,
             parameters=show_parameters(parameters),
             recorded=dump_parameters(pipeline, parameters),
-            forced=_resolved(force, graph),
+            forced=resolve_optional(force, graph),
             spared=spared,
             argv=tuple(argv),
             require_promotion=require_promotion,
         )
-        with self._own():
-            return run_graph(self.workspace_for(pipeline), self._executor_of(settings), request, listener)
+        opened = self._opened
+        with opened.own():
+            return run_graph(opened.workspace_for(pipeline), opened.executor_of(pipeline), request, listener)
 
 
 def describe_target(pipeline: Pipeline[..., Any], project: Project) -> str:
@@ -401,33 +311,8 @@ def _from_here(values: Mapping[str, Any], given: Collection[str]) -> dict[str, A
     }
 
 
-def _selected(graph: Graph, select: Selection | None) -> tuple[Graph, frozenset[str]]:
-    """Return the graph of what is wanted and of all that it needs, and the names of what is only needed."""
-    if select is None:
-        return graph, frozenset()
-    wanted = select.resolve(graph)
-    needed = ancestors_of(graph, wanted)
-    return graph.restricted_to(needed), needed - wanted
-
-
-def _former_names(graph: Graph, wanted: frozenset[str], former: str | None) -> dict[str, str]:
-    """Return the former name of the one node, or the one call, that was asked for."""
-    if former is None:
-        return {}
-    calls = {graph[name].call for name in wanted}
-    if len(calls) > 1:
-        raise AcceptanceError.for_several_renamed(sorted(wanted))
-    # `fit[0]` from `train[2]` names an element each; `fit` from `train` all of them by their index.
-    return dict.fromkeys(wanted if former.endswith("]") else calls, former)
-
-
-def _resolved(selection: Selection | None, graph: Graph) -> frozenset[str]:
-    return selection.resolve(graph) if selection is not None else frozenset()
-
-
 _DEFAULT: dict[str, Session] = {}
 _DEFAULT_LOCK = threading.Lock()
-_INHERITED: list[object] = []
 
 
 def run(pipeline: Pipeline[P, Any], *args: P.args, **kwargs: P.kwargs) -> Run:
