@@ -16,6 +16,7 @@ FlowkitError
 │   ├── SelectionError
 │   ├── SettingError
 │   ├── AcceptanceError
+│   ├── BackupUseError
 │   ├── CapacityError
 │   ├── NotRecordedError
 │   └── RegistryError
@@ -40,6 +41,7 @@ FlowkitError
 │   ├── SecretError
 │   └── PromotionError
 └── StoreError               exit 4
+    ├── BackupError
     ├── LostArtifactError
     ├── RemoteError
     ├── WorkerError
@@ -49,6 +51,7 @@ FlowkitError
 
 from flowkit.errors.acceptance import AcceptanceError
 from flowkit.errors.arguments import ArgumentError, IntervalError
+from flowkit.errors.backup import BackupError, BackupUseError
 from flowkit.errors.base import Facts, FlowkitError, cut, facts_to_json, show_value
 from flowkit.errors.codec import CodecError
 from flowkit.errors.compute import ComputeError, PartitionError
@@ -90,6 +93,8 @@ from flowkit.errors.workers import CapacityError, CodeMismatchError, WorkerError
 __all__ = [
     "AcceptanceError",
     "ArgumentError",
+    "BackupError",
+    "BackupUseError",
     "CapacityError",
     "CheckError",
     "CodeMismatchError",

@@ -6,19 +6,22 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from flowkit.errors import LineageError
 from flowkit.lineage.holders import find_lock_holders
 from flowkit.lineage.journal import choose_journal_mode, find_file_system
-from flowkit.lineage.schema import SCHEMA_VERSION, migrate, read_version
+from flowkit.lineage.schema import SCHEMA_VERSION, migrate, read_version, upgraded_copy
 
 T = TypeVar("T")
 
 LOCK_TIMEOUT = 60.0
 """Seconds for which a lock is waited for before it is reported."""
+
+LARGEST_UPGRADED_COPY = 512 << 20
+"""Bytes of an older database that are copied into memory to be read; a larger one must be upgraded first."""
 
 _ATTEMPT = 1.0
 _PRIVATE = 0o600
@@ -59,28 +62,44 @@ def connect_for_reading(path: Path, timeout: float = LOCK_TIMEOUT) -> sqlite3.Co
     Where this user may write the file, the connection could too but is told not to: only so can SQLite roll back what
     a killed writer left half done.
 
+    What an older flowkit made is read from an upgraded copy in memory: looking at a store changes nothing in it.
+
     Raises:
-        LineageError: There is none, or it is newer, older, of something else or damaged.
+        LineageError: There is none, or it is newer, of something else or damaged, or older and too large for a copy.
     """
     with opening(path, timeout):
-        if not path.exists() or path.stat().st_size == 0:
-            raise LineageError.for_missing(path)
-        version = _check_unopened(path, timeout)
-        if version == 0:
-            raise LineageError.for_missing(path)
-        mode = "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
-        connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, check_same_thread=False)
-        try:
-            _wait_at_most(connection, min(timeout, _ATTEMPT))
-            connection.execute("PRAGMA query_only = ON")
-            if version is None:
-                version = waiting(lambda: read_version(connection, path), path, timeout)
-            if version != SCHEMA_VERSION:
+        connection, version = connect_as_it_is(path, timeout)
+        if version == SCHEMA_VERSION:
+            return connection
+        with closing(connection):
+            if path.stat().st_size > LARGEST_UPGRADED_COPY:
                 raise LineageError.for_older(path, version, SCHEMA_VERSION)
-        except BaseException:
-            connection.close()
-            raise
-    return connection
+            return waiting(lambda: upgraded_copy(connection, path), path, timeout)
+
+
+def connect_as_it_is(path: Path, timeout: float = LOCK_TIMEOUT) -> tuple[sqlite3.Connection, int]:
+    """Open a database of this or an older schema for reading, and return the schema's version with the connection.
+
+    Raises:
+        LineageError: There is none, or it is newer, of something else or damaged.
+        OSError: It cannot be looked at; called within `opening`.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        raise LineageError.for_missing(path)
+    version = _check_unopened(path, timeout)
+    if version == 0:
+        raise LineageError.for_missing(path)
+    mode = "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
+    connection = sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        _wait_at_most(connection, min(timeout, _ATTEMPT))
+        connection.execute("PRAGMA query_only = ON")
+        if version is None:
+            version = waiting(lambda: read_version(connection, path), path, timeout)
+    except BaseException:
+        connection.close()
+        raise
+    return connection, version
 
 
 def begin(connection: sqlite3.Connection, path: Path, timeout: float) -> None:

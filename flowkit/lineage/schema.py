@@ -174,6 +174,33 @@ def upgrade(connection: sqlite3.Connection) -> None:
     migrations.apply(Database(connection, recursive_triggers=False, execute_plugins=False))
 
 
+def upgraded_copy(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """Return a copy of an older database in memory, brought up to date, for queries only.
+
+    Raises:
+        LineageError: It is one of something else.
+    """
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    try:
+        connection.backup(copy, pages=-1, progress=_refuse_to_wait)
+        copy.execute("BEGIN")
+        migrate(copy, path)
+        copy.execute("COMMIT")
+        copy.execute("PRAGMA query_only = ON")
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+def _refuse_to_wait(status: int, remaining: int, total: int) -> None:
+    """Leave waiting for a lock to the caller: `backup` itself would go on trying without an end."""
+    if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        error = sqlite3.OperationalError("database is locked")
+        error.sqlite_errorcode = status
+        raise error
+
+
 def _of_database(migration: Callable[[sqlite3.Connection], None]) -> Callable[[Any], None]:
     return lambda database: migration(database.conn)
 

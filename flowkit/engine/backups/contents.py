@@ -1,0 +1,162 @@
+"""What a backup says of itself: its first member lists all others with their sizes, its last one gives their digests.
+
+So a reader knows the only thing that may come next before it comes, and how large it is: names that lead elsewhere,
+links, members that come twice and archives that unpack to more than they say all fail at the first byte that is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flowkit.errors import StoreError
+from flowkit.store.names import check_blob_name, check_run_name
+
+BACKUP_FORMAT = 1
+CONTENTS = "contents.json"
+DIGESTS = "digests.json"
+DATABASE = "lineage.db"
+
+_LOG = re.compile(r"[A-Za-z0-9_\[\]#%~-][A-Za-z0-9_\[\]#%~.-]{0,250}\.log", re.ASCII)
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class BadContentsError(Exception):
+    """A list of contents, or of digests, that no backup has; its text is the end of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file of the store in a backup: its name below the store's folder, and its size."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a backup holds.
+
+    Attributes:
+        flowkit: The version that made it.
+        schema: The version of the database's schema.
+        created: When it was begun, in UTC.
+        host: The machine that it was made on.
+        store: The folder that it is a copy of.
+        missing: Artifacts that were gone or damaged and are left out.
+        members: The files in their order; the database is the first.
+    """
+
+    flowkit: str
+    schema: int
+    created: str
+    host: str
+    store: str
+    missing: tuple[str, ...]
+    members: tuple[Member, ...]
+
+    @property
+    def bytes(self) -> int:
+        """What all members take."""
+        return sum(member.bytes for member in self.members)
+
+    def count(self, folder: str) -> int:
+        """Return how many members lie below a folder, such as `blobs`."""
+        return sum(member.name.startswith(f"{folder}/") for member in self.members)
+
+    def to_bytes(self) -> bytes:
+        """Return what stands in the archive."""
+        return to_json({"format": BACKUP_FORMAT, **asdict(self)})
+
+
+def to_json(content: Mapping[str, Any]) -> bytes:
+    """Return readable JSON with one member a line."""
+    return json.dumps(content, indent=0, ensure_ascii=True).encode()
+
+
+def read_format(raw: bytes) -> tuple[int, str, dict[str, Any]]:
+    """Return a list of contents' format, the version of flowkit that made it, and all that it says.
+
+    Raises:
+        BadContentsError: It is none.
+    """
+    try:
+        content = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise BadContentsError("its list of contents cannot be read") from None
+    match content:
+        case {"format": int(number), "flowkit": str(version)}:
+            return number, version, content
+    raise BadContentsError("its list of contents is of another kind")
+
+
+def read_contents(content: Mapping[str, Any]) -> Contents:
+    """Return the contents that `Contents.to_bytes` was given, each name checked.
+
+    Raises:
+        BadContentsError: It lists what cannot be in a backup.
+    """
+    try:
+        members = tuple(_read_member(member) for member in content["members"])
+        missing = tuple(str(digest) for digest in content["missing"])
+        said = {name: str(content[name]) for name in ("flowkit", "created", "host", "store")}
+        schema = int(content["schema"])
+    except (KeyError, TypeError, ValueError):
+        raise BadContentsError("its list of contents is not complete") from None
+    names = [member.name for member in members]
+    if len(set(names)) != len(names):
+        twice = next(name for position, name in enumerate(names) if name in names[:position])
+        raise BadContentsError(f"it lists {twice!r} twice")
+    if names[:1] != [DATABASE]:
+        raise BadContentsError("its database is not where it should be")
+    return Contents(schema=schema, missing=missing, members=members, **said)
+
+
+def read_digests(raw: bytes, members: Sequence[Member]) -> dict[str, str]:
+    """Return the digest of each member by its name.
+
+    Raises:
+        BadContentsError: They are not those of exactly these members.
+    """
+    try:
+        digests = json.loads(raw)["digests"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise BadContentsError("its list of digests cannot be read") from None
+    if not isinstance(digests, dict) or digests.keys() != {member.name for member in members}:
+        raise BadContentsError("its list of digests is not that of its contents")
+    if not all(isinstance(digest, str) and _DIGEST.fullmatch(digest) for digest in digests.values()):
+        raise BadContentsError("its list of digests holds something else")
+    return digests
+
+
+def is_log_name(name: str) -> bool:
+    """Say whether a file of a run's folder is the finished log of a node."""
+    return _LOG.fullmatch(name) is not None
+
+
+def _read_member(content: Mapping[str, Any]) -> Member:
+    name, size = content["name"], content["bytes"]
+    if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise BadContentsError("its list of contents holds something else")
+    if not _is_ours(name):
+        raise BadContentsError(f"it lists {name[:200]!r}, which is no file of a store")
+    return Member(name, size)
+
+
+def _is_ours(name: str) -> bool:
+    folder, _, rest = name.partition("/")
+    try:
+        match folder:
+            case "blobs":
+                check_blob_name(rest)
+                return True
+            case "runs":
+                run, _, log = rest.partition("/")
+                check_run_name(run)
+                return is_log_name(log)
+    except StoreError:
+        return False
+    return name == DATABASE

@@ -1,0 +1,270 @@
+"""Makes a backup: a copy of the database, every file that the copy names, and the logs of its runs, in one archive.
+
+The archive is written beside its place, made durable and then renamed: what has a backup's name is whole. While it is
+made no stored file is removed; runs go on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from flowkit.engine.backups.archive import PIECE, ArchiveWriter, pieces_of
+from flowkit.engine.backups.contents import CONTENTS, DATABASE, DIGESTS, Contents, Member, is_log_name, to_json
+from flowkit.engine.report import JSON_FORMAT
+from flowkit.errors import BackupError, BackupUseError, StoreError
+from flowkit.lineage.artifacts import stored_artifacts
+from flowkit.lineage.reader import Reader
+from flowkit.lineage.snapshot import copy_database
+from flowkit.records import Artifact, Stamp
+from flowkit.store.collection import keeping
+from flowkit.store.files import fsync_directory, read_stamp, stamp_of
+from flowkit.store.folder import StoreFolder
+from flowkit.store.local import LocalStore
+from flowkit.store.names import check_run_name
+
+Progress = Callable[[int, int], None]
+"""Told how many bytes of how many are copied."""
+
+COMPRESSED = ".gz"
+PARTIAL = ".part"
+_MARGIN = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class BackupReport:
+    """What a backup holds, and where it is.
+
+    Attributes:
+        bytes: The size of its file.
+        runs: How many runs its database has.
+        missing: Artifacts that were gone or damaged, each with what is wrong.
+    """
+
+    file: Path
+    contents: Contents
+    bytes: int
+    runs: int
+    missing: tuple[tuple[str, str], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `backup --json` prints."""
+        return {
+            "format": JSON_FORMAT,
+            "file": str(self.file),
+            "store": self.contents.store,
+            "bytes": self.bytes,
+            "schema": self.contents.schema,
+            "runs": self.runs,
+            "blobs": self.contents.count("blobs"),
+            "logs": self.contents.count("runs"),
+            "missing": [{"artifact": digest, "problem": problem} for digest, problem in self.missing],
+        }
+
+
+@dataclass(slots=True)
+class _Named:
+    """What a copy of the database names: files with the stamps under which they were hashed, and what is not there."""
+
+    runs: list[str] = field(default_factory=list)
+    stamps: dict[str, Stamp] = field(default_factory=dict)
+    missing: list[tuple[str, str]] = field(default_factory=list)
+
+
+def make_backup(
+    folder: StoreFolder, file: Path, version: str, progress: Progress, *, force: bool = False, partly: bool = False
+) -> BackupReport:
+    """Write a backup of a store to `file`; every stored value is hashed on the way.
+
+    Args:
+        folder: The store.
+        file: Compressed with gzip where its name ends in `.gz`.
+        version: This flowkit's version.
+        progress: Told how far it is.
+        force: Whether a file that is there is replaced.
+        partly: Whether artifacts that are gone or damaged are left out; else they forbid the backup.
+
+    Raises:
+        BackupUseError: The file is there already.
+        BackupError: Content is missing, or the file cannot be written.
+        StoreError: The store cannot be read, or its garbage is being collected.
+    """
+    file = Path(os.path.abspath(file))
+    if file.is_dir() or (not force and os.path.lexists(file)):
+        raise BackupUseError.for_existing_file(file)
+    copy = folder.temporary / f"backup-{os.getpid()}-{os.urandom(4).hex()}.db"
+    try:
+        with keeping(folder):
+            schema = copy_database(folder.database, copy)
+            named = _look_through(folder, copy)
+            if named.missing and not partly:
+                raise BackupError.for_missing_content(tuple(named.missing))
+            contents = _list_contents(folder, copy, schema, version, named)
+            size = _write(folder, copy, file, contents, named, progress)
+    finally:
+        copy.unlink(missing_ok=True)
+    return BackupReport(file, contents, size, len(named.runs), tuple(named.missing))
+
+
+def _look_through(folder: StoreFolder, copy: Path) -> _Named:
+    """Hash every artifact that a copy of the database names."""
+    store, named = LocalStore(folder), _Named()
+    with Reader(copy) as reader:
+        named.runs.extend(run for (run,) in reader.select("SELECT run FROM run ORDER BY id"))
+        for artifact in stored_artifacts(reader):
+            try:
+                # Taken before: what changes after it was hashed is noticed when it is copied.
+                stamps = {blob.name: folder.stamp(blob.name) for blob in artifact.files}
+                store.prove(artifact)
+            except StoreError as error:
+                named.missing.append((artifact.digest, _problem_of(error)))
+                stamps = _whole_files_of(folder, artifact)
+            named.stamps.update({name: stamp for name, stamp in stamps.items() if stamp is not None})
+        if named.missing:
+            _note_also_gone(folder, reader, named)
+    return named
+
+
+def _note_also_gone(folder: StoreFolder, reader: Reader, named: _Named) -> None:
+    """Note what shared a file with a damaged artifact: that file was moved away, perhaps after it served the others."""
+    gone = {name for name in named.stamps if folder.stamp(name) is None}
+    known = {digest for digest, _ in named.missing}
+    for artifact in stored_artifacts(reader) if gone else ():
+        if artifact.digest not in known and not gone.isdisjoint(blob.name for blob in artifact.files):
+            named.missing.append((artifact.digest, "it shared a file with one that is damaged"))
+    for name in gone:
+        del named.stamps[name]
+
+
+def _whole_files_of(folder: StoreFolder, artifact: Artifact) -> dict[str, Stamp | None]:
+    """Return what is left of an artifact that is damaged: the damaged file was moved away, others may serve others."""
+    with suppress(StoreError):
+        return {blob.name: folder.stamp(blob.name) for blob in artifact.files}
+    return {}
+
+
+def _problem_of(error: StoreError) -> str:
+    return error.message.partition(": ")[2].rstrip(".") or error.message.rstrip(".")
+
+
+def _list_contents(folder: StoreFolder, copy: Path, schema: int, version: str, named: _Named) -> Contents:
+    members = [
+        Member(DATABASE, copy.stat().st_size),
+        *(Member(f"blobs/{name}", stamp.size) for name, stamp in sorted(named.stamps.items())),
+        *(log for run in named.runs for log in _logs_of(folder, run)),
+    ]
+    return Contents(
+        version,
+        schema,
+        dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        os.uname().nodename,
+        str(folder.path),
+        tuple(digest for digest, _ in named.missing),
+        tuple(members),
+    )
+
+
+def _logs_of(folder: StoreFolder, run: str) -> Iterator[Member]:
+    """Yield the finished logs of a run; those that are still written to are left out."""
+    try:
+        names = sorted(os.listdir(folder.runs / check_run_name(run)))
+    except (StoreError, FileNotFoundError, NotADirectoryError):  # a run's name that is no folder's, or no folder
+        return
+    for name in names:
+        stamp = read_stamp(folder.runs / run / name) if is_log_name(name) else None
+        if stamp is not None:
+            yield Member(f"runs/{run}/{name}", stamp.size)
+
+
+def _write(
+    folder: StoreFolder, copy: Path, file: Path, contents: Contents, named: _Named, progress: Progress
+) -> int:
+    compressed = file.suffix == COMPRESSED
+    if not compressed:
+        _require_space(file, contents.bytes)
+    partial = file.with_name(file.name + PARTIAL)
+    with _reporting(partial), _writing(partial) as output:
+        archive = ArchiveWriter(output, compressed=compressed, at=time.time())
+        listed = contents.to_bytes()
+        archive.add(CONTENTS, len(listed), iter((listed,)))
+        digests: dict[str, str] = {}
+        done = 0
+        for member in contents.members:
+            pieces = pieces_of(copy) if member.name == DATABASE else _stored_pieces(folder, member, named)
+            digests[member.name] = archive.add(member.name, member.bytes, pieces)
+            done += member.bytes
+            progress(done, contents.bytes)
+        closing = to_json({"digests": digests})
+        archive.add(DIGESTS, len(closing), iter((closing,)))
+        archive.finish()
+        output.flush()
+        os.fsync(output.fileno())
+        size = os.fstat(output.fileno()).st_size
+        os.rename(partial, file)
+        fsync_directory(file.parent)
+    return size
+
+
+def _require_space(file: Path, needed: int) -> None:
+    with _reporting(file.parent):
+        free = shutil.disk_usage(file.parent).free
+    if free < needed + _MARGIN:
+        raise BackupError.for_no_space(file, needed + _MARGIN, free)
+
+
+@contextmanager
+def _writing(partial: Path) -> Iterator[IO[bytes]]:
+    """Yield the empty file that becomes the backup; it goes where the block fails.
+
+    What a killed process left under that name is written anew. The lock keeps two from writing one file; that the name
+    still leads to the locked file is looked at under the lock, or another one's finished backup would be emptied.
+    """
+    descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "r+b") as output:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupError.for_busy(partial) from None
+        if not partial.exists() or not os.path.samestat(os.fstat(descriptor), partial.stat()):
+            raise BackupError.for_busy(partial)
+        try:
+            os.fchmod(descriptor, 0o600)
+            os.truncate(descriptor, 0)
+            yield output
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _reporting(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BackupError.for_os_error("written", path, error) from error
+
+
+def _stored_pieces(folder: StoreFolder, member: Member, named: _Named) -> Iterator[bytes]:
+    """Yield a stored file, which must be the one that was hashed, or as much of a log as was listed."""
+    path = folder.path / member.name
+    left = member.bytes
+    try:
+        with path.open("rb", buffering=0) as source:
+            proven = named.stamps.get(member.name.removeprefix("blobs/"))
+            if proven is not None and stamp_of(os.fstat(source.fileno())) != proven:
+                raise BackupError.for_changed_file(member.name)
+            while left > 0 and (piece := source.read(min(left, PIECE))):
+                left -= len(piece)
+                yield piece
+    except OSError as error:
+        raise StoreError.for_os_error("be read", path, error) from error
+    if left:
+        raise BackupError.for_changed_file(member.name)

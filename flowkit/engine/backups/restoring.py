@@ -1,0 +1,266 @@
+"""Makes a store of a backup: unpacked beside its place, checked whole, and renamed into place.
+
+Nothing in the archive decides where anything is written: names are those of a store's own files, and each member must
+be the one that the list of contents announces next. The database is opened only once all digests are right.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from flowkit.engine.backups.archive import ArchiveReader, DamagedArchiveError
+from flowkit.engine.backups.contents import (
+    BACKUP_FORMAT,
+    CONTENTS,
+    DATABASE,
+    DIGESTS,
+    BadContentsError,
+    Contents,
+    Member,
+    read_contents,
+    read_digests,
+    read_format,
+)
+from flowkit.engine.report import JSON_FORMAT
+from flowkit.errors import BackupError, BackupUseError
+from flowkit.lineage.artifacts import stored_artifacts
+from flowkit.lineage.reader import Reader
+from flowkit.lineage.schema import SCHEMA_VERSION
+from flowkit.lineage.snapshot import end_open_runs, schema_version
+from flowkit.store.files import PRIVATE_FILE, READ_ONLY, fsync_directory, make_folder
+from flowkit.store.folder import StoreFolder
+
+Progress = Callable[[int, int], None]
+"""Told how many bytes of how many are unpacked."""
+
+_MARGIN = 1 << 20
+_MOST_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreReport:
+    """What was restored.
+
+    Attributes:
+        file: The backup.
+        store: The new store.
+        runs: How many runs it knows.
+        crashed: Runs that went on when the backup was made; here they are crashed.
+    """
+
+    file: Path
+    store: Path
+    contents: Contents
+    runs: int
+    crashed: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that `backup --restore --json` prints."""
+        return {
+            "format": JSON_FORMAT,
+            "file": str(self.file),
+            "store": str(self.store),
+            "bytes": self.contents.bytes,
+            "schema": self.contents.schema,
+            "made": {
+                "at": self.contents.created,
+                "host": self.contents.host,
+                "store": self.contents.store,
+                "flowkit": self.contents.flowkit,
+            },
+            "runs": self.runs,
+            "blobs": self.contents.count("blobs"),
+            "logs": self.contents.count("runs"),
+            "missing": list(self.contents.missing),
+            "crashed": list(self.crashed),
+        }
+
+
+def restore_backup(file: Path, target: Path, progress: Progress) -> RestoreReport:
+    """Make a store at `target` of the backup in `file`.
+
+    Args:
+        file: The backup.
+        target: A folder that is not there, or is empty.
+        progress: Told how far it is.
+
+    Raises:
+        BackupUseError: Something is in the folder.
+        BackupError: The file is no backup, is damaged or newer, or there is no place for what it holds.
+    """
+    target = Path(os.path.abspath(target))
+    _refuse_used(target)
+    with _reporting("read", file), file.open("rb") as source, _judging(file):
+        archive = ArchiveReader(source)
+        contents = _read_contents(archive, file)
+        with _unpacking(target, contents) as folder:
+            _unpack(archive, contents, folder, progress)
+            runs, crashed = _settle(folder, contents, file)
+            with _reporting("restored", target):
+                _finish(folder, target)
+    return RestoreReport(file, target, contents, runs, crashed)
+
+
+def _refuse_used(target: Path) -> None:
+    with _reporting("restored", target):
+        if target.is_dir() and not target.is_symlink():
+            found = sorted(os.listdir(target))
+            if found:
+                raise BackupUseError.for_used_folder(target, ", ".join(found[:_MOST_SHOWN]))
+        elif os.path.lexists(target):
+            raise BackupUseError.for_used_folder(target, "it is not a folder")
+
+
+def _read_contents(archive: ArchiveReader, file: Path) -> Contents:
+    number, version, said = read_format(archive.read_list(CONTENTS))
+    if number != BACKUP_FORMAT:
+        raise BackupError.for_newer(file, "format", number, BACKUP_FORMAT, version)
+    contents = read_contents(said)
+    if contents.schema > SCHEMA_VERSION:
+        raise BackupError.for_newer(file, "schema", contents.schema, SCHEMA_VERSION, version)
+    return contents
+
+
+@contextmanager
+def _unpacking(target: Path, contents: Contents) -> Iterator[Path]:
+    """Yield an empty folder beside `target`; it goes where the block fails, or is renamed by it.
+
+    What a killed process left under that name is removed first; the lock on it is the kernel's and goes with its holder.
+    """
+    folder = target.with_name(f".{target.name}.restoring")
+    with _reporting("restored", folder):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        with _reporting("restored", folder):
+            _hold(lock, folder)
+        try:
+            with _reporting("restored", folder):
+                for name in os.listdir(folder):
+                    _remove(folder / name)
+                free = shutil.disk_usage(folder).free
+            if free < contents.bytes + _MARGIN:
+                raise BackupError.for_no_space(target, contents.bytes + _MARGIN, free)
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    finally:
+        os.close(lock)
+
+
+def _hold(lock: int, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BackupError.for_busy(folder) from None
+    if not folder.exists() or not os.path.samestat(os.fstat(lock), folder.stat()):
+        raise BackupError.for_busy(folder)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _unpack(archive: ArchiveReader, contents: Contents, folder: Path, progress: Progress) -> None:
+    """Write every member, and compare the digests once all are there."""
+    found: dict[str, str] = {}
+    done = 0
+    for name in ("blobs", "quarantine", "runs", "tmp"):
+        make_folder(folder / name)
+    for member in contents.members:
+        with _reporting("restored", folder / member.name):
+            found[member.name] = _write(folder, member, archive.read_member(member))
+        done += member.bytes
+        progress(done, contents.bytes)
+    digests = read_digests(archive.read_list(DIGESTS), contents.members)
+    archive.expect_end()
+    for name, digest in digests.items():
+        if found[name] != digest:
+            raise DamagedArchiveError(f"{name!r} in it is damaged")
+
+
+def _write(folder: Path, member: Member, pieces: Iterator[bytes]) -> str:
+    path = folder / member.name
+    if path.parent != folder:
+        make_folder(path.parent)
+    hasher = blake3()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
+    with os.fdopen(descriptor, "wb", buffering=0) as output:
+        for piece in pieces:
+            hasher.update(piece)
+            _write_all(descriptor, piece)
+        os.fchmod(descriptor, READ_ONLY if member.name.startswith("blobs/") else PRIVATE_FILE)
+        os.fsync(output.fileno())
+    return hasher.hexdigest()
+
+
+def _write_all(descriptor: int, piece: bytes) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _settle(folder: Path, contents: Contents, file: Path) -> tuple[int, tuple[str, ...]]:
+    """Open the database, now that it is what was backed up, and end the runs that have no driver here.
+
+    Returns:
+        How many runs there are, and which of them were not at their end.
+    """
+    database = folder / DATABASE
+    found = schema_version(database)
+    if found != contents.schema:
+        raise BackupError.for_not_a_backup(file, f"its database has schema {found}, not {contents.schema} as it says")
+    crashed = end_open_runs(database)
+    held = {member.name for member in contents.members}
+    missing = set(contents.missing)
+    with Reader(database) as reader:
+        (runs,) = reader.select("SELECT count(*) FROM run")[0]
+        for artifact in stored_artifacts(reader):
+            absent = [blob.name for blob in artifact.files if f"blobs/{blob.name}" not in held]
+            if absent and artifact.digest not in missing:
+                raise BackupError.for_not_a_backup(file, f"its database names {absent[0]!r}, which is not in it")
+    return runs, crashed
+
+
+def _finish(folder: Path, target: Path) -> None:
+    """Make all of it durable, mark it as complete, and give it its name."""
+    StoreFolder.create_or_open(folder)
+    descriptor = os.open(folder / DATABASE, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    for path, _, _ in os.walk(folder):
+        fsync_directory(Path(path))
+    os.rename(folder, target)
+    fsync_directory(target.parent)
+
+
+@contextmanager
+def _reporting(action: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BackupError.for_os_error(action, path, error) from error
+
+
+@contextmanager
+def _judging(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (DamagedArchiveError, BadContentsError) as error:
+        raise BackupError.for_not_a_backup(file, str(error)) from error
