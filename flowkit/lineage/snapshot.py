@@ -13,7 +13,6 @@ from flowkit.lineage.connection import LOCK_TIMEOUT, connect_as_it_is, opening, 
 from flowkit.lineage.holders import find_lock_holders
 from flowkit.lineage.identities import Identities
 from flowkit.lineage.runs import end_crashed_runs
-from flowkit.lineage.schema import read_version
 
 _PRIVATE = 0o600
 _PAUSE = 0.02
@@ -49,13 +48,15 @@ def copy_database(source: Path, target: Path, timeout: float = LOCK_TIMEOUT) -> 
 
 
 def schema_version(path: Path) -> int:
-    """Return the version of a database's schema.
+    """Return the version of a database's schema; nothing is changed, nor made beside it.
 
     Raises:
-        LineageError: It is newer, damaged or of something else.
+        LineageError: There is none, or it is newer, damaged or of something else.
     """
-    with opening(path), closing(_connect_to_copy(path)) as connection:
-        return read_version(connection, path)
+    with opening(path):
+        connection, version = connect_as_it_is(path)
+        connection.close()
+    return version
 
 
 def end_open_runs(path: Path) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import BackupError, BackupUseError, StoreError
 from flowkit.lineage.artifacts import stored_artifacts
 from flowkit.lineage.reader import Reader
-from flowkit.lineage.snapshot import copy_database
+from flowkit.lineage.snapshot import copy_database, schema_version
 from flowkit.records import Artifact, Stamp
 from flowkit.store.collection import keeping
 from flowkit.store.files import fsync_directory, read_stamp, stamp_of
@@ -100,6 +100,7 @@ def make_backup(
     file = Path(os.path.abspath(file))
     if file.is_dir() or (not force and os.path.lexists(file)):
         raise BackupUseError.for_existing_file(file)
+    schema_version(folder.database)  # refused before the store's lock is taken: that makes a file
     copy = folder.temporary / f"backup-{os.getpid()}-{os.urandom(4).hex()}.db"
     try:
         with keeping(folder):

@@ -1,0 +1,110 @@
+"""`doctor`: whether flowkit can work here, and what to do where it cannot."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import click
+
+import flowkit
+from flowkit.cli import options
+from flowkit.cli.render.checkup import CheckupLines
+from flowkit.cli.render.output import print_json
+from flowkit.config import Settings, load_settings
+from flowkit.engine.examining import installation, store, workers
+from flowkit.engine.examining.checks import Check, CheckupReport, isolated, ok, problem_of
+from flowkit.errors import FlowkitError
+from flowkit.project import Project
+from flowkit.store.folder import StoreFolder
+
+Named = tuple[str, Callable[[], Check]]
+
+
+@click.command(epilog=options.example("flowkit doctor", "flowkit doctor --env prod"))
+@options.env
+@options.store
+@options.scheduler
+@options.json_output
+def doctor(env: str | None, store: Path | None, scheduler: str | None, as_json: bool) -> int:
+    """Check installation, settings, store and workers; say what to do.
+
+    It looks at Python and the libraries, the project's settings, the store's disk, permissions, database, locks and
+    clock, and the remote, and it runs a step: on this machine, or on the cluster of the settings. It mends nothing: each
+    warning and problem comes with the command or the edit that would.
+
+    The exit code is 4 where the store, its workers or its remote have a problem, 2 where the installation or the
+    settings have one, else 0, also with warnings.
+    """
+    lines = None if as_json else CheckupLines()
+    found: list[tuple[Check, bool]] = []
+
+    def look(checks: Iterator[Named], of_store: bool) -> None:
+        for name, examine in checks:
+            check = isolated(name, examine)
+            found.append((check, of_store))
+            if lines is not None:
+                lines.tell(check)
+
+    look(_installation(), of_store=False)
+    settings = _settings(env, {"store": store, "scheduler": scheduler}, look)
+    if settings is not None:
+        look(_of_store(settings), of_store=True)
+        look(_of_workers(settings), of_store=True)
+    report = CheckupReport(str(settings.store) if settings is not None else None, found)
+    if lines is None:
+        print_json(report.to_json())
+    else:
+        lines.end(report)
+    return report.exit_code
+
+
+def _installation() -> Iterator[Named]:
+    package = Path(flowkit.__file__).parent
+    yield "python", installation.check_python
+    yield "flowkit", lambda: installation.check_flowkit(package, flowkit.__version__)
+    yield "dependencies", lambda: installation.check_dependencies(installation.own_requirements(package))
+    yield "extras", lambda: installation.check_extras(installation.own_requirements(package))
+    yield "time zones", installation.check_zones
+
+
+def _settings(
+    env: str | None, flags: dict[str, object], look: Callable[[Iterator[Named], bool], None]
+) -> Settings | None:
+    """Load the settings, and have what was found told; None where they do not hold."""
+    project = Project.containing(Path.cwd())
+    try:
+        settings = load_settings(project, env, flags)
+    except FlowkitError as error:
+        look(iter([("settings", partial(problem_of, "settings", error))]), False)
+        return None
+    look(iter([("settings", lambda: ok("settings", f"environment {settings.env} of {project.root}"))]), False)
+    return settings
+
+
+def _of_store(settings: Settings) -> Iterator[Named]:
+    path = settings.store
+    yield "store", lambda: store.check_place(path)
+    yield "file system", lambda: store.check_file_system(path)
+    yield "space", lambda: store.check_space(path)
+    if not (path / "blobs").is_dir():
+        return
+    folder = StoreFolder(path)
+    yield "permissions", lambda: store.check_permissions(folder)
+    yield "leftovers", lambda: store.check_leftovers(folder, time.time())
+    yield "database", lambda: store.check_database(folder)
+    if folder.database.exists() and folder.database.stat().st_size:
+        yield "locks", lambda: store.check_locks(folder)
+        yield "runs", lambda: store.check_runs(folder)
+    if os.access(folder.temporary, os.W_OK):
+        yield "clock", lambda: store.check_clock(folder, time.time())
+
+
+def _of_workers(settings: Settings) -> Iterator[Named]:
+    yield "workers", lambda: workers.check_workers(settings.store, settings.scheduler)
+    remote = settings.remote
+    if remote is not None:
+        yield "remote", lambda: workers.check_remote(remote)
