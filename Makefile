@@ -6,7 +6,7 @@ JOBS ?= 2
 
 FAULT ?=
 
-.PHONY: run test test-all conformance faults golden lint types layers docs bench clean
+.PHONY: run test test-all conformance faults golden golden-store lint types layers docs bench clean
 
 run: $(VENV)/.examples  ## Run the example pipeline to its promotion
 	$(BIN)/flowkit run pipelines/breast_cancer.py
@@ -25,6 +25,9 @@ faults: $(VENV)/.dev  ## Run the fault campaigns in full and print their counts;
 
 golden: $(VENV)/.dev  ## Write the texts of the error tests anew, to be read in the diff
 	FLOWKIT_GOLDEN=write $(BIN)/pytest tests/errors
+
+golden-store: $(VENV)/.dev  ## Pack a store of the schema there is now, once it is released; see tests/golden/stores
+	$(BIN)/python tests/golden/stores/make.py
 
 lint: $(VENV)/.dev  ## Check style
 	$(BIN)/ruff check .

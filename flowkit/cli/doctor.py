@@ -33,8 +33,8 @@ def doctor(env: str | None, store: Path | None, scheduler: str | None, as_json: 
     """Check installation, settings, store and workers; say what to do.
 
     It looks at Python and the libraries, the project's settings, the store's disk, permissions, database, locks and
-    clock, and the remote, and it runs a step: on this machine, or on the cluster of the settings. It mends nothing: each
-    warning and problem comes with the command or the edit that would.
+    clock, and the remote, and it runs a step: on this machine, or on the cluster of the settings. It mends nothing:
+    each warning and problem comes with the command or the edit that would.
 
     The exit code is 4 where the store, its workers or its remote have a problem, 2 where the installation or the
     settings have one, else 0, also with warnings.

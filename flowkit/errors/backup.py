@@ -1,4 +1,4 @@
-"""Errors of backups: what cannot be made or restored, exit code 4, and what a command must not overwrite, exit code 2."""
+"""Errors of backups: what cannot be made or restored (exit code 4), and what must not be overwritten (2)."""
 
 from __future__ import annotations
 

@@ -113,9 +113,7 @@ def test_every_schema_has_a_store() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("schema", SCHEMAS)
-def test_looking_at_an_older_store_shows_all_of_it_and_changes_nothing(
-    schema: int, project: Path, tell: Tell
-) -> None:
+def test_looking_at_an_older_store_shows_all_of_it_and_changes_nothing(schema: int, project: Path, tell: Tell) -> None:
     """Every command that looks back works on an older store; not a byte of the store differs after it."""
     store = unpack(schema, project)
     runs = tell("runs", "--json").json()["runs"]

@@ -46,7 +46,7 @@ def print_restored(report: RestoreReport) -> None:
     """Print where the store is, what it is a copy of, and which runs ended with it."""
     contents = report.contents
     held = _held(report.runs, contents.count("blobs"), contents.count("runs"))
-    tell(f"restored {held}, {format_bytes(contents.bytes)}  {report.store}")
+    tell(f"restored {held}, {format_bytes(contents.size)}  {report.store}")
     tell(f"as it was on {contents.host} at {contents.created}  {contents.store}")
     if contents.missing:
         tell(f"{counted(len(contents.missing), 'artifact')} had been lost before: 'flowkit verify' names them")

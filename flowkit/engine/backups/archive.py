@@ -1,4 +1,4 @@
-"""The file format of a backup: a tar archive, as it is or compressed with gzip, of which nothing but plain files is read.
+"""The file format of a backup: a tar archive, perhaps compressed with gzip, of which only plain files are read.
 
 `tarfile` makes and reads the headers; its own reader is not used, since it obeys links, devices and headers that change
 what later ones mean. Any tool can unpack such a file all the same.

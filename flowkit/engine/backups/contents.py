@@ -59,7 +59,7 @@ class Contents:
     members: tuple[Member, ...]
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """What all members take."""
         return sum(member.bytes for member in self.members)
 

@@ -185,12 +185,10 @@ def _logs_of(folder: StoreFolder, run: str) -> Iterator[Member]:
             yield Member(f"runs/{run}/{name}", stamp.size)
 
 
-def _write(
-    folder: StoreFolder, copy: Path, file: Path, contents: Contents, named: _Named, progress: Progress
-) -> int:
+def _write(folder: StoreFolder, copy: Path, file: Path, contents: Contents, named: _Named, progress: Progress) -> int:
     compressed = file.suffix == COMPRESSED
     if not compressed:
-        _require_space(file, contents.bytes)
+        _require_space(file, contents.size)
     partial = file.with_name(file.name + PARTIAL)
     with _reporting(partial), _writing(partial) as output:
         archive = ArchiveWriter(output, compressed=compressed, at=time.time())
@@ -202,7 +200,7 @@ def _write(
             pieces = pieces_of(copy) if member.name == DATABASE else _stored_pieces(folder, member, named)
             digests[member.name] = archive.add(member.name, member.bytes, pieces)
             done += member.bytes
-            progress(done, contents.bytes)
+            progress(done, contents.size)
         closing = to_json({"digests": digests})
         archive.add(DIGESTS, len(closing), iter((closing,)))
         archive.finish()

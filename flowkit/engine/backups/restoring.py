@@ -69,7 +69,7 @@ class RestoreReport:
             "format": JSON_FORMAT,
             "file": str(self.file),
             "store": str(self.store),
-            "bytes": self.contents.bytes,
+            "bytes": self.contents.size,
             "schema": self.contents.schema,
             "made": {
                 "at": self.contents.created,
@@ -134,7 +134,7 @@ def _read_contents(archive: ArchiveReader, file: Path) -> Contents:
 def _unpacking(target: Path, contents: Contents) -> Iterator[Path]:
     """Yield an empty folder beside `target`; it goes where the block fails, or is renamed by it.
 
-    What a killed process left under that name is removed first; the lock on it is the kernel's and goes with its holder.
+    What a killed process left under that name is removed first; the lock is the kernel's and goes with its holder.
     """
     folder = target.with_name(f".{target.name}.restoring")
     with _reporting("restored", folder):
@@ -149,8 +149,8 @@ def _unpacking(target: Path, contents: Contents) -> Iterator[Path]:
                 for name in os.listdir(folder):
                     _remove(folder / name)
                 free = shutil.disk_usage(folder).free
-            if free < contents.bytes + _MARGIN:
-                raise BackupError.for_no_space(target, contents.bytes + _MARGIN, free)
+            if free < contents.size + _MARGIN:
+                raise BackupError.for_no_space(target, contents.size + _MARGIN, free)
             yield folder
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -185,7 +185,7 @@ def _unpack(archive: ArchiveReader, contents: Contents, folder: Path, progress: 
         with _reporting("restored", folder / member.name):
             found[member.name] = _write(folder, member, archive.read_member(member))
         done += member.bytes
-        progress(done, contents.bytes)
+        progress(done, contents.size)
     digests = read_digests(archive.read_list(DIGESTS), contents.members)
     archive.expect_end()
     for name, digest in digests.items():

@@ -40,7 +40,9 @@ def check_place(path: Path) -> Check:
         parent = existing_parent(path)
         if not os.access(parent, os.W_OK | os.X_OK):
             return problem(
-                "store", f"none yet, and it cannot be made at {path}", f"chmod u+wx {parent}, or choose another --store."
+                "store",
+                f"none yet, and {path} cannot be made",
+                f"chmod u+wx {parent}, or choose another --store.",
             )
         return ok("store", f"none yet: the first run makes {path}")
     folder = StoreFolder.open(path)

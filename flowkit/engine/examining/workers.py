@@ -23,7 +23,7 @@ from flowkit.store.remote import Remote
 SECONDS = 75.0
 """How long it may take; a cluster without workers is waited for for a minute."""
 
-_PIPELINE = '''import flowkit as fk
+_PIPELINE = """import flowkit as fk
 
 
 @fk.step
@@ -34,7 +34,7 @@ def answer(question: int) -> int:
 @fk.pipeline
 def examined() -> None:
     answer(41)
-'''
+"""
 _MAIN = "import sys; from flowkit.cli.main import main; sys.argv[0] = 'flowkit'; main()"
 _NO_RECORDS = "0" * 64
 
@@ -75,7 +75,7 @@ def _run(project: Path, beside: Path | None, scheduler: str | None, where: str, 
         arguments = ["run", "examined.py", "--json", "--scheduler", scheduler, "--store", str(beside)]
     variables = {name: value for name, value in os.environ.items() if not name.startswith("FLOWKIT_")}
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603  (this Python, and words of ours; the address is one argument)
             [sys.executable, "-c", _MAIN, *arguments],
             cwd=project,
             env=variables,
@@ -102,7 +102,9 @@ def judge(code: int, out: str, err: str, where: str) -> Check:
         told = json.loads(out)
     except ValueError:
         said = (err.strip() or out.strip() or "nothing").splitlines()[-1]
-        return problem("workers", f"a step on {where} could not be run (exit {code}): {said}", "run a pipeline with -v.")
+        return problem(
+            "workers", f"a step on {where} could not be run (exit {code}): {said}", "run a pipeline with -v."
+        )
     failure = _failure_in(told)
     if failure is not None:
         found = f"{failure['message']} ({where})"

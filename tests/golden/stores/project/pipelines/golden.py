@@ -1,4 +1,4 @@
-"""What the stores of all schemas hold. Older versions of flowkit run this file too: it keeps to what all of them know."""
+"""What the stores of all schemas hold. Older versions of flowkit run this file too: it keeps to what they know."""
 
 from pathlib import Path
 
