@@ -1,0 +1,198 @@
+"""Backups while others write, and backups and restores that are killed at any point."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import flowkit as fk
+from flowkit.cli.main import run_command
+from flowkit.engine.backups.making import make_backup
+from flowkit.engine.backups.restoring import restore_backup
+from flowkit.engine.verifying.soundness import check_store
+from flowkit.errors import BackupError
+from flowkit.lineage.reader import Reader
+from flowkit.store.folder import StoreFolder
+from flowkit.store.local import LocalStore
+from tests.backups.stored import files_of, names_in, rows_of
+from tests.commands import Tell
+
+WRITERS = 4
+
+
+@fk.step
+def table(writer: int, turn: int) -> pd.DataFrame:
+    return pd.DataFrame({"writer": [writer] * 2000, "turn": turn, "row": range(2000)})
+
+
+@fk.step
+def count(rows: pd.DataFrame, turn: int) -> int:
+    return len(rows) + turn
+
+
+@fk.pipeline
+def writing(writer: int = 0, turn: int = 0) -> None:
+    count(table(writer, turn), turn)
+
+
+@pytest.mark.slow
+def test_backups_while_four_processes_write_are_each_of_one_moment(tmp_path: Path) -> None:
+    """A backup waits for no run to end and keeps none from ending; each one restores to a store that is whole."""
+    store, stop = tmp_path / "store", tmp_path / "stop"
+    with fk.Session(store=store, inline=True) as session:
+        session.run(writing, writer=99)
+    children = [_start_writing(writer, store, stop) for writer in range(WRITERS)]
+    counts: list[tuple[int, int]] = []
+    began = time.monotonic()
+    try:
+        for number in range(4):
+            time.sleep(0.3)
+            file = tmp_path / f"{number}.tar"
+            make_backup(StoreFolder.open(store), file, "1", lambda done, total: None)
+            counts.append(_check_restored(file, tmp_path / f"restored-{number}"))
+    finally:
+        stop.touch()
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+    assert codes == [0] * WRITERS
+    assert counts == sorted(counts)
+    assert counts[-1] > counts[0], "nobody wrote meanwhile"
+    assert time.monotonic() - began < 60
+    assert _check(store)[0] >= counts[-1][0]
+
+
+def _start_writing(writer: int, store: Path, stop: Path) -> int:
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        turn = 0
+        with fk.Session(store=store, inline=True) as session:
+            while not stop.exists():
+                assert session.run(writing, writer=writer, turn=turn).status == "succeeded"
+                turn += 1
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _check_restored(file: Path, store: Path) -> tuple[int, int]:
+    restore_backup(file, store, lambda done, total: None)
+    return _check(store)
+
+
+def _check(store: Path) -> tuple[int, int]:
+    """Return how many runs and artifacts a store has, which must be whole."""
+    folder = StoreFolder.open(store)
+    with Reader(folder.database) as reader:
+        report = check_store(reader, LocalStore(folder), lambda done, total, size: None)
+        ((runs,),) = reader.select("SELECT count(*) FROM run")
+    assert report.findings == ()
+    return runs, report.artifacts
+
+
+def test_a_copy_of_the_database_is_taken_although_somebody_always_commits(project: Path, tell: Tell) -> None:
+    """A writer that commits without a pause neither starves the backup nor has it begin anew."""
+    database = project / ".flowkit" / "lineage.db"
+    child = os.fork()
+    if child == 0:
+        with closing(sqlite3.connect(database, isolation_level=None, timeout=10)) as connection:
+            for number in range(10**9):
+                connection.execute("INSERT INTO word (text) VALUES (?)", (f"word {number}",))
+    try:
+        answers = [tell("backup", f"{number}.tar", "--json") for number in range(3)]
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert [answer.code for answer in answers] == [0] * 3, answers[0].err
+    again = tell("backup", "--restore", "2.tar", "--store", "again")
+    assert again.code == 0
+
+
+def in_killed_process(words: list[str], event: int) -> bool:
+    """Run a command that kills itself at its `event`-th call that touches files; say whether it came so far."""
+    child = os.fork()
+    if child == 0:
+        seen = 0
+        watched = {"open", "os.rename", "os.mkdir", "os.chmod", "os.remove", "os.truncate", "os.listdir", "fcntl.flock"}
+        watched |= {"sqlite3.connect", "os.rmdir", "shutil.rmtree", "os.scandir"}
+
+        def count(name: str, arguments: object) -> None:
+            nonlocal seen
+            seen += name in watched
+            if seen >= event:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  (until the process ends)
+        sys.addaudithook(count)
+        os._exit(run_command(words))
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return True
+    assert os.WEXITSTATUS(status) == 0
+    return False
+
+
+@pytest.mark.slow
+def test_a_killed_backup_leaves_nothing_that_looks_whole(project: Path, tell: Tell) -> None:
+    """Killed at any point there is no backup, or one that restores; the next attempt clears up and succeeds."""
+    tell("backup", "warm.tar")
+    rows, files = rows_of(project / ".flowkit"), files_of(project / ".flowkit")
+    event = 1
+    while in_killed_process(["backup", "copy.tar", "--force"], event):
+        if (project / "copy.tar").exists():
+            restore_backup(project / "copy.tar", project / "again", lambda done, total: None)
+            assert (rows_of(project / "again"), files_of(project / "again")) == (rows, files)
+            shutil.rmtree(project / "again")
+        event += 2
+    assert event > 20
+    assert (rows_of(project / ".flowkit"), files_of(project / ".flowkit")) == (rows, files)
+    assert {path.name for path in project.glob("*.tar*")} == {"copy.tar", "warm.tar"}
+
+
+@pytest.mark.slow
+def test_a_killed_restore_leaves_no_store_or_all_of_it(project: Path, backup: Path, tell: Tell) -> None:
+    """Killed at any point the folder is not there, or is the whole store; the next attempt clears up and succeeds."""
+    rows, files = rows_of(project / ".flowkit"), files_of(project / ".flowkit")
+    words = ["backup", "--restore", "good.tar", "--store", "again"]
+    event, whole = 1, 0
+    while in_killed_process(words, event):
+        if (project / "again").exists():
+            whole += 1
+            assert (rows_of(project / "again"), files_of(project / "again")) == (rows, files)
+            shutil.rmtree(project / "again")
+        event += 2
+    assert event > 20
+    assert (rows_of(project / "again"), files_of(project / "again")) == (rows, files)
+    assert not [name for name in names_in(project) if "restoring" in name]
+
+
+def test_two_that_write_one_file_keep_apart(project: Path, backup: Path) -> None:
+    """A second backup to the same place, and a second restore, are refused while the first goes on."""
+    folder = StoreFolder.open(project / ".flowkit")
+    refused: list[str] = []
+
+    def at_once(done: int, total: int) -> None:
+        with pytest.raises(BackupError, match="just now"):
+            make_backup(folder, project / "both.tar", "1", lambda done, total: None)
+        refused.append("backup")
+
+    make_backup(folder, project / "both.tar", "1", at_once)
+
+    def again_at_once(done: int, total: int) -> None:
+        with pytest.raises(BackupError, match="just now"):
+            restore_backup(backup, project / "again", lambda done, total: None)
+        refused.append("restore")
+
+    restore_backup(project / "both.tar", project / "again", again_at_once)
+    assert set(refused) == {"backup", "restore"}
