@@ -23,7 +23,13 @@ LOCK_TIMEOUT = 60.0
 LARGEST_UPGRADED_COPY = 512 << 20
 """Bytes of an older database that are copied into memory to be read; a larger one must be upgraded first."""
 
-_ATTEMPT = 1.0
+_ATTEMPT = 0.02
+"""Seconds for which SQLite itself waits at a time.
+
+Its pauses grow to a tenth of a second, while the gap that a busy writer leaves is of microseconds: who wants to be let
+in must look often.
+"""
+
 _PRIVATE = 0o600
 
 
@@ -119,8 +125,8 @@ def commit(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
 def waiting(action: Callable[[], T], path: Path, timeout: float) -> T:
     """Do something again until no other process's lock is in its way, and return what it gives.
 
-    A connection itself waits for a second only, as nothing interrupts it while it does; every statement that takes a
-    lock must come through here, a reading one too: under many writers one second is not enough to be let in.
+    A connection itself waits for a moment only, as nothing interrupts it while it does; every statement that takes a
+    lock must come through here, a reading one too: under many writers one moment is not enough to be let in.
 
     Raises:
         LineageError: It was locked for all of `timeout` seconds.

@@ -15,7 +15,7 @@ from flowkit.lineage.identities import Identities
 from flowkit.lineage.runs import end_crashed_runs
 
 _PRIVATE = 0o600
-_PAUSE = 0.02
+_PAUSE = 0.001
 _ALL_PAGES = -1
 
 
