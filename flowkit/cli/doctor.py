@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,13 +13,11 @@ from flowkit.cli import options
 from flowkit.cli.render.checkup import CheckupLines
 from flowkit.cli.render.output import print_json
 from flowkit.config import Settings, load_settings
-from flowkit.engine.examining import installation, store, workers
-from flowkit.engine.examining.checks import Check, CheckupReport, isolated, ok, problem_of
+from flowkit.engine.examining import installation, workers
+from flowkit.engine.examining.checks import Check, CheckupReport, Named, isolated, ok, problem_of
+from flowkit.engine.examining.store import store_checks
 from flowkit.errors import FlowkitError
 from flowkit.project import Project
-from flowkit.store.folder import StoreFolder
-
-Named = tuple[str, Callable[[], Check]]
 
 
 @click.command(epilog=options.example("flowkit doctor", "flowkit doctor --env prod"))
@@ -52,7 +48,7 @@ def doctor(env: str | None, store: Path | None, scheduler: str | None, as_json: 
     look(_installation(), of_store=False)
     settings = _settings(env, {"store": store, "scheduler": scheduler}, look)
     if settings is not None:
-        look(_of_store(settings), of_store=True)
+        look(store_checks(settings.store), of_store=True)
         look(_of_workers(settings), of_store=True)
     report = CheckupReport(str(settings.store) if settings is not None else None, found)
     if lines is None:
@@ -83,24 +79,6 @@ def _settings(
         return None
     look(iter([("settings", lambda: ok("settings", f"environment {settings.env} of {project.root}"))]), False)
     return settings
-
-
-def _of_store(settings: Settings) -> Iterator[Named]:
-    path = settings.store
-    yield "store", lambda: store.check_place(path)
-    yield "file system", lambda: store.check_file_system(path)
-    yield "space", lambda: store.check_space(path)
-    if not (path / "blobs").is_dir():
-        return
-    folder = StoreFolder(path)
-    yield "permissions", lambda: store.check_permissions(folder)
-    yield "leftovers", lambda: store.check_leftovers(folder, time.time())
-    yield "database", lambda: store.check_database(folder)
-    if folder.database.exists() and folder.database.stat().st_size:
-        yield "locks", lambda: store.check_locks(folder)
-        yield "runs", lambda: store.check_runs(folder)
-    if os.access(folder.temporary, os.W_OK):
-        yield "clock", lambda: store.check_clock(folder, time.time())
 
 
 def _of_workers(settings: Settings) -> Iterator[Named]:

@@ -36,6 +36,10 @@ class Check:
     remedy: str = ""
 
 
+Named = tuple[str, Callable[[], Check]]
+"""A check that is still to be made: its name, and what makes it."""
+
+
 def ok(check: str, found: str) -> Check:
     """Return that something is as it should be."""
     return Check(check, Status.OK, found)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from flowkit.engine.examining.checks import Check, ok, problem, warning
+from flowkit.engine.examining.checks import Check, Named, ok, problem, warning
 from flowkit.errors import LineageError
 from flowkit.lineage.connection import connect_as_it_is, opening
 from flowkit.lineage.holders import find_lock_holders
@@ -32,6 +32,24 @@ _MOST_LOOKED_AT = 20_000
 _MOST_NAMED = 5
 _SLACK = 60.0
 _CLOCKS_APART = 2.0
+
+
+def store_checks(path: Path) -> Iterator[Named]:
+    """Yield what is to be looked at of the store at `path`, whether it is there or not."""
+    yield "store", lambda: check_place(path)
+    yield "file system", lambda: check_file_system(path)
+    yield "space", lambda: check_space(path)
+    if not (path / "blobs").is_dir():
+        return
+    folder = StoreFolder(path)
+    yield "permissions", lambda: check_permissions(folder)
+    yield "leftovers", lambda: check_leftovers(folder, time.time())
+    yield "database", lambda: check_database(folder)
+    if folder.database.exists() and folder.database.stat().st_size:
+        yield "locks", lambda: check_locks(folder)
+        yield "runs", lambda: check_runs(folder)
+    if os.access(folder.temporary, os.W_OK):
+        yield "clock", lambda: check_clock(folder, time.time())
 
 
 def check_place(path: Path) -> Check:
