@@ -8,7 +8,10 @@ from typing import Self
 
 from flowkit.errors.store import StoreError
 
-_RESTORE = "keep the file as it is, and restore the latest backup, or recover what can be read with sqlite3's .recover."
+_RESTORE = (
+    "keep the file as it is, and restore the latest backup with 'flowkit backup --restore FILE --store NEW', "
+    "or recover what can be read with sqlite3's .recover."
+)
 
 
 class LineageError(StoreError):
