@@ -26,7 +26,7 @@ from flowkit.project import Project
 @options.scheduler
 @options.json_output
 def doctor(env: str | None, store: Path | None, scheduler: str | None, as_json: bool) -> int:
-    """Check installation, settings, store and workers; say what to do.
+    """Say what is wrong here, and what would mend it.
 
     It looks at Python and the libraries, the project's settings, the store's disk, permissions, database, locks and
     clock, and the remote, and it runs a step: on this machine, or on the cluster of the settings. It mends nothing:

@@ -40,8 +40,10 @@ SECTIONS = {
     },
     "Look after the store": {
         "verify": Entry("flowkit.cli.verifying", "verify", "Check what is stored, or that steps give the same again."),
-        "backup": Entry("flowkit.cli.backup", "backup", "Copy the store into one file, or restore such a file."),
-        "doctor": Entry("flowkit.cli.doctor", "doctor", "Check installation, store and workers; say what to do."),
+        "backup": Entry(
+            "flowkit.cli.backup", "backup", "Copy the store into one file, or make a store of such a file."
+        ),
+        "doctor": Entry("flowkit.cli.doctor", "doctor", "Say what is wrong here, and what would mend it."),
     },
     "Settings": {
         "config": Entry("flowkit.cli.config", "config", "Show the settings and where each came from."),

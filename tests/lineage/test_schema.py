@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from flowkit.errors import LineageError
+from flowkit.lineage.connection import LARGEST_UPGRADED_COPY
 from flowkit.lineage.journal import choose_journal_mode, find_in_mounts
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.schema import SCHEMA_VERSION, create_anew, upgrade
@@ -172,8 +173,8 @@ def test_a_newer_schema_is_refused_with_its_bytes_unchanged(opener: object, data
     assert caught.value.exit_code == 4
 
 
-def test_an_older_schema_is_not_read_but_upgraded_by_a_writer(database: Path) -> None:
-    """Queries are written for one schema; a reader says who upgrades it."""
+def test_an_older_schema_is_read_from_a_copy_and_upgraded_by_a_writer(database: Path) -> None:
+    """A reader sees it as it would be and leaves it as it is; of one too large to be copied it says who upgrades it."""
     create(database)
     with sqlite3.connect(database) as connection:
         connection.execute("PRAGMA user_version = 1")
@@ -182,8 +183,14 @@ def test_an_older_schema_is_not_read_but_upgraded_by_a_writer(database: Path) ->
             connection.execute(f"DROP VIEW {view}")
     connection.close()
 
+    before = database.read_bytes()
+    with Reader(database) as reader:
+        assert reader.select("SELECT * FROM nodes") == []
+    assert database.read_bytes() == before
+    os.truncate(database, LARGEST_UPGRADED_COPY + 1)
     with pytest.raises(LineageError, match="older schema"):
         Reader(database)
+    os.truncate(database, len(before))
     create(database)
 
     with Reader(database) as reader:
