@@ -54,6 +54,7 @@ def test_a_file_that_is_no_archive_is_refused(project: Path, tell: Tell, content
     assert not (project / "again").exists()
 
 
+@pytest.mark.slow
 def test_an_archive_that_unpacks_to_more_than_it_lists_is_stopped_at_once(project: Path, backup: Path) -> None:
     """A bomb is refused by its header, before what it would unpack to is read."""
     archive = Archive.read(backup)

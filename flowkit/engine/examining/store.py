@@ -39,13 +39,14 @@ def store_checks(path: Path) -> Iterator[Named]:
     yield "store", lambda: check_place(path)
     yield "file system", lambda: check_file_system(path)
     yield "space", lambda: check_space(path)
-    if not (path / "blobs").is_dir():
+    # Not by `Path`, which raises where this user may not even look: that is what `check_place` tells.
+    if not os.path.isdir(path / "blobs"):
         return
     folder = StoreFolder(path)
     yield "permissions", lambda: check_permissions(folder)
     yield "leftovers", lambda: check_leftovers(folder, time.time())
     yield "database", lambda: check_database(folder)
-    if folder.database.exists() and folder.database.stat().st_size:
+    if os.path.isfile(folder.database) and os.path.getsize(folder.database):
         yield "locks", lambda: check_locks(folder)
         yield "runs", lambda: check_runs(folder)
     if os.access(folder.temporary, os.W_OK):
@@ -144,7 +145,7 @@ def check_leftovers(folder: StoreFolder, now: float) -> Check:
     found = []
     remedies = []
     if damaged:
-        found.append(f"{damaged:,} damaged files in quarantine")
+        found.append(f"{damaged:,} damaged {'file' if damaged == 1 else 'files'} in quarantine")
         remedies.append(f"flowkit verify says what they held; then rm -r {folder.quarantine}/*")
     if old:
         found.append(f"{len(old):,} entries in tmp older than a day, such as {old[0]}")
