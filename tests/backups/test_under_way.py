@@ -18,11 +18,8 @@ import flowkit as fk
 from flowkit.cli.main import run_command
 from flowkit.engine.backups.making import make_backup
 from flowkit.engine.backups.restoring import restore_backup
-from flowkit.engine.verifying.soundness import check_store
 from flowkit.errors import BackupError
-from flowkit.lineage.reader import Reader
 from flowkit.store.folder import StoreFolder
-from flowkit.store.local import LocalStore
 from tests.backups.stored import files_of, names_in, rows_of
 from tests.commands import Tell
 
@@ -45,7 +42,7 @@ def writing(writer: int = 0, turn: int = 0) -> None:
 
 
 @pytest.mark.slow
-def test_backups_while_four_processes_write_are_each_of_one_moment(tmp_path: Path) -> None:
+def test_backups_while_four_processes_write_are_each_of_one_moment(tmp_path: Path, tell: Tell) -> None:
     """A backup waits for no run to end and keeps none from ending; each one restores to a store that is whole."""
     store, stop = tmp_path / "store", tmp_path / "stop"
     with fk.Session(store=store, inline=True) as session:
@@ -57,7 +54,7 @@ def test_backups_while_four_processes_write_are_each_of_one_moment(tmp_path: Pat
         for number in range(8):
             file = tmp_path / f"{number}.tar"
             make_backup(StoreFolder.open(store), file, "1", lambda done, total: None)
-            counts.append(_check_restored(file, tmp_path / f"restored-{number}"))
+            counts.append(_check_restored(tell, file, tmp_path / f"restored-{number}"))
     finally:
         stop.touch()
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
@@ -66,7 +63,7 @@ def test_backups_while_four_processes_write_are_each_of_one_moment(tmp_path: Pat
     assert counts == sorted(counts)
     assert counts[-1] > counts[0], "nobody wrote meanwhile"
     assert time.monotonic() - began < 60
-    assert _check(store)[0] >= counts[-1][0]
+    assert _check(tell, store)[0] >= counts[-1][0]
 
 
 def _start_writing(writer: int, store: Path, stop: Path) -> int:
@@ -85,19 +82,16 @@ def _start_writing(writer: int, store: Path, stop: Path) -> int:
         os._exit(code)
 
 
-def _check_restored(file: Path, store: Path) -> tuple[int, int]:
+def _check_restored(tell: Tell, file: Path, store: Path) -> tuple[int, int]:
     restore_backup(file, store, lambda done, total: None)
-    return _check(store)
+    return _check(tell, store)
 
 
-def _check(store: Path) -> tuple[int, int]:
+def _check(tell: Tell, store: Path) -> tuple[int, int]:
     """Return how many runs and artifacts a store has, which must be whole."""
-    folder = StoreFolder.open(store)
-    with Reader(folder.database) as reader:
-        report = check_store(reader, LocalStore(folder), lambda done, total, size: None)
-        ((runs,),) = reader.select("SELECT count(*) FROM run")
-    assert report.findings == ()
-    return runs, report.artifacts
+    report = tell("verify", "--store", str(store), "--json").json()
+    assert report["findings"] == []
+    return len(tell("runs", "--store", str(store), "-n", "1000", "--json").json()["runs"]), report["artifacts"]
 
 
 @pytest.mark.slow

@@ -36,7 +36,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with tarfile.open(max(STORES.glob("schema-*.tar.xz"), key=lambda path: path.name)) as archive:
         archive.extractall(folder, filter="tar")
     (folder / "store").rename(folder / ".flowkit")
-    (folder / ".flowkit" / "tmp").chmod(0o700)
     monkeypatch.chdir(folder)
     return folder
 

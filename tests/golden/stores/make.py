@@ -42,7 +42,7 @@ def make() -> None:
         for name in LEFT_OUT:
             path = store / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        (store / "tmp").mkdir()
+        (store / "tmp").mkdir(mode=0o700)
         with tarfile.open(target, "w:xz", preset=9) as archive:
             archive.add(store, "store", filter=_anonymous)
     print(f"made {target.name}, {target.stat().st_size:,} bytes")
