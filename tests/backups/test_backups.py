@@ -16,6 +16,9 @@ from pathlib import Path
 import pytest
 
 from flowkit.cli.main import run_command
+from flowkit.engine.backups.making import make_backup
+from flowkit.engine.backups.restoring import restore_backup
+from flowkit.errors import BackupError
 from flowkit.lineage.liveness import identify_driver
 from flowkit.store.collection import collecting
 from flowkit.store.folder import StoreFolder
@@ -171,6 +174,23 @@ def test_a_file_that_cannot_be_used_is_named(project: Path, tell: Tell, words: l
     assert answer.code == 4
     assert words[-1].removesuffix("/copy.tar") in answer.err
     assert names_in(project) - {".flowkit/collection.lock"} == before
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told(project: Path) -> None:
+    """Of a place that this user may not even look at, a backup and a restore say so in words."""
+    folder = StoreFolder.open(project / ".flowkit")
+    (project / "closed").mkdir(mode=0o000)
+    user = os.geteuid()
+    # Root is let in everywhere; back to root leads only the effective user.
+    os.seteuid(user or 65534)
+    try:
+        with pytest.raises(BackupError, match="Permission denied"):
+            make_backup(folder, project / "closed" / "copy.tar", "1", lambda done, total: None)
+        with pytest.raises(BackupError, match="Permission denied"):
+            restore_backup(project / "closed" / "copy.tar", project / "closed" / "again", lambda done, total: None)
+    finally:
+        os.seteuid(user)
+    (project / "closed").chmod(0o700)
 
 
 @pytest.mark.parametrize(

@@ -98,10 +98,11 @@ def make_backup(
         StoreError: The store cannot be read, or its garbage is being collected.
     """
     file = Path(os.path.abspath(file))
-    if file.is_dir() or (not force and os.path.lexists(file)):
-        raise BackupUseError.for_existing_file(file)
     with _reporting(file):
         os.stat(file.parent)  # told now, not when all is read
+        taken = file.is_dir() or (not force and os.path.lexists(file))
+    if taken:
+        raise BackupUseError.for_existing_file(file)
     schema_version(folder.database)  # refused before the store's lock is taken: that makes a file
     copy = folder.temporary / f"backup-{os.getpid()}-{os.urandom(4).hex()}.db"
     try:
