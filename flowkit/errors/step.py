@@ -196,6 +196,15 @@ class PromotionError(StepError):
         )
 
     @classmethod
+    def for_lost_run(cls, reference: str, run: str) -> Self:
+        """The run that asks is not recorded as running any more: another process took its driver for dead."""
+        return cls(
+            f"{reference} stays as it is: run {run} was taken for crashed while its driver stood still.",
+            [("run", run)],
+            f"decide anew with: flowkit rerun {run}; what this run has computed is reused.",
+        )
+
+    @classmethod
     def for_moved_alias(cls, reference: str, seen: int | None, now: int | None) -> Self:
         """The alias moved between the evaluation of its version and the decision."""
         was, became = (f"version {number}" if number is not None else "no version" for number in (seen, now))

@@ -37,7 +37,7 @@ class DriverLock:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise LineageError.for_unopenable(path, error.strerror or str(error)) from error
-        if not _try_lock(descriptor):
+        if not _try_lock(descriptor, fcntl.LOCK_EX):
             os.close(descriptor)
             raise LineageError.for_driven_twice(run)
         return cls(path, descriptor)
@@ -65,7 +65,8 @@ def is_driven(runs: Path, run: str, driver: str) -> bool:
     except PermissionError:
         return True
     try:
-        return not _try_lock(descriptor)
+        # Shared, so that two who ask at once do not take each other for the driver.
+        return not _try_lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
 
@@ -76,13 +77,18 @@ def identify_driver(pid: int | None = None) -> str:
     return f"{pid}:{_start_time(pid)}:{_boot()}@{os.uname().nodename}"
 
 
+def is_stopped(pid: int) -> bool:
+    """Return whether a process of this machine was stopped, as by Ctrl-Z or a debugger, and goes on when told to."""
+    return _read_status(pid)[:1] in (["T"], ["t"])
+
+
 def _lock_path(runs: Path, run: str) -> Path:
     return runs / check_run_name(run) / _LOCK
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, mode: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
@@ -106,12 +112,17 @@ def _exists(pid: int) -> bool:
 
 def _start_time(pid: int) -> str:
     """Return the process's start in clock ticks since boot, empty where the system does not tell."""
+    return "".join(_read_status(pid)[19:20])
+
+
+def _read_status(pid: int) -> list[str]:
+    """Return what the system tells of a process, from its state on; nothing where it does not tell."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
+        return []
     # The command, in parentheses, may hold blanks and parentheses itself.
-    return status.rpartition(")")[2].split()[19]
+    return status.rpartition(")")[2].split()
 
 
 def _boot() -> str:

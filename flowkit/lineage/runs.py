@@ -40,17 +40,42 @@ def end_run(
     status: RunStatus,
     exit_code: int | None,
     ended: float | None,
-) -> None:
-    """Write how a run ended; `ended` in seconds since the epoch, None where nobody saw it.
+) -> bool:
+    """Write how a run ended, and return whether that was still open.
+
+    A run that was taken for crashed meanwhile keeps that status: whoever read it may have acted on it.
+
+    Args:
+        connection: In a transaction.
+        identities: Of that connection.
+        run: Its id.
+        status: How it ended.
+        exit_code: What its command gives back; None where nobody saw it.
+        ended: In seconds since the epoch, None where nobody saw it.
 
     Raises:
         NotRecordedError: It has not begun.
     """
     identity, _ = identities.run(run)
-    connection.execute(
-        "UPDATE run SET status = ?, exit_code = ?, ended = ? WHERE id = ?",
-        (identities.word(status), exit_code, ended, identity),
+    changed = connection.execute(
+        "UPDATE run SET status = ?, exit_code = ?, ended = ? WHERE id = ? AND status = ?",
+        (identities.word(status), exit_code, ended, identity, identities.word(RunStatus.RUNNING)),
     )
+    return changed.rowcount == 1
+
+
+def is_running(connection: sqlite3.Connection, run: str, driver: str) -> bool:
+    """Return whether a run is recorded as one that its driver still drives; asked in the transaction that relies on it.
+
+    Args:
+        connection: In a transaction.
+        run: Its id.
+        driver: Who drives it, as `identify_driver` says it.
+    """
+    row = connection.execute(
+        "SELECT w.text, r.driver FROM run AS r JOIN word AS w ON w.id = r.status WHERE r.run = ?", (run,)
+    ).fetchone()
+    return row is not None and tuple(row) == (RunStatus.RUNNING.value, driver)
 
 
 def end_crashed_runs(

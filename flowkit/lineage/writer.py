@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 from flowkit.lineage.connection import LOCK_TIMEOUT
 from flowkit.lineage.liveness import DriverLock, is_driven
 from flowkit.lineage.recording import Recorder
-from flowkit.lineage.runs import end_crashed_runs, end_run, insert_run
+from flowkit.lineage.runs import end_crashed_runs, end_run, insert_run, is_running
 from flowkit.lineage.thread import WriterThread
 from flowkit.records import Artifact, BlobFile, Failure, FailureKind, NodeRecord, Outcome, RunRecord, RunStatus
 
@@ -56,6 +56,7 @@ class LineageWriter:
         self._refused = refused
         self._disagreed = disagreed
         self._locks: dict[str, DriverLock] = {}
+        self._drivers: dict[str, str] = {}
         self._thread = WriterThread(path, timeout, durable, lambda: self._recorder.identities.forget())
         self._recorder = Recorder(self._thread.connection)
 
@@ -85,24 +86,39 @@ class LineageWriter:
             LineageError: Another process drives it, or an earlier record could not be written.
         """
         self._locks[record.run] = DriverLock.acquire(self._runs, record.run)
+        self._drivers[record.run] = record.driver
         self._thread.put(lambda: insert_run(self._recorder.connection, self._recorder.identities, record))
 
-    def finish_run(self, run: str, status: RunStatus, exit_code: int | None, ended: float) -> None:
+    def finish_run(self, run: str, status: RunStatus, exit_code: int | None, ended: float) -> bool:
         """Record how a run ended, wait until that is durable, and let its driver's lock go.
+
+        Returns:
+            Whether it was recorded so; False where the run was taken for crashed meanwhile, and stays that.
 
         Raises:
             LineageError: It, or an earlier record, could not be written; the lock is let go all the same.
         """
         recorder = self._recorder
+        open_until_now: list[bool] = []
         try:
             self._thread.put(
-                lambda: end_run(recorder.connection, recorder.identities, run, status, exit_code, ended),
+                lambda: open_until_now.append(
+                    end_run(recorder.connection, recorder.identities, run, status, exit_code, ended)
+                )
             )
             self.flush()
         finally:
             lock = self._locks.pop(run, None)
             if lock is not None:
                 lock.release()
+        return all(open_until_now)
+
+    def drives(self, connection: sqlite3.Connection, run: str) -> bool:
+        """Return whether a run is this writer's and goes on by the record; asked in the transaction that relies on it.
+
+        A driver that stood still may have been taken for dead meanwhile.
+        """
+        return run in self._drivers and is_running(connection, run, self._drivers[run])
 
     def mark_crashed_runs(self) -> tuple[str, ...]:
         """Mark runs whose driver died as crashed, and return their ids.
@@ -116,13 +132,17 @@ class LineageWriter:
             )
         )
 
-    def record(self, record: NodeRecord) -> None:
+    def record(self, record: NodeRecord, durable: Callable[[], None] | None = None) -> None:
         """Queue a node's record and return at once.
+
+        Args:
+            record: How the node ended.
+            durable: Called, in the writer's thread, once that is durable.
 
         Raises:
             LineageError: An earlier record could not be written.
         """
-        self._thread.put(lambda: self._record(record))
+        self._thread.put(lambda: self._record(record, durable))
 
     def restamp(self, artifact: Artifact) -> None:
         """Queue the files and stamps with which an artifact was verified again.
@@ -168,7 +188,9 @@ class LineageWriter:
         while self._locks:
             self._locks.popitem()[1].release()
 
-    def _record(self, record: NodeRecord) -> None:
+    def _record(self, record: NodeRecord, durable: Callable[[], None] | None) -> None:
+        if durable is not None:
+            self._thread.notify(durable)
         missing = self._find_missing(record)
         if missing is not None:
             refused = _as_lost(record, missing)

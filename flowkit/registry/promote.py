@@ -113,7 +113,8 @@ def promote(
     Raises:
         RegistryError: The model's or the alias's name is not one.
         GateError: There is no gate.
-        PromotionError: A metric is missing or NaN, or the alias moved since its version was seen; nothing was written.
+        PromotionError: A metric is missing or NaN, the alias moved since its version was seen, or the run was taken for
+            crashed; nothing was written.
         LineageError: The decision could not be recorded.
     """
     check_model_name(candidate.model)
@@ -121,7 +122,14 @@ def promote(
     if not candidate.gates:
         raise GateError.for_no_gate(candidate.model)
     at = time.time()
-    return writer.write(lambda connection: _decide(connection, candidate, run, node, who, at, dry_run))
+
+    def decide(connection: sqlite3.Connection) -> Decision:
+        # A driver that stood still may have been replaced: only one that is still in charge decides.
+        if not writer.drives(connection, run):
+            raise PromotionError.for_lost_run(f"{candidate.model}@{candidate.alias}", run)
+        return _decide(connection, candidate, run, node, who, at, dry_run)
+
+    return writer.write(decide)
 
 
 def _decide(
