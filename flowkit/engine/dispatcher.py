@@ -22,7 +22,13 @@ from flowkit.records import Digest
 NEED_SECONDS = 50.0
 """How long a cluster may take to get a worker with what a node needs; with the time to connect, less than a minute."""
 
+Admit = Callable[[Sequence[tuple[Launch, Lookup]]], bool]
+"""Claims nodes that are about to be sent; False where some of them are not to go, and so left the queue."""
+
 LiveKeys = Callable[[Sequence[str]], Mapping[str, Collection[Digest]]]
+
+_Load = tuple[Sequence[str], str, Demand]
+"""Nodes that travel together, the worker, and what they take of it."""
 
 
 class Dispatcher:
@@ -77,6 +83,10 @@ class Dispatcher:
         """Queue a launched node."""
         self._ready[launch.node] = (launch, lookup)
 
+    def drop(self, node: str) -> None:
+        """Take a node out of the queue: another driver computes it, or has done so."""
+        self._ready.pop(node, None)
+
     def withdraw(self) -> list[Launch]:
         """Empty the queue and return what was in it."""
         launches = [launch for launch, _ in self._ready.values()]
@@ -95,21 +105,33 @@ class Dispatcher:
         else:
             self._waiting.discard(packet)
 
-    def send(self) -> None:
+    def send(self, admit: Admit) -> None:
         """Fill the free places on the workers.
+
+        Args:
+            admit: Asked of the queued nodes that there is room for; where it says no, what goes is chosen again.
 
         Raises:
             WorkerError: No worker has had what a node needs for too long.
         """
-        if not self._ready:
+        while self._ready:
+            loads = self._choose()
+            chosen = [self._ready[name] for names, _, _ in loads for name in names if name in self._ready]
+            if not chosen or admit(chosen):
+                break
+        else:
             return
+        for names, worker, demand in loads:
+            self._submit(names, worker, demand)
+
+    def _choose(self) -> list[_Load]:
+        """Return what there is room for, what asks for more than a slot before the rest; nothing is sent yet."""
         slots = self._executor.slots()
         placement = Placement(slots, self._taken())
         demands = {name: self._demand_of(name) for name in self._ready}
-        demanding = [name for name, demand in demands.items() if not demand.ordinary]
-        self._send_demanding(demanding, demands, placement, slots)
+        loads = self._choose_demanding(demands, placement, slots)
         packets = plan_packets(
-            [name for name in self._ready if name in demands and demands[name].ordinary],
+            [name for name in self._ready if demands[name].ordinary],
             placement.places,
             graph=self._graph,
             state=self._state,
@@ -119,7 +141,8 @@ class Dispatcher:
         for names in list(packets):
             worker = placement.place(Demand())
             if worker is not None:
-                self._submit(names, worker, Demand())
+                loads.append((names, worker, Demand()))
+        return loads
 
     def _taken(self) -> dict[str, tuple[str, Demand]]:
         """Return what is out on the workers; a node that waits for tasks elsewhere holds its resources, but no slot."""
@@ -130,15 +153,12 @@ class Dispatcher:
                 taken[packet] = (worker, Demand(0, demand.resources))
         return taken
 
-    def _send_demanding(
-        self, names: Sequence[str], demands: Mapping[str, Demand], placement: Placement, slots: Slots
-    ) -> None:
+    def _choose_demanding(self, demands: Mapping[str, Demand], placement: Placement, slots: Slots) -> list[_Load]:
+        names = [name for name, demand in demands.items() if not demand.ordinary]
         unmet = [name for name in names if slots.workers and slots.limited and not placement.fits_any(demands[name])]
         self._wait_for_need(unmet, demands, slots)
-        for name in names:
-            worker = placement.place(demands[name])
-            if worker is not None:
-                self._submit([name], worker, demands[name])
+        placed = [(name, placement.place(demands[name])) for name in names]
+        return [([name], worker, demands[name]) for name, worker in placed if worker is not None]
 
     def _wait_for_need(self, unmet: Sequence[str], demands: Mapping[str, Demand], slots: Slots) -> None:
         """Give the cluster time to get a worker that has what a node needs, but not for ever."""

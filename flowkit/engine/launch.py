@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from flowkit.engine.claiming import Claiming
 from flowkit.engine.dispatcher import Dispatcher
+from flowkit.engine.drivers import Drivers
 from flowkit.engine.hosting import host_settings
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.lookup import Finder
@@ -34,6 +36,7 @@ from flowkit.lineage.entries import Entries
 from flowkit.lineage.liveness import identify_driver
 from flowkit.records import FailureKind, Forecast, Outcome, RunRecord, RunStatus, StepOptions
 from flowkit.store.checkpoints import remove_checkpoints
+from flowkit.store.claims import joined
 
 MOST_LIVE_KEYS = 4096
 """How many keys of a step travel with a packet, the newest first; an older result is found by the driver alone."""
@@ -77,23 +80,26 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
     git = GitQuery(workspace.project.root)
     run = new_run_id(started)
     sharing = workspace.make_sharing(lambda text: ledger.warn(text), fetch=True)
-    ledger = Ledger(run, workspace.writer, listener, sharing.offer if sharing is not None else None)
-    with interruptions() as interrupted:
-        runner = _assemble(workspace, executor, request, listener, ledger, sharing, interrupted)
-        state = git.answer()
-        workspace.writer.begin_run(_record(request, run, started, state))
-        listener.run_started(run, request.graph)
-        for text in request.graph.remarks:
-            ledger.warn(text)
-        try:
-            runner.run()
-            if sharing is not None:
-                sharing.tell_distrust()
-                sharing.finish()
-        except BaseException as error:
-            _end_broken_run(workspace, run, error)
-            raise
-    return _finish(workspace, request, runner.graph, ledger, runner.state.status, started, state, listener)
+    with joined(workspace.folder, run) as claims:
+        claiming = Claiming(claims, request.forced, Drivers(workspace.reader), listener, lambda text: ledger.warn(text))
+        offer = sharing.offer if sharing is not None else None
+        ledger = Ledger(run, workspace.writer, listener, offer, claiming.when_durable)
+        with interruptions() as interrupted:
+            runner = _assemble(workspace, executor, request, listener, ledger, claiming, sharing, interrupted)
+            state = git.answer()
+            workspace.writer.begin_run(_record(request, run, started, state))
+            listener.run_started(run, request.graph)
+            for text in request.graph.remarks:
+                ledger.warn(text)
+            try:
+                runner.run()
+                if sharing is not None:
+                    sharing.tell_distrust()
+                    sharing.finish()
+            except BaseException as error:
+                _end_broken_run(workspace, run, error)
+                raise
+        return _finish(workspace, request, runner.graph, ledger, runner.state.status, started, state, listener)
 
 
 def refuse_excess(workspace: Workspace, executor: Executor, request: RunRequest) -> None:
@@ -167,6 +173,7 @@ def _assemble(
     request: RunRequest,
     listener: Listener,
     ledger: Ledger,
+    claiming: Claiming,
     sharing: Sharing | None,
     interrupted: threading.Event,
 ) -> Runner:
@@ -193,6 +200,7 @@ def _assemble(
         keys,
         workspace.make_lookups(graph.pipeline, request.forced, request.spared, sharing),
         dispatcher,
+        claiming,
         executor,
         workspace.make_promotions(),
         listener,

@@ -21,8 +21,8 @@ from flowkit.records import Artifact, Digest, NodeRecord, Outcome
 class Recorder(Protocol):
     """Takes what happened, to be kept durably."""
 
-    def record(self, node: NodeRecord, /) -> None:
-        """Queue a node's record."""
+    def record(self, node: NodeRecord, durable: Callable[[], None] | None = None, /) -> None:
+        """Queue a node's record, and call `durable` once it is that, in whatever thread."""
         ...
 
     def flush(self) -> None:
@@ -42,7 +42,12 @@ class Ledger:
     """
 
     def __init__(
-        self, run: str, recorder: Recorder, listener: Listener, share: Callable[[NodeRecord], None] | None = None
+        self,
+        run: str,
+        recorder: Recorder,
+        listener: Listener,
+        share: Callable[[NodeRecord], None] | None = None,
+        when_durable: Callable[[str], Callable[[], None] | None] = lambda node: None,
     ) -> None:
         self.run = run
         self.artifacts: dict[Ref, Artifact] = {}
@@ -53,6 +58,7 @@ class Ledger:
         self._recorder = recorder
         self._listener = listener
         self._share = share
+        self._when_durable = when_durable
         self._unflushed: set[Digest] = set()
         self._disagreed: set[str] = set()
 
@@ -64,7 +70,7 @@ class Ledger:
         if ending.outcome is Outcome.EXECUTED and ending.keyed is not None:
             self._unflushed.add(ending.keyed.key)
         record = record_node(self.run, ending)
-        self._recorder.record(record)
+        self._recorder.record(record, self._when_durable(name))
         if self._share is not None:
             self._share(record)
         if ending.node.hidden:

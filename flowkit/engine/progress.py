@@ -20,6 +20,10 @@ class Listener(Protocol):
         """Report that a list became known, so that the run has the nodes of `graph` now."""
         ...
 
+    def node_waits(self, node: str, driver: str) -> None:
+        """Report that a node waits for what `driver`, another run, computes; said once of each such run."""
+        ...
+
     def node_started(self, node: str, attempt: int, worker: str) -> None:
         """Report that a worker began a node."""
         ...
@@ -48,6 +52,9 @@ class Quiet:
         """Ignore it."""
 
     def run_grown(self, graph: Graph) -> None:
+        """Ignore it."""
+
+    def node_waits(self, node: str, driver: str) -> None:
         """Ignore it."""
 
     def node_started(self, node: str, attempt: int, worker: str) -> None:

@@ -27,6 +27,7 @@ class Phase(Enum):
     LOOKING = auto()
     RIDING = auto()
     RUNNING = auto()
+    DEFERRED = auto()
     RETRYING = auto()
     SETTLED = auto()
 
@@ -202,6 +203,20 @@ class RunState:
         state = self.nodes[node]
         state.phase = Phase.WAITING
         return [] if state.awaiting else self._advance([node])
+
+    def deferred(self, node: str, token: str) -> None:
+        """Take note that another driver computes what a launched node would, so that it is not sent now."""
+        if self.is_current(node, token):
+            state = self.nodes[node]
+            state.phase, state.token = Phase.DEFERRED, ""
+
+    def freed(self, node: str) -> list[Command]:
+        """Take note that the other driver computes it no longer, whatever came of it: the node is looked up again."""
+        state = self.nodes[node]
+        if state.phase is not Phase.DEFERRED:
+            return []
+        state.phase = Phase.LOOKING
+        return [LookUp(node)]
 
     def lost(self, node: str, token: str, producers: Iterable[str]) -> list[Command]:
         """Take note that inputs of a running node are gone: their makers, and then the node, run again at no charge."""

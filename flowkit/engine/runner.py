@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flowkit.engine.champion_failure import mention_champion
+from flowkit.engine.claiming import POLL as CLAIMS_POLL
+from flowkit.engine.claiming import Claiming
 from flowkit.engine.commands import Command, Launch, LookUp, Settle, Stop
 from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.keys import KeyedNode, KeyMaker
@@ -65,6 +67,7 @@ class Runner:
     keys: KeyMaker
     lookups: Lookups
     dispatcher: Dispatcher
+    claiming: Claiming
     executor: Executor
     promotions: Promotions
     listener: Listener
@@ -87,11 +90,14 @@ class Runner:
             if self.interrupted() and not self.state.cancelled:
                 self._cancel()
                 continue
-            self.dispatcher.send()
+            self.dispatcher.send(self._admit)
             self._listen()
             self._perform(self.state.clock(time.time()))
+            for name in self.claiming.freed():
+                self._perform(self.state.freed(name))
 
     def _cancel(self) -> None:
+        self.claiming.give_up()
         self._perform(self.state.cancel())
         for launch in self.dispatcher.withdraw():
             self._perform(self.state.returned(launch.node, launch.token))
@@ -143,7 +149,10 @@ class Runner:
             except FlowkitError as error:
                 commands += self._fail_unlaunched(node, error)
         self.ledger.flush_if_pending({node.key for node in keyed})
+        moment = self.claiming.look_around() if keyed else None
         for lookup in self.lookups.find(keyed):
+            if lookup.entry is None:
+                self.claiming.missed(lookup.keyed.name, moment)
             commands += self._take_lookup(lookup)
         return commands
 
@@ -157,6 +166,24 @@ class Runner:
             return self.state.missed(name, lookup.keyed.key)
         self.ledger.end(reused(lookup, self.graph[name]))
         return self.state.reused(name, self._expand(self.graph[name], lookup.entry.outputs))
+
+    def _admit(self, ready: Sequence[tuple[Launch, Lookup]]) -> bool:
+        """Claim what is about to be sent; put aside what others compute, reuse what they have computed."""
+        admission = self.claiming.admit(ready)
+        for launch in admission.deferred:
+            self.dispatcher.drop(launch.node)
+            self.state.deferred(launch.node, launch.token)
+        self.ledger.flush_if_pending({node.key for node in admission.doubtful})
+        again = self.lookups.find(admission.doubtful) if admission.doubtful else []
+        self._lookups.update({lookup.keyed.name: lookup for lookup in again})
+        found = [lookup for lookup in again if lookup.entry is not None]
+        for lookup in found:
+            name = lookup.keyed.name
+            self.claiming.release(name)
+            self.dispatcher.drop(name)
+            del self._lookups[name]
+            self._perform(self._take_lookup(lookup))
+        return not admission.deferred and not found
 
     def _fail_unlaunched(self, node: Node, error: FlowkitError) -> list[Command]:
         if isinstance(error, (EncodingError, CodecError)):
@@ -265,8 +292,16 @@ class Runner:
         """Wait for something to happen and take it in."""
         retry = self.state.next_retry
         wait = POLL if retry is None else min(POLL, max(0.0, retry - time.time()))
-        if self.dispatcher.idle and retry is None and not self.state.finished:
+        if self.state.finished:
+            return
+        if self.dispatcher.idle and retry is None and not self.claiming.waits:
             raise RuntimeError(f"nothing is under way, yet nodes are open: {describe_phases(self.state)}")
+        if self.claiming.waits:
+            wait = min(wait, CLAIMS_POLL)
+        if self.dispatcher.idle:
+            # Some executors answer at once when they have nothing to do.
+            time.sleep(wait)
+            wait = 0.0
         for event in self.executor.events(wait):
             self._perform(self._take_event(event))
 
@@ -278,6 +313,8 @@ class Runner:
         if isinstance(event, NodeEnded):
             return self._take_result(event.result)
         if isinstance(event, NodeReturned):
+            if self.state.is_current(event.node, event.token):
+                self.claiming.release(event.node)
             commands = self.state.returned(event.node, event.token)
             self._settle_cancelled(event.node)
             return commands
@@ -309,6 +346,7 @@ class Runner:
             makers = self.ledger.makers_of(frozenset(result.lost), self.graph.producers[name])
             if makers:
                 self.ledger.warn(f"An artifact that {name!r} needs is gone or damaged; it is made again.")
+                self.claiming.release(name)
                 return self.state.lost(name, result.token, makers)
         if result.outcome is Outcome.EXECUTED:
             return self._take_success(result)

@@ -30,6 +30,9 @@ Its pauses grow to a tenth of a second, while the gap that a busy writer leaves 
 in must look often.
 """
 
+_MOST_COUNTED = 0.5
+"""Seconds of one such wait that count; where it took longer the process stood still."""
+
 _PRIVATE = 0o600
 
 
@@ -128,17 +131,22 @@ def waiting(action: Callable[[], T], path: Path, timeout: float) -> T:
     A connection itself waits for a moment only, as nothing interrupts it while it does; every statement that takes a
     lock must come through here, a reading one too: under many writers one moment is not enough to be let in.
 
+    What counts is the time spent in attempts, each for little more than it can take: a process that stood still, or a
+    machine that slept, has not waited.
+
     Raises:
         LineageError: It was locked for all of `timeout` seconds.
     """
-    deadline = time.monotonic() + timeout
+    waited = 0.0
     while True:
+        began = time.monotonic()
         try:
             return action()
         except sqlite3.OperationalError as error:
             if _primary(error) != sqlite3.SQLITE_BUSY:
                 raise
-            if time.monotonic() >= deadline:
+            waited += min(time.monotonic() - began, _MOST_COUNTED)
+            if waited >= timeout:
                 raise LineageError.for_locked(path, timeout, find_lock_holders(path)) from error
 
 

@@ -47,7 +47,11 @@ _SUMMARY = """
     JOIN word AS p ON p.id = r.pipeline
     JOIN word AS e ON e.id = r.env
     JOIN word AS s ON s.id = r.status
-    WHERE r.run = ?"""
+    WHERE {condition}"""
+
+_ONE = _SUMMARY.format(condition="r.run = ?")
+
+_DRIVEN = _SUMMARY.format(condition="s.text = ? AND r.driver LIKE ? ORDER BY r.id")
 
 _DETAILS = f"""
     SELECT p.name, n.log, n.failure, iif(n.outcome = {REUSED}, m.run, NULL), iif(n.outcome = {REUSED}, q.name, NULL)
@@ -121,8 +125,14 @@ def run_summary(reader: Reader, text: str = LAST) -> RunSummary:
     Raises:
         NotRecordedError: There is no such run, or more than one; it lists candidates.
     """
-    (row,) = reader.select(_SUMMARY, (find_run(reader, text),))
+    (row,) = reader.select(_ONE, (find_run(reader, text),))
     return _as_summary(row)
+
+
+def find_driven_by(reader: Reader, pid: int) -> tuple[RunRecord, ...]:
+    """Return the runs that are recorded as going on in processes of this number, on whatever machine."""
+    rows = reader.select(_DRIVEN, (RunStatus.RUNNING, f"{pid}:%"))
+    return tuple(_as_summary(row).record for row in rows)
 
 
 def nodes_of(reader: Reader, run: str) -> tuple[NodeRow, ...]:

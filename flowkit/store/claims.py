@@ -17,6 +17,8 @@ import os
 import struct
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -111,6 +113,20 @@ class Claims:
     def undisturbed_since(self, moment: Moment) -> bool:
         """Whether nobody else can have computed anything since a moment. Ask after claiming."""
         return moment.alone and self._file.read_last() == moment.last
+
+
+@contextmanager
+def joined(folder: StoreFolder, run: str) -> Iterator[Claims]:
+    """Be on a store as `run` for as long as the block runs; everything that it still claims is let go then.
+
+    Raises:
+        StoreError: The file of claims cannot be made or opened.
+    """
+    claims = Claims.join(folder, run)
+    try:
+        yield claims
+    finally:
+        claims.leave()
 
 
 class _File:

@@ -41,6 +41,11 @@ def describe_reason(node: NodeReport) -> str:
     return f"from run {node.from_run}" if node.from_run else ""
 
 
+def describe_wait(node: str, driver: str) -> str:
+    """Return the line on a node that another run computes just now."""
+    return f"waiting for {node!r} of {driver}"
+
+
 def one_line(text: str) -> str:
     """Return the first line of what a person wrote, as a node has one line; the whole stands below the run."""
     first, *rest = text.strip().splitlines() or [""]
@@ -55,6 +60,10 @@ class SilentListener(Quiet):
 
     def __exit__(self, *_: object) -> None:
         """Nothing is left open."""
+
+    def node_waits(self, node: str, driver: str) -> None:
+        """Say on stderr for whom the run waits."""
+        tell(describe_wait(node, driver), err=True)
 
     def warned(self, text: str) -> None:
         """Print a warning on stderr."""
@@ -92,6 +101,10 @@ class PlainListener:
     def run_grown(self, graph: Graph) -> None:
         """Note the size that the run has now."""
         self._total = len(graph.visible)
+
+    def node_waits(self, node: str, driver: str) -> None:
+        """Say for whom the run waits."""
+        self._say(describe_wait(node, driver))
 
     def node_started(self, node: str, attempt: int, worker: str) -> None:
         """Name the worker, where everything is wanted."""

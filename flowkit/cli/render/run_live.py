@@ -11,7 +11,7 @@ from typing import Any
 
 from flowkit.cli.render.formats import counted, format_delay, format_seconds
 from flowkit.cli.render.output import OUTCOME_STYLES, tell, terminal_width
-from flowkit.cli.render.run_lines import describe_node, one_line
+from flowkit.cli.render.run_lines import describe_node, describe_wait, one_line
 from flowkit.engine.report import NodeReport, RunReport
 from flowkit.graph.graph import Graph
 from flowkit.records import Failure
@@ -51,6 +51,10 @@ class LiveListener:
         """Note the size that the run has now."""
         self._total = len(graph.visible)
         self._title = f"{graph.pipeline}  {counted(self._total, 'node')}  run {self._run}"
+
+    def node_waits(self, node: str, driver: str) -> None:
+        """Print above the view for whom the run waits."""
+        self._print(describe_wait(node, driver))
 
     def node_started(self, node: str, attempt: int, worker: str) -> None:
         """Show the node as running, and begin to draw with the first one."""

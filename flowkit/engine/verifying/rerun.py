@@ -11,9 +11,10 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
+from flowkit.engine.claiming import Claiming
 from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.hosting import host_settings
 from flowkit.engine.keys import KeyMaker
@@ -64,7 +65,7 @@ HASH_SEEDS = 2**32
 class Unrecorded:
     """Takes records and keeps none."""
 
-    def record(self, node: NodeRecord, /) -> None:
+    def record(self, node: NodeRecord, durable: Callable[[], None] | None = None, /) -> None:
         """Ignore it."""
 
     def flush(self) -> None:
@@ -245,6 +246,7 @@ def _assemble(verification: Verification, graph: Graph, ledger: Ledger, interrup
         keys,
         workspace.make_lookups(graph.pipeline, names, frozenset()),
         dispatcher,
+        Claiming(None, names, None, verification.listener, ledger.warn),
         executor,
         workspace.make_promotions(),
         verification.listener,

@@ -1,0 +1,165 @@
+"""What one run computes for all drivers of its store: claims before nodes are sent, and waits for those of others.
+
+A node is claimed when there is room for it on a worker, not before: so two drivers share a wide fan-out, and few locks
+are held at once. Nothing here ever blocks: a node whose key another driver computes is put aside and asked about again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from flowkit.engine.commands import Launch
+from flowkit.engine.drivers import Drivers
+from flowkit.engine.keys import KeyedNode
+from flowkit.engine.lookup import Lookup
+from flowkit.engine.progress import Listener
+from flowkit.graph.graph import is_among
+from flowkit.records import Digest
+from flowkit.store.claims import Claims, Holder, Moment
+
+POLL = 0.05
+"""Seconds between two looks at the claims of others that are waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What becomes of nodes that are about to be sent; what is in neither list may go.
+
+    Attributes:
+        deferred: Another driver computes them just now.
+        doubtful: Claimed, but another driver may have computed them since they were looked up.
+    """
+
+    deferred: tuple[Launch, ...] = ()
+    doubtful: tuple[KeyedNode, ...] = ()
+
+
+class Claiming:
+    """The claims of one run, by node. All is in the driver's main thread, but for letting go what is durable.
+
+    Args:
+        claims: Where keys are claimed; None where nothing that is made will be reused, as in a verification.
+        forced: Nodes that run whatever there is: they are claimed where that can be, and wait for nobody.
+        drivers: Tells who others are.
+        listener: Told once of each driver that is waited for.
+        warn: Told of drivers that stand still, and of a file system without locks.
+    """
+
+    def __init__(
+        self,
+        claims: Claims | None,
+        forced: Collection[str],
+        drivers: Drivers | None,
+        listener: Listener,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._claims = claims
+        self._forced = forced
+        self._drivers = drivers
+        self._listener = listener
+        self._warn = warn
+        self._held: dict[str, Digest] = {}
+        self._moments: dict[str, Moment] = {}
+        self._deferred: dict[str, Digest] = {}
+        self._told: set[Holder] = set()
+        self._asked = 0.0
+
+    @property
+    def waits(self) -> bool:
+        """Whether nodes wait for other drivers."""
+        return bool(self._deferred)
+
+    def look_around(self) -> Moment | None:
+        """Return who is on the store, before nodes are looked up."""
+        return self._claims.look_around() if self._claims is not None else None
+
+    def missed(self, node: str, moment: Moment | None) -> None:
+        """Take note that nothing was found for a node by a lookup that began at `moment`."""
+        if moment is not None:
+            self._moments[node] = moment
+
+    def admit(self, ready: Sequence[tuple[Launch, Lookup]]) -> Admission:
+        """Claim nodes that are about to be sent."""
+        claims = self._claims
+        if claims is None:
+            return Admission()
+        deferred: list[Launch] = []
+        claimed: list[KeyedNode] = []
+        for launch, lookup in ready:
+            name, keyed = launch.node, lookup.keyed
+            if name in self._held or not _is_shared(keyed):
+                continue
+            if claims.take(keyed.key):
+                self._held[name] = keyed.key
+                claimed.append(keyed)
+            elif not is_among(name, self._forced):
+                self._deferred[name] = keyed.key
+                deferred.append(launch)
+        if claims.refusal:
+            self._warn(
+                f"Drivers of one store cannot wait for each other here ({claims.refusal}): both may do one thing."
+            )
+        self._tell(deferred)
+        return Admission(tuple(deferred), tuple(self._doubtful(claimed, claims)))
+
+    def release(self, node: str) -> None:
+        """Let a node's claim go at once: nothing came of it that others could reuse, or it was there already."""
+        key = self._held.pop(node, None)
+        if key is not None and self._claims is not None:
+            self._claims.release(key)
+
+    def when_durable(self, node: str) -> Callable[[], None] | None:
+        """Return what lets a node's claim go, to be called once its end is durable; None where it has none."""
+        key, claims = self._held.pop(node, None), self._claims
+        if key is None or claims is None:
+            return None
+        return lambda: claims.release(key)
+
+    def freed(self) -> list[str]:
+        """Return the nodes that another driver computes no longer, whatever came of it."""
+        now = time.monotonic()
+        if self._claims is None or not self._deferred or now - self._asked < POLL:
+            return []
+        self._asked = now
+        holders = {name: self._claims.find_holder(key) for name, key in self._deferred.items()}
+        free = [name for name, holder in holders.items() if holder is None]
+        for name in free:
+            del self._deferred[name]
+        self._tell_stopped({holder: name for name, holder in holders.items() if holder is not None})
+        return free
+
+    def give_up(self) -> None:
+        """Wait for nobody any more."""
+        self._deferred.clear()
+
+    def _doubtful(self, claimed: Sequence[KeyedNode], claims: Claims) -> list[KeyedNode]:
+        """Return those that another driver may have computed between their lookup and their claim."""
+        moments = {keyed.name: self._moments.pop(keyed.name, None) for keyed in claimed}
+        certain = {moment for moment in {*moments.values()} if moment is not None and claims.undisturbed_since(moment)}
+        return [keyed for keyed in claimed if moments[keyed.name] not in certain]
+
+    def _tell(self, deferred: Sequence[Launch]) -> None:
+        for launch in deferred:
+            holder = self._find_holder(launch.node)
+            if holder is not None and holder not in self._told and self._drivers is not None:
+                self._told.add(holder)
+                self._listener.node_waits(launch.node, self._drivers.describe(holder))
+
+    def _tell_stopped(self, holders: dict[Holder, str]) -> None:
+        for holder, name in holders.items():
+            if self._drivers is not None and self._drivers.is_stopped(holder):
+                # The ledger tells each text once.
+                self._warn(
+                    f"{name!r} waits for {self._drivers.describe(holder)}, and pid {holder.pid} is stopped:"
+                    f" kill -CONT {holder.pid}, or end it."
+                )
+
+    def _find_holder(self, node: str) -> Holder | None:
+        return self._claims.find_holder(self._deferred[node]) if self._claims is not None else None
+
+
+def _is_shared(keyed: KeyedNode) -> bool:
+    """Whether what a node gives is kept for reuse, as far as can be known before it runs."""
+    return keyed.bound.prepared.step.options.cache and keyed.current.code.uncacheable is None
