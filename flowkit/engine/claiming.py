@@ -71,6 +71,11 @@ class Claiming:
         """Whether nodes wait for other drivers."""
         return bool(self._deferred)
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other driver is on the store just now."""
+        return self._claims is None or self._claims.look_around().alone
+
     def look_around(self) -> Moment | None:
         """Return who is on the store, before nodes are looked up."""
         return self._claims.look_around() if self._claims is not None else None
@@ -103,6 +108,11 @@ class Claiming:
             )
         self._tell(deferred)
         return Admission(tuple(deferred), tuple(self._doubtful(claimed, claims)))
+
+    def started(self, node: str, key: Digest) -> None:
+        """Claim a node that rode in a packet, and has begun unasked; where another driver has it both compute it."""
+        if self._claims is not None and key and node not in self._held and self._claims.take(key):
+            self._held[node] = key
 
     def release(self, node: str) -> None:
         """Let a node's claim go at once: nothing came of it that others could reuse, or it was there already."""

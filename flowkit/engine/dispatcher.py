@@ -105,17 +105,19 @@ class Dispatcher:
         else:
             self._waiting.discard(packet)
 
-    def send(self, admit: Admit) -> None:
+    def send(self, admit: Admit, is_alone: Callable[[], bool]) -> None:
         """Fill the free places on the workers.
 
         Args:
             admit: Asked of the queued nodes that there is room for; where it says no, what goes is chosen again.
+            is_alone: Whether no other driver is on the store. What rides is not claimed before it begins, so beside
+                others only nodes ride that are known to be short.
 
         Raises:
             WorkerError: No worker has had what a node needs for too long.
         """
         while self._ready:
-            loads = self._choose()
+            loads = self._choose(is_alone())
             chosen = [self._ready[name] for names, _, _ in loads for name in names if name in self._ready]
             if not chosen or admit(chosen):
                 break
@@ -124,7 +126,7 @@ class Dispatcher:
         for names, worker, demand in loads:
             self._submit(names, worker, demand)
 
-    def _choose(self) -> list[_Load]:
+    def _choose(self, alone: bool) -> list[_Load]:
         """Return what there is room for, what asks for more than a slot before the rest; nothing is sent yet."""
         slots = self._executor.slots()
         placement = Placement(slots, self._taken())
@@ -136,7 +138,7 @@ class Dispatcher:
             graph=self._graph,
             state=self._state,
             pace=self.pace,
-            may_ride=lambda name: is_rider(self._graph, name, self._forced),
+            may_ride=lambda name: is_rider(self._graph, name, self._forced) and (alone or self._is_short(name)),
         )
         for names in list(packets):
             worker = placement.place(Demand())
@@ -152,6 +154,10 @@ class Dispatcher:
             if demand.resources:
                 taken[packet] = (worker, Demand(0, demand.resources))
         return taken
+
+    def _is_short(self, name: str) -> bool:
+        mean = self.pace.of(self._graph[name].step_name)
+        return mean is not None and mean <= BUDGET
 
     def _choose_demanding(self, demands: Mapping[str, Demand], placement: Placement, slots: Slots) -> list[_Load]:
         names = [name for name, demand in demands.items() if not demand.ordinary]

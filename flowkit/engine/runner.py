@@ -90,7 +90,7 @@ class Runner:
             if self.interrupted() and not self.state.cancelled:
                 self._cancel()
                 continue
-            self.dispatcher.send(self._admit)
+            self.dispatcher.send(self._admit, lambda: self.claiming.alone)
             self._listen()
             self._perform(self.state.clock(time.time()))
             for name in self.claiming.freed():
@@ -307,7 +307,10 @@ class Runner:
 
     def _take_event(self, event: ExecutorEvent) -> list[Command]:
         if isinstance(event, NodeStarted):
-            if self.state.is_current(event.node, event.token) and not self.graph[event.node].hidden:
+            if not self.state.is_current(event.node, event.token):
+                return []
+            self.claiming.started(event.node, event.key)
+            if not self.graph[event.node].hidden:
                 self.listener.node_started(event.node, event.attempt, event.worker)
             return []
         if isinstance(event, NodeEnded):

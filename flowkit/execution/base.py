@@ -121,7 +121,7 @@ class HostSettings:
 
 @dataclass(frozen=True, slots=True)
 class NodeStarted:
-    """A host began a node."""
+    """A host began a node; `key` is its cache key, empty where the host could not tell."""
 
     packet: str
     node: str
@@ -129,6 +129,7 @@ class NodeStarted:
     token: str
     worker: str
     at: float
+    key: Digest = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,9 @@ class PacketRun:
             # Not earlier: what the first node's imports take is nobody's fault.
             self._begin = time.monotonic()
         packet, worker = self._packet.id, self._context.worker
-        self._report.started(NodeStarted(packet, order.node, order.attempt, order.token, worker, time.time()), key)
+        known = key if key != NO_KEY else ""
+        event = NodeStarted(packet, order.node, order.attempt, order.token, worker, time.time(), known)
+        self._report.started(event, key)
 
     def _end(self, result: StepResult) -> None:
         self._report.ended(NodeEnded(self._packet.id, result))

@@ -195,7 +195,8 @@ class PacketWatch:
         self._running = _Running(slip, key, at, now, deadline)
         if self._release_at is None and len(self._pending) > 1:
             self._release_at = now + self._envelope.budget
-        self._report(NodeStarted(self._envelope.packet, slip.node, slip.attempt, token, self._worker, at))
+        known = key if key != NO_KEY else ""
+        self._report(NodeStarted(self._envelope.packet, slip.node, slip.attempt, token, self._worker, at, known))
 
     def _hear_end(self, result: StepResult) -> None:
         slip = self._pending.pop(result.token, None)
