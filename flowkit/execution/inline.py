@@ -101,7 +101,7 @@ class InlineExecutor:
         self._cancelled.update(nodes)
 
     def events(self, timeout: float | None) -> list[ExecutorEvent]:
-        """Run one node and return what happened; nothing where no packet waits."""
+        """Go on to where a node begins, and return what happened until then; nothing where no packet waits."""
         if self._current is None and self._waiting:
             packet = self._waiting.popleft()
             self._current = (packet, self._begin(packet))

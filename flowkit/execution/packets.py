@@ -90,14 +90,13 @@ class PacketRun:
             pass
 
     def advance(self) -> Iterator[None]:
-        """Do the same node by node."""
+        """Do the same node by node, pausing before each that runs, once its start is reported."""
         for order in self._packet.nodes:
             if not self._claim():
                 return
-            self._take(order)
-            yield
+            yield from self._take(order)
 
-    def _take(self, order: NodeOrder) -> None:
+    def _take(self, order: NodeOrder) -> Iterator[None]:
         if self.spoiled:
             self._hand_back(order, LEFT_PROCESSES if self._has_survivors else SPOILED)
         elif self._begin is not None and time.monotonic() - self._begin > self._packet.budget:
@@ -105,9 +104,9 @@ class PacketRun:
         elif not self._has_inputs(order):
             self._hand_back(order, WAITS)
         else:
-            self._prepare(order)
+            yield from self._prepare(order)
 
-    def _prepare(self, order: NodeOrder) -> None:
+    def _prepare(self, order: NodeOrder) -> Iterator[None]:
         started = time.time()
         key = order.key or NO_KEY
         try:
@@ -124,10 +123,11 @@ class PacketRun:
         if key in order.live_keys:
             self._hand_back(order, REUSABLE)
         else:
+            self._start(order, key)
+            yield
             self._run(order, key, specification)
 
     def _run(self, order: NodeOrder, key: Digest, specification: StepSpecification) -> None:
-        self._start(order, key)
         reaches = self._finder.reached_by(specification)
         # What had changed before is not its doing.
         self._finder.changes_for_others(specification)
