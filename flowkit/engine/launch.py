@@ -41,7 +41,7 @@ from flowkit.store.claims import joined
 MOST_LIVE_KEYS = 4096
 """How many keys of a step travel with a packet, the newest first; an older result is found by the driver alone."""
 
-EXIT_CODES = {RunStatus.SUCCEEDED: 0, RunStatus.FAILED: 1, RunStatus.CANCELLED: 130}
+EXIT_CODES = {RunStatus.SUCCEEDED: 0, RunStatus.FAILED: 1, RunStatus.CANCELLED: 130, RunStatus.CRASHED: 1}
 REFUSED_PROMOTION = 3
 
 
@@ -255,7 +255,12 @@ def _finish(
     if any(node.error is not None and node.error.kind is FailureKind.STORE for node in ledger.reports.values()):
         exit_code = StoreError.exit_code
     ended = time.time()
-    workspace.writer.finish_run(ledger.run, status, exit_code, ended)
+    if not workspace.writer.finish_run(ledger.run, status, exit_code, ended):
+        status, exit_code = RunStatus.CRASHED, EXIT_CODES[RunStatus.CRASHED]
+        ledger.warn(
+            f"Run {ledger.run} was taken for crashed while this process stood still, and stays that in the record."
+            " What it computed is kept and reused."
+        )
     report = RunReport(
         run=ledger.run,
         pipeline=request.graph.pipeline,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from flowkit.lineage.liveness import is_stopped
+
 
 def find_lock_holders(path: Path) -> list[str]:
     """Return a line for each other process that holds a lock on the database at `path`, where the system tells."""
@@ -15,7 +17,11 @@ def find_lock_holders(path: Path) -> list[str]:
         return []
     found = {_holder(line, inodes) for line in lines} - {os.getpid()}
     holders = sorted(pid for pid in found if pid is not None)
-    return [f"pid {pid} on {os.uname().nodename}{_command(pid)}" for pid in holders]
+    return [f"pid {pid} on {os.uname().nodename}{_command(pid)}{_standstill(pid)}" for pid in holders]
+
+
+def _standstill(pid: int) -> str:
+    return f", stopped: kill -CONT {pid}, or end it" if is_stopped(pid) else ""
 
 
 def _holder(line: str, inodes: set[int]) -> int | None:
