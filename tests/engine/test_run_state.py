@@ -13,7 +13,8 @@ from flowkit.graph.graph import Graph, Node, NodeKind
 from flowkit.records import Outcome, RunStatus, StepOptions
 from tests.engine.graphs import HERE, graphs, make_step
 
-ENDINGS = ["succeed", "fail", "skip", "return", "reuse", "flaky"]
+ENDINGS = ["succeed", "fail", "skip", "return", "reuse", "flaky", "elsewhere", "left"]
+"""Of the last two another driver computes the node first: it gives it, or leaves it undone."""
 
 
 class Drive:
@@ -26,6 +27,7 @@ class Drive:
         self.launches: Counter[str] = Counter()
         self.open: list[LookUp | Launch] = []
         self.returned: set[str] = set()
+        self.deferred: set[str] = set()
 
     def take(self, commands: list) -> None:
         for command in commands:
@@ -58,10 +60,17 @@ class Drive:
     def perform(self, command: LookUp | Launch) -> None:
         ending = self.endings[command.node]
         if isinstance(command, LookUp):
-            if ending == "reuse":
+            if ending == "reuse" or (ending == "elsewhere" and command.node in self.deferred):
                 self.take(self.state.reused(command.node))
             else:
                 self.take(self.state.missed(command.node, f"key of {command.node}"))
+            return
+        if ending in ("elsewhere", "left") and command.node not in self.deferred:
+            self.deferred.add(command.node)
+            self.state.deferred(command.node, command.token)
+            assert self.state.succeeded(command.node, command.token) == []
+            self.take(self.state.freed(command.node))
+            assert self.state.freed(command.node) == []
             return
         self.launches[command.node] += 1
         if ending == "return" and command.node not in self.returned:
@@ -87,7 +96,7 @@ def expected_outcomes(graph: Graph, endings: dict[str, str], retries: int) -> di
             found[node.name] = Outcome.BLOCKED
         elif any(outcome is Outcome.SKIPPED and not (edge.gathered or edge.optional) for edge, outcome in given):
             found[node.name] = Outcome.SKIPPED
-        elif ending == "reuse":
+        elif ending in ("reuse", "elsewhere"):
             found[node.name] = Outcome.REUSED
         elif ending == "fail" or (ending == "flaky" and retries == 0):
             found[node.name] = Outcome.FAILED

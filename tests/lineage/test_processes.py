@@ -21,6 +21,8 @@ from flowkit.lineage.schema import SCHEMA_VERSION, read_version
 from flowkit.records import RunStatus
 from tests.lineage.processes import finish, kill, start
 from tests.lineage.samples import make_execution, make_run, open_writer
+from tests.store.processes import finish as finish_forked
+from tests.store.processes import start as start_forked
 
 
 def query(database: Path, text: str) -> list[tuple[object, ...]]:
@@ -64,6 +66,36 @@ def test_a_short_wait_for_a_lock_is_repeated_until_the_long_one_is_over(database
     release.join()
     reader.close()
     holder.close()
+
+
+@pytest.mark.slow
+def test_a_process_that_stood_still_has_not_waited(database: Path) -> None:
+    """Stopped for longer than the timeout while it waits for a lock, it goes on waiting once it is woken."""
+    with open_writer(database):
+        pass
+    go_read, go = os.pipe()
+
+    def wait_in() -> int:
+        os.read(go_read, 1)
+        return len(Reader(database, timeout=4).select("SELECT * FROM runs"))
+
+    # Before there is a connection here: what SQLite knows of its own process's locks would be inherited.
+    child, result = start_forked(wait_in)
+    holder = sqlite3.connect(database, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    os.write(go, b".")
+    time.sleep(0.3)
+    os.kill(child, signal.SIGSTOP)
+    time.sleep(4.2)
+
+    os.kill(child, signal.SIGCONT)
+    time.sleep(1.5)
+    holder.rollback()
+
+    assert finish_forked(child, result) == 0
+    holder.close()
+    os.close(go_read)
+    os.close(go)
 
 
 def test_a_query_that_waits_for_a_lock_can_be_interrupted(database: Path) -> None:
