@@ -185,7 +185,13 @@ def retire_(version: str, why: str, env: str | None, store: Path | None, as_json
 
 
 def _open_writer(view: StoreView) -> LineageWriter:
-    return LineageWriter(view.folder.database, present=view.folder.holds)
+    writer = LineageWriter(view.folder.database, present=view.folder.holds)
+    try:
+        writer.mark_crashed_runs()
+    except BaseException:
+        writer.close()
+        raise
+    return writer
 
 
 def _require_version(text: str) -> ModelReference:

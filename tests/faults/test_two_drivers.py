@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +18,7 @@ import pytest
 
 import flowkit as fk
 from flowkit.lineage.writer import LineageWriter
+from tests.commands import MAIN, ROOT
 from tests.faults.drivers import Driver, append, lines, run_here, until
 
 pytestmark = pytest.mark.slow
@@ -104,6 +109,60 @@ def test_the_second_waits_says_for_whom_and_reuses(pair: Pair) -> None:
     assert b.said.count("waits:") == 1
 
 
+def test_two_commands_at_once_compute_a_node_once(tmp_path: Path) -> None:
+    """`flowkit run` twice, with real step hosts, the node riding behind another: the second waits, says so, reuses."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "taxi"\nversion = "0"\n')
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "taxi.py").write_text(COMMANDED)
+    run = [sys.executable, "-c", MAIN, "run", "taxi", "--workers", "1", "-p"]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    a, b = (
+        subprocess.Popen([*run, f"seconds={seconds}"], cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True)
+        for seconds in start_after(tmp_path / "calls", [4.0, 0.0])
+    )
+
+    said, heard = a.communicate(timeout=90)[0], b.communicate(timeout=90)[0]
+
+    assert (a.returncode, b.returncode) == (0, 0), said + heard
+    assert lines(tmp_path / "calls") == ["train"]
+    assert "train  executed" in said
+    assert re.search(rf"waiting for 'train' of run \S+ \(pid {a.pid}, since \d\d:\d\d:\d\d\)\n", heard), heard
+    assert "train  reused" in heard
+
+
+COMMANDED = """
+import time
+
+import flowkit as fk
+
+
+@fk.step
+def load(n: int) -> list[int]:
+    return list(range(n))
+
+
+@fk.step
+def train(rows: list[int], seconds: fk.Untracked[float]) -> int:
+    with open("calls", "a") as calls:
+        calls.write("train\\n")
+    time.sleep(seconds)
+    return sum(rows)
+
+
+@fk.pipeline
+def taxi(seconds: float) -> None:
+    train(load(10), seconds)
+"""
+
+
+def start_after(calls: Path, values: list[float]) -> Iterator[float]:
+    """Give the values one by one, each after the first once the step has begun."""
+    for index, value in enumerate(values):
+        if index:
+            until(lambda: lines(calls) != [], "the first command trains")
+        yield value
+
+
 def test_where_the_first_is_killed_the_second_computes(pair: Pair) -> None:
     """The claim of a killed driver is free at once, and its run is crashed for the next command."""
     a = pair.start_training(seconds=60.0)
@@ -173,8 +232,8 @@ def test_pipelines_that_share_a_key_wait_for_each_other(pair: Pair) -> None:
 
 def test_a_forced_node_waits_for_nobody_and_others_wait_for_it(pair: Pair) -> None:
     """Forced is forced: it runs beside the first, and one result stands in the end."""
-    a = pair.start_training(seconds=1.5)
-    b = pair.start("b", force="train", seconds=3.0)
+    a = pair.start_training(seconds=1.0)
+    b = pair.start("b", force="train", seconds=1.5)
     until(lambda: pair.trained == 2, "the forced one trains too")
     assert a.wait()["outcomes"]["train"] == "executed"
 
