@@ -15,7 +15,6 @@ from flowkit.config import DEFAULT_ENVIRONMENT
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors.wording import nearest_name
 from flowkit.lineage.history import list_runs, run_summary
-from flowkit.lineage.liveness import is_driven
 from flowkit.lineage.rows import RunRow
 from flowkit.records import RunStatus
 
@@ -68,8 +67,7 @@ def with_true_status(view: StoreView, row: RunRow) -> RunRow:
     """Return the row with `crashed` for a run that is recorded as running and whose driver is gone."""
     if row.status != RunStatus.RUNNING:
         return row
-    driver = run_summary(view.reader, row.run).record.driver
-    return row if is_driven(view.folder.runs, row.run, driver) else replace(row, status=RunStatus.CRASHED.value)
+    return replace(row, status=run_summary(view.reader, row.run).status.value)
 
 
 def _describe_commit(row: RunRow) -> str:

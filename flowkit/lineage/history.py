@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TypeVar
 
 from flowkit.errors import NotRecordedError
 from flowkit.lineage.artifacts import load_outputs
+from flowkit.lineage.liveness import is_driven
 from flowkit.lineage.reader import Reader, Row
 from flowkit.lineage.rows import (
     AuditRow,
@@ -116,7 +118,7 @@ def find_run(reader: Reader, text: str = LAST, pipeline: str | None = None) -> s
 
 
 def run_summary(reader: Reader, text: str = LAST) -> RunSummary:
-    """Return the record of a run and how it ended.
+    """Return the record of a run and how it ended: `crashed` where it is recorded as running and its driver is gone.
 
     Args:
         reader: The database.
@@ -126,7 +128,11 @@ def run_summary(reader: Reader, text: str = LAST) -> RunSummary:
         NotRecordedError: There is no such run, or more than one; it lists candidates.
     """
     (row,) = reader.select(_ONE, (find_run(reader, text),))
-    return _as_summary(row)
+    summary = _as_summary(row)
+    gone = summary.status is RunStatus.RUNNING and not is_driven(
+        reader.path.parent / "runs", summary.record.run, summary.record.driver
+    )
+    return replace(summary, status=RunStatus.CRASHED) if gone else summary
 
 
 def find_driven_by(reader: Reader, pid: int) -> tuple[RunRecord, ...]:

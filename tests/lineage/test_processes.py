@@ -15,6 +15,7 @@ import pytest
 from flowkit.errors import LineageError, StoreError
 from flowkit.lineage.connection import waiting
 from flowkit.lineage.entries import Entries
+from flowkit.lineage.history import run_summary
 from flowkit.lineage.liveness import DriverLock, identify_driver, is_driven
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.schema import SCHEMA_VERSION, read_version
@@ -190,12 +191,17 @@ def test_a_half_written_transaction_is_rolled_back_by_the_next_who_opens(newcome
 
 
 def test_a_run_whose_driver_died_becomes_crashed_and_a_living_one_does_not(database: Path) -> None:
-    """The next command marks the dead driver's run, and leaves one that another process drives alone."""
+    """The next command marks the dead driver's run, and leaves one that another process drives alone; who only reads is
+    told the same.
+    """
     dead, living = start("drive", database, "dead"), start("drive", database, "living")
     for process in (dead, living):
         assert process.stdout is not None
         assert process.stdout.readline() == "driving\n"
     kill(dead)
+    with Reader(database) as reader:
+        told = {run: run_summary(reader, run).status for run in ("dead", "living")}
+    assert told == {"dead": RunStatus.CRASHED, "living": RunStatus.RUNNING}
 
     with open_writer(database) as writer:
         writer.begin_run(make_run("own"))
