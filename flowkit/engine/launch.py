@@ -24,6 +24,7 @@ from flowkit.engine.placement import Demand, Placement
 from flowkit.engine.planner import Planner
 from flowkit.engine.progress import Listener
 from flowkit.engine.provenance import GitQuery, GitState, current_host, current_user, new_run_id
+from flowkit.engine.registry_nodes import RegistryNodes
 from flowkit.engine.remote.sharing import Sharing
 from flowkit.engine.report import RunReport
 from flowkit.engine.run_state import RunState
@@ -202,7 +203,7 @@ def _assemble(
         dispatcher,
         claiming,
         executor,
-        workspace.make_promotions(),
+        RegistryNodes(state, ledger, workspace.make_promotions(), listener),
         listener,
         lambda: executor.start(host_settings(workspace, graph, keys, bundled=executor.ships_code)),
         workspace.project.root,

@@ -22,8 +22,8 @@ from flowkit.engine.ledger import Ledger
 from flowkit.engine.lists import Lists, is_gathered
 from flowkit.engine.lookup import Lookup, Lookups
 from flowkit.engine.progress import Listener
-from flowkit.engine.promotions import Decided, Promotions
 from flowkit.engine.recording import Ending, reused
+from flowkit.engine.registry_nodes import RegistryNodes
 from flowkit.engine.run_state import RunState, describe_phases
 from flowkit.errors import CodecError, EncodingError, FlowkitError
 from flowkit.execution.base import (
@@ -40,7 +40,7 @@ from flowkit.execution.base import (
 from flowkit.execution.failure import Circumstances, describe_failure
 from flowkit.graph.arguments import Ref
 from flowkit.graph.expansion import Expansion
-from flowkit.graph.graph import Graph, Node, NodeKind
+from flowkit.graph.graph import Graph, Node
 from flowkit.records import Digest, Failure, FailureKind, Outcome, Output, Reason, StepResult
 
 _REASONS = {FailureKind.INPUT: Reason.INPUT, FailureKind.LOST: Reason.LOST}
@@ -69,7 +69,7 @@ class Runner:
     dispatcher: Dispatcher
     claiming: Claiming
     executor: Executor
-    promotions: Promotions
+    registry: RegistryNodes
     listener: Listener
     start_executor: Callable[[], None]
     root: Path
@@ -202,11 +202,13 @@ class Runner:
         if node.step is not None:
             self.dispatcher.add(command, self._lookup_of(node))
             return []
-        if node.kind is NodeKind.CHAMPION:
-            detail = self.promotions.describe_absence(node)
-            self.ledger.end(Ending(node, Outcome.SKIPPED, detail=detail))
-            return self.state.skipped(node.name, command.token)
-        return self._promote(node, command)
+        return self.registry.launch(node, command, self._describe)
+
+    def _look_up_registry(self, node: Node) -> list[Command]:
+        try:
+            return self.registry.look_up(node)
+        except FlowkitError as error:
+            return self._fail_unlaunched(node, error)
 
     # -- lists -----------------------------------------------------------------------------------------------------
 
@@ -233,58 +235,6 @@ class Runner:
             return self._take_failure(replace(result, failure=self._describe(error, node)))
         self.ledger.end(self._ending(result, Outcome.EXECUTED))
         return self.state.succeeded(node.name, result.token, self._expand(node, result.outputs))
-
-    # -- registry --------------------------------------------------------------------------------------------------
-
-    def _look_up_registry(self, node: Node) -> list[Command]:
-        if node.kind is not NodeKind.CHAMPION:
-            return self.state.missed(node.name, None)
-        try:
-            champion = self.promotions.find_champion(node)
-        except FlowkitError as error:
-            return self._fail_unlaunched(node, error)
-        if champion is None:
-            return self.state.missed(node.name, None)
-        outputs = (champion.output,)
-        ending = Ending(
-            node,
-            Outcome.REUSED,
-            detail=champion.detail,
-            outputs=outputs,
-            entry_id=champion.entry,
-            from_run=champion.run,
-        )
-        self.ledger.end(ending)
-        return self.state.reused(node.name)
-
-    def _promote(self, node: Node, command: Launch) -> list[Command]:
-        self.listener.node_started(node.name, command.attempt, "driver")
-        self.ledger.flush()
-        metrics = {
-            name: self.ledger.metrics.get(ref.node)
-            for name, ref in node.arguments.items()
-            if name != "model" and isinstance(ref, Ref)
-        }
-        try:
-            decided = self.promotions.decide(node, self.ledger.run, self.ledger.artifacts, metrics)
-        except FlowkitError as error:
-            failure = self._describe(error, node)
-            self.ledger.end(Ending(node, Outcome.FAILED, attempts=1, reason=Reason.UNCACHED, failure=failure))
-            return self.state.failed(node.name, command.token, retryable=False, now=time.time())
-        return self._take_decision(node, command, decided)
-
-    def _take_decision(self, node: Node, command: Launch, decided: Decided) -> list[Command]:
-        self.ledger.promotions.append(decided.report)
-        outputs: tuple[Output, ...] = (decided.output,)
-        if not decided.changed:
-            earlier = decided.report.from_run
-            self.ledger.end(Ending(node, Outcome.REUSED, detail=decided.detail, outputs=outputs, from_run=earlier))
-            return self.state.reused(node.name)
-        ending = Ending(
-            node, Outcome.EXECUTED, attempts=1, reason=Reason.UNCACHED, detail=decided.detail, outputs=outputs
-        )
-        self.ledger.end(ending)
-        return self.state.succeeded(node.name, command.token)
 
     # -- events ----------------------------------------------------------------------------------------------------
 

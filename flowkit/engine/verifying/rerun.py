@@ -24,6 +24,7 @@ from flowkit.engine.orders import OrderWriter
 from flowkit.engine.progress import Listener
 from flowkit.engine.proven import ProvenParameters
 from flowkit.engine.provenance import new_run_id
+from flowkit.engine.registry_nodes import RegistryNodes
 from flowkit.engine.run_state import RunState
 from flowkit.engine.runner import Runner
 from flowkit.engine.verifying.differences import Contents
@@ -248,7 +249,7 @@ def _assemble(verification: Verification, graph: Graph, ledger: Ledger, interrup
         dispatcher,
         Claiming(None, names, None, verification.listener, ledger.warn),
         executor,
-        workspace.make_promotions(),
+        RegistryNodes(state, ledger, workspace.make_promotions(), verification.listener),
         verification.listener,
         lambda: executor.start(settings),
         verification.copy.root,
