@@ -64,6 +64,7 @@ class Claiming:
         self._moments: dict[str, Moment] = {}
         self._deferred: dict[str, Digest] = {}
         self._told: set[Holder] = set()
+        self._stopped: set[Holder] = set()
         self._asked = 0.0
 
     @property
@@ -159,8 +160,10 @@ class Claiming:
 
     def _tell_stopped(self, holders: dict[Holder, str]) -> None:
         for holder, name in holders.items():
-            if self._drivers is not None and self._drivers.is_stopped(holder):
-                # The ledger tells each text once.
+            if holder in self._stopped or self._drivers is None:
+                continue
+            if self._drivers.is_stopped(holder):
+                self._stopped.add(holder)
                 self._warn(
                     f"{name!r} waits for {self._drivers.describe(holder)}, and pid {holder.pid} is stopped:"
                     f" kill -CONT {holder.pid}, or end it."

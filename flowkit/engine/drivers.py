@@ -31,7 +31,8 @@ class Drivers:
 
     def is_stopped(self, holder: Holder) -> bool:
         """Return whether a driver of this machine was stopped, so that nobody may wait for it for ever."""
-        return holder.pid > 0 and not holder.run and self._is_here(holder.pid) and is_stopped(holder.pid)
+        # The process first: this is asked again and again, and the database only where it says yes.
+        return holder.pid > 0 and not holder.run and is_stopped(holder.pid) and self._is_here(holder.pid)
 
     def _is_here(self, pid: int) -> bool:
         """Whether a process of this machine is meant, not one of another that has its number."""
