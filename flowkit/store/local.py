@@ -9,7 +9,7 @@ from flowkit.records import Artifact, BlobFile
 from flowkit.store.base import Presence
 from flowkit.store.folder import StoreFolder
 from flowkit.store.memory import KnownContent, RecentValues
-from flowkit.store.reading import InlineArtifact, StoredArtifact, StoreState
+from flowkit.store.reading import InlineArtifact, StoredArtifact, StoreState, is_whole
 from flowkit.store.writing import NEVER, put_encoded, verify_artifact
 
 
@@ -50,13 +50,13 @@ class LocalStore:
         return StoredArtifact(self._state, artifact)
 
     def check(self, artifact: Artifact) -> Presence:
-        """Say by one `stat` a file whether `artifact` is there.
+        """Say by one `stat` a file whether `artifact` is there; a payload in the record itself is hashed.
 
         Raises:
             StoreError: A name in its record is unsafe, or the folder cannot be looked into.
         """
         if artifact.inline is not None:
-            return Presence.PRESENT
+            return Presence.PRESENT if is_whole(artifact) else Presence.LOST
         presence = Presence.PRESENT if artifact.files else Presence.LOST
         for file in artifact.files:
             stamp = self.folder.stamp(file.name)
