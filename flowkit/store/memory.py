@@ -74,8 +74,8 @@ class Known(NamedTuple):
 class KnownContent:
     """What this process knows of where payloads and chunks lie, by digest.
 
-    An entry claims that the bytes at its location hash to the digest as long as the file has the stamp. What this process
-    has written or hashed need not be hashed again; what is only recorded lets a put refer to what is there.
+    An entry claims that the bytes at its location hash to the digest as long as the file has the stamp. What this
+    process has written or hashed need not be hashed again; what is only recorded lets a put refer to what is there.
     """
 
     def __init__(self, limit: int = KNOWN_LIMIT) -> None:

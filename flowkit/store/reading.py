@@ -24,11 +24,21 @@ from flowkit.store.packs import DamagedFileError, Layout, Location, read_layout
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
-    """A store's folder with what this process remembers of it; `recent` is None where no bytes are kept in memory."""
+    """A store's folder with what this process remembers of it.
+
+    Attributes:
+        recent: None where no bytes are kept in memory.
+        in_place: Whether damaged files are left where they are.
+    """
 
     folder: StoreFolder
     known: KnownContent
     recent: RecentValues | None = None
+    in_place: bool = False
+
+    def put_away(self, name: str, stamp: Stamp | None) -> str:
+        """Move a damaged blob to quarantine and return what became of it; nothing where it is left in place."""
+        return "" if self.in_place else self.folder.quarantine_blob(name, stamp)
 
     def recall(self, digest: Digest) -> bytes | None:
         """Return the bytes with this digest from memory, None where they are not there."""
@@ -257,7 +267,7 @@ class StoredArtifact:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise self._damage(name, f"the file 'blobs/{name}' is gone") from error
         except DamagedFileError as damage:
-            kept = self._state.folder.quarantine_blob(name, self._state.folder.stamp(name))
+            kept = self._state.put_away(name, self._state.folder.stamp(name))
             raise self._damage(name, str(damage), kept) from damage
         except OSError as error:
             raise StoreError.for_os_error("read a blob", path, error) from error
@@ -268,7 +278,7 @@ class StoredArtifact:
 
     def _lost(self, blob: Blob, reason: str) -> LostArtifactError:
         """Put `blob` into quarantine and return the error that says so."""
-        return self._damage(blob.name, reason, self._state.folder.quarantine_blob(blob.name, blob.stamp))
+        return self._damage(blob.name, reason, self._state.put_away(blob.name, blob.stamp))
 
     def _damage(self, name: str, reason: str, kept: str = "") -> LostArtifactError:
         return LostArtifactError.for_damage(self._artifact.digest, self._artifact.format, name, reason, kept)

@@ -51,6 +51,11 @@ def verify_artifact(state: StoreState, artifact: Artifact) -> Artifact:
     return dataclasses.replace(artifact, files=files)
 
 
+def write_again(state: StoreState, encoded: Encoded) -> Files:
+    """Write the file of a lost artifact, whatever stands in its place, and return the files that hold it now."""
+    return _write(state, encoded, blob_name(encoded.digest, encoded.suffix), replace=True)
+
+
 def _find_standing(state: StoreState, encoded: Encoded, name: str) -> Files | None:
     """Return the files that hold `encoded` where they are all there and right, None where it must be written."""
     if state.folder.stamp(name) is None:

@@ -199,7 +199,7 @@ def test_verify_trusts_no_stamp(folder: StoreFolder) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_unchanged_stamp_promises_a_hit_and_nothing_more(folder: StoreFolder, kind: str) -> None:
-    """A disk that rots changes no stamp: a look believes it, at the cost of one stat, and who reads the bytes does not."""
+    """A disk that rots changes no stamp: a look believes it, for the price of a stat; who reads the bytes does not."""
     encoded = KINDS[kind]
     artifact = LocalStore(folder).put(encoded)
     flip(folder.blob_path(artifact.files[0].name), 0.5)
