@@ -92,7 +92,11 @@ def _write_or_find(state: StoreState, encoded: Encoded, name: str, replace: bool
     make_shard(state.folder, name)
     for race in range(_RACES):
         # What stands there and is not right, from the first race on, is replaced.
-        written = _write_once(state, encoded, name, replace=replace or race > 0)
+        try:
+            written = _write_once(state, encoded, name, replace=replace or race > 0)
+        except IsADirectoryError:  # no file can take the place of a folder: that is put aside
+            state.put_away(name, None)
+            continue
         files = written or _find_standing(state, encoded, name)
         if files is not None:
             return files

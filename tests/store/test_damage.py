@@ -197,6 +197,20 @@ def test_verify_trusts_no_stamp(folder: StoreFolder) -> None:
         LocalStore(folder).verify(believing)
 
 
+@pytest.mark.parametrize("damage", [become_a_folder, become_a_link, become_a_pipe])
+def test_what_stands_in_the_place_of_a_file_is_no_obstacle(
+    folder: StoreFolder, damage: Callable[[Path, float], None]
+) -> None:
+    """A value that is put without being read first takes the place of whatever stands there, a folder too."""
+    encoded = plain(SMALL)
+    artifact = LocalStore(folder).put(encoded)
+    damage(folder.blob_path(artifact.files[0].name), 0.0)
+
+    healed = LocalStore(folder).put(encoded)
+
+    assert is_right(LocalStore(folder), healed, encoded)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_unchanged_stamp_promises_a_hit_and_nothing_more(folder: StoreFolder, kind: str) -> None:
     """A disk that rots changes no stamp: a look believes it, for the price of a stat; who reads the bytes does not."""
