@@ -109,7 +109,8 @@ class LostArtifactError(StoreError):
         return cls(
             f"The content of model {version}, the {alias}, is gone from the store.",
             [("artifact", digest)],
-            "restore the store from a backup, or move the alias with `flowkit models promote` or `models rollback`.",
+            "`flowkit verify` says whether a rerun may bring it back; else restore the store from a backup (`flowkit "
+            "backup --restore FILE`), or move the alias with `flowkit models promote` or `models rollback`.",
         )
 
     @classmethod

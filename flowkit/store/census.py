@@ -17,7 +17,7 @@ from flowkit.store.salvage import is_whole_orphan
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """A file or folder that others may read or write, or a blob that may be written."""
+    """A file or folder that others may read or write, or a blob that may be written, or not be read."""
 
     path: Path
     found: int
@@ -51,7 +51,7 @@ class Census:
 
 
 def wrong_permissions(folder: StoreFolder) -> Iterator[Permission]:
-    """Yield the store's folder and its database where others may enter or read, and blobs that may be written."""
+    """Yield the store's folder and database where others may use them, blobs that may be written or not be read."""
     private = ((folder.path, PRIVATE_FOLDER, 0o077), (folder.database, PRIVATE_FILE, 0o177))
     for path, wanted, forbidden in private:
         found = stat.S_IMODE(os.stat(path).st_mode)
@@ -60,7 +60,7 @@ def wrong_permissions(folder: StoreFolder) -> Iterator[Permission]:
     for entry, _ in _entries(folder):
         if entry.is_file(follow_symlinks=False):
             found = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
-            if found & 0o222:
+            if found & 0o222 or not found & 0o400:
                 yield Permission(Path(entry.path), found, READ_ONLY)
 
 

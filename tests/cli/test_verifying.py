@@ -205,7 +205,11 @@ REPAIRS: list[tuple[Callable[[Path], None], list[tuple[str, str]]]] = [
     (change_view, [("database", "aliases: the view is not as flowkit made it")]),
     (
         open_to_all,
-        [("file", "its mode is 0755, not 0700"), ("file", "its mode is 0644, not 0600"), ("file", "can be written to")],
+        [
+            ("file", "its mode is 0755, not 0700"),
+            ("file", "its mode is 0644, not 0600"),
+            ("file", "may be written, or not be read"),
+        ],
     ),
     (misname, [("artifact", "no file of the store holds it")]),
     (keep_a_good_copy, [("artifact", "is gone")]),

@@ -107,6 +107,8 @@ def describe_loss(artifact: Artifact, error: StoreError, hanging: Dependants) ->
     """Return what it means that an artifact is lost, damaged or cannot be read."""
     kind = FindingKind.MODEL if hanging.versions else FindingKind.ARTIFACT
     problem = _problem(error)
+    if not isinstance(error, LostArtifactError):
+        return Finding(kind, name_artifact(artifact), problem, Remedy.POSSIBLE, f"you: {error.hint}")
     if hanging.versions:
         problem = f"the content of model {', '.join(hanging.versions)} is lost: {problem}"
     return Finding(kind, name_artifact(artifact), problem, *_ways_out(hanging))
@@ -133,7 +135,7 @@ def _problem(error: StoreError) -> str:
 def _ways_out(hanging: Dependants) -> tuple[Remedy, str]:
     if hanging.versions and hanging.made_by is not None:
         run, node = hanging.made_by
-        again = f"`flowkit rerun {run} --select {node}`, where that gives the same bytes again; else {RESTORE}."
+        again = f"`flowkit rerun {run}`, where {node!r} gives the same bytes again; else {RESTORE}."
         return Remedy.POSSIBLE, again
     if hanging.versions:
         return Remedy.NONE, f"no result that can be made again is this model: {RESTORE}."

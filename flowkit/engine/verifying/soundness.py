@@ -51,7 +51,7 @@ from flowkit.store.salvage import Source
 Progress = Callable[[int, int, int], None]
 """Told how many artifacts of how many are done, and their bytes."""
 
-_BY_VERIFY = "`flowkit verify` without --dry-run"
+_BY_VERIFY = "`flowkit verify` without --dry-run, by a user who may write the store"
 _BY_RECOVERY = f"keep the file as it is, and {RESTORE}, or recover what can be read with sqlite3's .recover."
 
 
@@ -196,7 +196,7 @@ def _check_permissions(folder: StoreFolder, mender: Mender | None) -> Iterator[F
             permission.mend()
     for path, some in wrong.items():
         problem = f"its mode is {some[0].found:04o}, not {some[0].wanted:04o}"
-        problem = f"{len(some):,} of its files can be written to" if path == folder.blobs else problem
+        problem = f"{len(some):,} of its files may be written, or not be read" if path == folder.blobs else problem
         remedy = (Remedy.POSSIBLE, f"{_BY_VERIFY}.") if mender is None else (Remedy.REPAIRED, "permissions set.")
         yield Finding(FindingKind.FILE, str(path), problem, *remedy)
 
