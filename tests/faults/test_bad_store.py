@@ -108,7 +108,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.chdir(root)
     assert call(*RUN).code == 0
     # What these import is in the children then, also in those whose user may not read this interpreter's own files.
-    for command in (*COMMANDS[1:], USE, ("artifact", "export", "0000")):
+    for command in (*COMMANDS[1:], USE, ("artifact", "export", "0000", "out.bin")):
         call(*command)
     os.chdir(before)
     return root
@@ -157,7 +157,8 @@ def contents(store: Path) -> dict[str, str]:
 
 
 def outcomes(answer: Answer) -> list[str]:
-    return [line.split()[1] for line in answer.out.splitlines() if line.startswith(("load ", "fit ", "score "))]
+    words = [line.split() for line in answer.out.splitlines()]
+    return [line[1] for line in words if line[:1] in (["load"], ["fit"], ["score"]) and line[1] != "accuracy"]
 
 
 # -- content ---------------------------------------------------------------------------------------------------------
@@ -184,7 +185,7 @@ def test_a_damaged_blob_is_told_to_who_reads_and_healed_by_the_next_run(store: P
     digest = path.parent.name + path.stem
     harm(path)
 
-    told = in_child(lambda: call("artifact", "export", digest, "-o", str(store.parent / "out.bin")))
+    told = in_child(lambda: call("artifact", "export", digest, str(store.parent / "out.bin")))
     healed = in_child(lambda: call(*RUN))
     again = in_child(lambda: call(*RUN))
 
@@ -211,7 +212,7 @@ def test_a_champion_without_its_content_is_a_hard_error(store: Path, harm: Harm)
     rerun = in_child(lambda: call("rerun", run, "--inline"))
 
     assert used.code == 1
-    assert "The content of model shop:1, the champion, is gone from the store." in used.err
+    assert "The content of model shop:1, the champion, is gone from the store, or damaged." in used.err
     for remedy in ("`flowkit verify`", "`flowkit backup --restore FILE`", "`flowkit models promote`"):
         assert remedy in used.err
     assert planned.code == 4
@@ -221,6 +222,24 @@ def test_a_champion_without_its_content_is_a_hard_error(store: Path, harm: Harm)
     assert rerun.code == 0, rerun.err
     assert in_child(lambda: call(*USE)).code == 0
     assert in_child(lambda: call("verify")).code == 0
+
+
+def test_a_champion_that_rotted_unseen_is_a_hard_error_of_who_reads_it(store: Path) -> None:
+    """Where the record believes the file, the step that reads it finds out, and nothing else is taken instead."""
+    path = blob(store, ".json")
+    flip(path)
+    status = path.stat()
+    execute(
+        store / "lineage.db", f"UPDATE blob_file SET mtime_ns = {status.st_mtime_ns}, ctime_ns = {status.st_ctime_ns}"
+    )
+
+    trusting = in_child(lambda: call(*USE))
+    reading = in_child(lambda: call(*USE, "--force", "score"))
+
+    assert trusting.code == 0
+    assert reading.code == 1
+    assert "The content of model shop:1, the champion, is gone from the store, or damaged." in reading.err
+    assert len(list((store / "quarantine").iterdir())) == 1
 
 
 # -- permissions -----------------------------------------------------------------------------------------------------
@@ -291,6 +310,7 @@ def test_a_store_that_permissions_forbid(
     assert after == before
     healed = without_privileges(lambda: call(*RUN))
     assert (healed.code, outcomes(healed)) == (0, ["reused"] * 3), healed
+    assert "running" not in without_privileges(lambda: call("runs")).out
 
 
 def give_to_nobody(folder: Path) -> None:
