@@ -15,11 +15,12 @@ from flowkit.cli.render.output import on_terminal, print_json, tell
 from flowkit.cli.render.run_live import LiveListener
 from flowkit.cli.render.verification import ProofProgress, VerifyListener, print_soundness, print_verification
 from flowkit.engine.verifying.rerun import verify_run
-from flowkit.engine.verifying.soundness import check_store, is_damaged, may_be_written, mending
+from flowkit.engine.verifying.soundness import check_store, may_be_repaired, may_be_written, mending
 from flowkit.errors import StoreError, UsageError
 from flowkit.execution.dask import DaskExecutor
 from flowkit.graph.select import Selection
 from flowkit.lineage.history import LAST, run_summary
+from flowkit.lineage.soundness import damage_of
 from flowkit.project import Project
 from flowkit.store.local import LocalStore
 
@@ -69,11 +70,11 @@ def verify(
 
 def _check(env: str | None, store: Path | None, *, dry_run: bool, as_json: bool) -> int:
     with open_store(env, store) as view, ProofProgress() as progress, ExitStack() as stack:
-        mender = None
-        if not dry_run and may_be_written(view.folder) and not is_damaged(view.reader):
+        mender, damage = None, damage_of(view.reader)
+        if not dry_run and may_be_written(view.folder) and may_be_repaired(damage):
             mender = stack.enter_context(mending(view.folder, view.settings.remote, _warn))
         files = LocalStore(view.folder, in_place=True) if mender is None else mender.store
-        report = check_store(view.reader, files, progress.told, mender)
+        report = check_store(view.reader, files, progress.told, mender, damage)
         place = str(view.folder.path)
     if as_json:
         print_json(report.to_json(place))

@@ -151,7 +151,7 @@ def print_soundness(report: SoundnessReport, store: str) -> None:
         tell(f"  {_REMEDIES[finding.remedy]}: {finding.meaning}")
     unnamed = report.unnamed
     if unnamed.files or unnamed.strangers:
-        tell(f"{_describe_unnamed(unnamed)}: no fault, as a run that was cut off or goes on just now leaves such")
+        tell(f"{_describe_unnamed(unnamed)}: no fault, runs that go on or were cut off and --rerun leave such")
     repaired = sum(finding.remedy is Remedy.REPAIRED for finding in report.findings)
     verdict = counted(len(report.findings), "finding") if report.findings else "the store is whole"
     if repaired:

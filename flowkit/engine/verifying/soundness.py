@@ -30,7 +30,6 @@ from flowkit.lineage.history import list_audit
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.soundness import (
     DatabaseFault,
-    damage_of,
     dangling_rows,
     dependants_of,
     differences_of_schema,
@@ -124,16 +123,18 @@ def may_be_written(folder: StoreFolder) -> bool:
     return all(os.access(path, os.W_OK) for path in (folder.path, folder.blobs, folder.database))
 
 
-def is_damaged(reader: Reader) -> bool:
-    """Say whether the database's own pages are damaged, so that nothing may be written to it.
-
-    Raises:
-        LineageError: It cannot be read at all.
-    """
-    return any(not fault.mended_by for fault in damage_of(reader))
+def may_be_repaired(damage: Iterable[DatabaseFault]) -> bool:
+    """Say whether a database with this damage may be written to: not where its own pages are damaged."""
+    return all(fault.mended_by for fault in damage)
 
 
-def check_store(reader: Reader, store: LocalStore, progress: Progress, mender: Mender | None) -> SoundnessReport:
+def check_store(
+    reader: Reader,
+    store: LocalStore,
+    progress: Progress,
+    mender: Mender | None,
+    damage: Iterable[DatabaseFault],
+) -> SoundnessReport:
     """Check the database, the registry, the audit log and every file, and hash every artifact.
 
     Args:
@@ -141,12 +142,13 @@ def check_store(reader: Reader, store: LocalStore, progress: Progress, mender: M
         store: The files; damaged ones go to quarantine unless it leaves them in place.
         progress: Told how far it is.
         mender: Repairs what can be repaired; None where nothing is to be changed.
+        damage: What `damage_of` found: going through all pages twice would take long.
 
     Raises:
         LineageError: The database cannot be read at all.
         StoreError: A file cannot be opened.
     """
-    findings = [*_check_database(reader, mender), *_check_registry(reader)]
+    findings = [*_check_database(reader, damage, mender), *_check_registry(reader)]
     findings += _check_permissions(store.folder, mender)
     pass_ = _Pass(reader, store, mender, progress, count_stored(reader))
     findings += pass_.check_all()
@@ -157,8 +159,8 @@ def check_store(reader: Reader, store: LocalStore, progress: Progress, mender: M
     return SoundnessReport(pass_.done, pass_.size, audit_rows, pass_.restamped, unnamed, tuple(findings))
 
 
-def _check_database(reader: Reader, mender: Mender | None) -> Iterator[Finding]:
-    for fault in (*damage_of(reader), *differences_of_schema(reader), *dangling_rows(reader)):
+def _check_database(reader: Reader, damage: Iterable[DatabaseFault], mender: Mender | None) -> Iterator[Finding]:
+    for fault in (*damage, *differences_of_schema(reader), *dangling_rows(reader)):
         subject = fault.subject or str(reader.path)
         if not fault.mended_by:
             yield Finding(FindingKind.DATABASE, subject, fault.text, Remedy.NONE, _BY_RECOVERY)
