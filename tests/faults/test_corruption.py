@@ -19,7 +19,7 @@ from flowkit.errors import LostArtifactError
 from flowkit.lineage.artifacts import stored_artifacts
 from flowkit.lineage.reader import Reader
 from flowkit.results import Run
-from flowkit.session import Session
+from flowkit.session.session import Session
 from flowkit.store import LocalStore, StoreFolder
 from flowkit.store.names import blob_name
 from flowkit.store.packs import MAGIC
