@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowkit.config import Settings, load_settings
-from flowkit.lineage.connection import refuse_lost_database
 from flowkit.lineage.reader import Reader
+from flowkit.lineage.soundness import refuse_lost_database
 from flowkit.project import Project
 from flowkit.store.folder import StoreFolder
 

@@ -21,10 +21,10 @@ from flowkit.fingerprint.code import CodeFingerprinter
 from flowkit.fingerprint.environment import EnvironmentReader
 from flowkit.fingerprint.named import GoneNames
 from flowkit.fingerprint.observed import ObservedDigests
-from flowkit.lineage.connection import refuse_lost_database
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.file_digests import RecordedFileDigests
 from flowkit.lineage.reader import Reader
+from flowkit.lineage.soundness import refuse_lost_database
 from flowkit.lineage.writer import LineageWriter
 from flowkit.project import Project
 from flowkit.records import Artifact

@@ -14,7 +14,6 @@ from flowkit.errors import LineageError
 from flowkit.lineage.holders import find_lock_holders
 from flowkit.lineage.journal import choose_journal_mode, find_file_system
 from flowkit.lineage.schema import SCHEMA_VERSION, migrate, read_version, upgraded_copy
-from flowkit.store.folder import StoreFolder
 
 T = TypeVar("T")
 
@@ -107,18 +106,6 @@ def connect_as_it_is(path: Path, timeout: float = LOCK_TIMEOUT) -> tuple[sqlite3
         connection.close()
         raise
     return connection, version
-
-
-def refuse_lost_database(folder: StoreFolder) -> None:
-    """Refuse a store that has content and no database: a new one would forget its runs, models and audit log.
-
-    Raises:
-        LineageError: It is such a store.
-    """
-    database = folder.database
-    with opening(database):
-        if (not database.exists() or database.stat().st_size == 0) and any(folder.blobs.glob("*/*")):
-            raise LineageError.for_lost_database(database)
 
 
 def begin(connection: sqlite3.Connection, path: Path, timeout: float) -> None:

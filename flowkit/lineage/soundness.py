@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
+from flowkit.errors import LineageError
+from flowkit.lineage.connection import opening
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.schema import create_anew
 from flowkit.lineage.texts import to_prefix
 from flowkit.records import Digest
+from flowkit.store.folder import StoreFolder
 
 _MOST_FAULTS = 20
 
@@ -78,6 +81,18 @@ class Dependants:
     nodes: tuple[tuple[str, str], ...]
     versions: tuple[str, ...]
     made_by: tuple[str, str] | None
+
+
+def refuse_lost_database(folder: StoreFolder) -> None:
+    """Refuse a store that has content and no database: a new one would forget its runs, models and audit log.
+
+    Raises:
+        LineageError: It is such a store.
+    """
+    database = folder.database
+    with opening(database):
+        if (not database.exists() or database.stat().st_size == 0) and any(folder.blobs.glob("*/*")):
+            raise LineageError.for_lost_database(database)
 
 
 def damage_of(reader: Reader) -> tuple[DatabaseFault, ...]:
