@@ -61,11 +61,13 @@ class DatabaseFault:
         text: What it is.
         subject: The index, view or trigger that it is about; empty where it is about more.
         mended_by: Statements that make it right and lose nothing; none where nothing does.
+        blinds: Whether nothing else can be found out.
     """
 
     text: str
     subject: str = ""
     mended_by: tuple[str, ...] = ()
+    blinds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,11 @@ def refuse_lost_database(folder: StoreFolder) -> None:
 
 
 def damage_of(reader: Reader) -> tuple[DatabaseFault, ...]:
+    """Return what is wrong with the file, and with its tables, indexes, views and triggers as such."""
+    return (*_damage_of_file(reader), *_differences_of_schema(reader))
+
+
+def _damage_of_file(reader: Reader) -> tuple[DatabaseFault, ...]:
     """Return what SQLite finds wrong with the file; an index that is wrong can be made again from its table."""
     said = [text for (text,) in reader.select(f"PRAGMA integrity_check({_MOST_FAULTS})") if text != "ok"]
     indexes = [_OF_INDEX.fullmatch(text) for text in said]
@@ -107,12 +114,12 @@ def damage_of(reader: Reader) -> tuple[DatabaseFault, ...]:
     )
 
 
-def differences_of_schema(reader: Reader) -> tuple[DatabaseFault, ...]:
+def _differences_of_schema(reader: Reader) -> tuple[DatabaseFault, ...]:
     """Return what of tables, indexes, views and triggers is missing or changed; a person's own are left alone."""
-    present = {
-        name: _plain(sql) for name, sql in reader.select("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL")
-    }
-    return tuple(_compare_schema(present))
+    rows = reader.select("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL")
+    found = tuple(_compare_schema({name: _plain(sql) for name, sql in rows}))
+    # What else a missing table has taken along says nothing new.
+    return tuple(fault for fault in found if fault.blinds) or found
 
 
 def _compare_schema(present: dict[str, str]) -> Iterator[DatabaseFault]:
@@ -124,7 +131,7 @@ def _compare_schema(present: dict[str, str]) -> Iterator[DatabaseFault]:
             continue
         if kind == "table":
             if name not in present:
-                yield DatabaseFault("the table is missing", name)
+                yield DatabaseFault("the table is missing", name, blinds=True)
         elif present.get(name) != _plain(sql):
             problem = "is not as flowkit made it" if name in present else "is missing"
             yield DatabaseFault(f"the {kind} {problem}", name, (f'DROP {kind.upper()} IF EXISTS "{name}"', sql))

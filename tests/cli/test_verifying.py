@@ -88,6 +88,10 @@ def drop_table(store: Path) -> None:
     execute(store, "DROP TABLE folder_listing;")
 
 
+def drop_artifacts(store: Path) -> None:
+    execute(store, "DROP TABLE artifact;")
+
+
 PROMOTE = "`flowkit models promote small:1 --to champion`"
 
 DAMAGES: list[tuple[Callable[[Path], None], str, str, str]] = [
@@ -100,6 +104,7 @@ DAMAGES: list[tuple[Callable[[Path], None], str, str, str]] = [
     (dangle, "database", "rows of execution point to", "keep the file as it is"),
     (scramble_names, "database", "is recorded as what is no list of names", "keep the file as it is"),
     (drop_table, "database", "folder_listing: the table is missing", "keep the file as it is"),
+    (drop_artifacts, "database", "artifact: the table is missing", "keep the file as it is"),
     (unmove_alias, "registry", "small@champion: it is gone, and was last moved to version 1", PROMOTE),
     (retire_champion, "registry", "small@champion: it points to version 1, which is retired", PROMOTE),
     (renumber, "registry", "not numbered from 1 without a gap: 2 up to 7", "compare it with the audit log"),

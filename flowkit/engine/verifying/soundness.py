@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +32,6 @@ from flowkit.lineage.soundness import (
     DatabaseFault,
     dangling_rows,
     dependants_of,
-    differences_of_schema,
     formats_by_suffix,
     recorded_files,
 )
@@ -40,7 +39,7 @@ from flowkit.lineage.writer import LineageWriter
 from flowkit.records import Artifact
 from flowkit.registry.audit import verify_chain
 from flowkit.registry.soundness import registry_faults
-from flowkit.store.census import Permission, count_unnamed, wrong_permissions
+from flowkit.store.census import Census, Permission, count_unnamed, wrong_permissions
 from flowkit.store.collection import keeping
 from flowkit.store.folder import StoreFolder
 from flowkit.store.local import LocalStore
@@ -133,7 +132,7 @@ def check_store(
     store: LocalStore,
     progress: Progress,
     mender: Mender | None,
-    damage: Iterable[DatabaseFault],
+    damage: Sequence[DatabaseFault],
 ) -> SoundnessReport:
     """Check the database, the registry, the audit log and every file, and hash every artifact.
 
@@ -148,7 +147,10 @@ def check_store(
         LineageError: The database cannot be read at all.
         StoreError: A file cannot be opened.
     """
-    findings = [*_check_database(reader, damage, mender), *_check_registry(reader)]
+    findings = list(_check_database(reader, damage, mender))
+    if any(fault.blinds for fault in damage):
+        return SoundnessReport(0, 0, 0, 0, Census(), tuple(findings))
+    findings += [*_check_database(reader, dangling_rows(reader), mender), *_check_registry(reader)]
     findings += _check_permissions(store.folder, mender)
     pass_ = _Pass(reader, store, mender, progress, count_stored(reader))
     findings += pass_.check_all()
@@ -159,8 +161,8 @@ def check_store(
     return SoundnessReport(pass_.done, pass_.size, audit_rows, pass_.restamped, unnamed, tuple(findings))
 
 
-def _check_database(reader: Reader, damage: Iterable[DatabaseFault], mender: Mender | None) -> Iterator[Finding]:
-    for fault in (*damage, *differences_of_schema(reader), *dangling_rows(reader)):
+def _check_database(reader: Reader, faults: Iterable[DatabaseFault], mender: Mender | None) -> Iterator[Finding]:
+    for fault in faults:
         subject = fault.subject or str(reader.path)
         if not fault.mended_by:
             yield Finding(FindingKind.DATABASE, subject, fault.text, Remedy.NONE, _BY_RECOVERY)
