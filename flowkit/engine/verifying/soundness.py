@@ -28,6 +28,8 @@ from flowkit.lineage.artifacts import count_stored, stored_artifacts
 from flowkit.lineage.connection import LOCK_TIMEOUT, connect_for_reading, reporting, waiting
 from flowkit.lineage.history import list_audit
 from flowkit.lineage.reader import Reader
+from flowkit.lineage.schema import SCHEMA_VERSION
+from flowkit.lineage.snapshot import schema_version
 from flowkit.lineage.soundness import (
     DatabaseFault,
     dangling_rows,
@@ -118,7 +120,9 @@ def mending(folder: StoreFolder, remote: str | None, warn: Callable[[str], None]
 
 
 def may_be_written(folder: StoreFolder) -> bool:
-    """Say whether this user may write the store; one that may only be read is checked and left as it is."""
+    """Say whether this user may write the store and its schema is today's; any other is checked and left as it is."""
+    if schema_version(folder.database) != SCHEMA_VERSION:
+        return False
     return all(os.access(path, os.W_OK) for path in (folder.path, folder.blobs, folder.database))
 
 
