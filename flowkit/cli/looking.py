@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flowkit.config import Settings, load_settings
 from flowkit.lineage.reader import Reader
+from flowkit.lineage.soundness import refuse_lost_database
 from flowkit.project import Project
 from flowkit.store.folder import StoreFolder
 
@@ -37,5 +38,6 @@ def open_store(env: str | None, store: Path | None) -> Iterator[StoreView]:
     project = Project.containing(Path.cwd())
     settings = load_settings(project, env, {"store": store})
     folder = StoreFolder.open(settings.store)
+    refuse_lost_database(folder)
     with Reader(folder.database) as reader:
         yield StoreView(project, settings, folder, reader)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -10,15 +11,16 @@ from flowkit.cli import options
 from flowkit.cli.completing import complete_run, complete_selection
 from flowkit.cli.looking import open_store
 from flowkit.cli.opening import open_record, open_session
-from flowkit.cli.render.output import on_terminal, print_json
+from flowkit.cli.render.output import on_terminal, print_json, tell
 from flowkit.cli.render.run_live import LiveListener
 from flowkit.cli.render.verification import ProofProgress, VerifyListener, print_soundness, print_verification
 from flowkit.engine.verifying.rerun import verify_run
-from flowkit.engine.verifying.soundness import check_store
+from flowkit.engine.verifying.soundness import check_store, may_be_repaired, may_be_written, mending
 from flowkit.errors import StoreError, UsageError
 from flowkit.execution.dask import DaskExecutor
 from flowkit.graph.select import Selection
 from flowkit.lineage.history import LAST, run_summary
+from flowkit.lineage.soundness import damage_of
 from flowkit.project import Project
 from flowkit.store.local import LocalStore
 
@@ -34,12 +36,14 @@ from flowkit.store.local import LocalStore
     shell_complete=complete_selection,
     help="Run only these nodes again, also where they are declared cache=False; a selection like that of run.",
 )
+@click.option("--dry-run", is_flag=True, help="Change nothing: only say what would be repaired.")
 @options.workers
 @options.looking_back
 def verify(
     run: str | None,
     rerun: bool,
     select: str | None,
+    dry_run: bool,
     workers: int | None,
     env: str | None,
     store: Path | None,
@@ -47,30 +51,40 @@ def verify(
 ) -> int:
     """Check what is stored, or that steps give the same again.
 
-    Alone it hashes every stored artifact, and checks the database and the audit log; what is damaged is moved to
-    quarantine, and the exit code is 4.
+    Alone it hashes every stored artifact, and checks the database, models, aliases and the audit log. What is damaged
+    is moved to quarantine and repaired where that loses nothing; the exit code is 4 where something is left.
 
     With --rerun it runs the nodes of RUN (a run's id, its beginning, or 'last', the default) again: each with its
     recorded inputs, in new processes with another hash seed, in a copy of the project at another path. Nothing is
     recorded and nothing is promoted. The exit code is 1 where a node gives something else.
     """
     if rerun:
+        if dry_run:
+            raise UsageError.for_dry_rerun()
         return _run_again(run if run is not None else LAST, select, workers, env, store, as_json=as_json)
     for given, value in (("run", run), ("--select", select), ("--workers", workers)):
         if value is not None:
             raise UsageError.for_verified_run(given)
-    return _check(env, store, as_json=as_json)
+    return _check(env, store, dry_run=dry_run, as_json=as_json)
 
 
-def _check(env: str | None, store: Path | None, *, as_json: bool) -> int:
-    with open_store(env, store) as view, ProofProgress() as progress:
-        report = check_store(view.reader, LocalStore(view.folder), progress.told)
+def _check(env: str | None, store: Path | None, *, dry_run: bool, as_json: bool) -> int:
+    with open_store(env, store) as view, ProofProgress() as progress, ExitStack() as stack:
+        mender, damage = None, damage_of(view.reader)
+        if not dry_run and may_be_written(view.folder) and may_be_repaired(damage):
+            mender = stack.enter_context(mending(view.folder, view.settings.remote, _warn))
+        files = LocalStore(view.folder, in_place=True) if mender is None else mender.store
+        report = check_store(view.reader, files, progress.told, mender, damage)
         place = str(view.folder.path)
     if as_json:
         print_json(report.to_json(place))
     else:
         print_soundness(report, place)
-    return StoreError.exit_code if report.findings else 0
+    return 0 if report.sound else StoreError.exit_code
+
+
+def _warn(text: str) -> None:
+    tell(f"Warning: {text}", err=True)
 
 
 def _run_again(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import EllipsisType
 
 from flowkit.codecs.registry import CodecRegistry
+from flowkit.engine.lookup import verify_presence
 from flowkit.engine.provenance import current_user
 from flowkit.engine.report import PromotionReport
 from flowkit.errors import LostArtifactError, PromotionError
@@ -17,7 +18,7 @@ from flowkit.lineage.writer import LineageWriter
 from flowkit.records import RETURN, Artifact, Output, Promotion
 from flowkit.registry.models import champion
 from flowkit.registry.promote import Candidate, foresee_refusal, promote
-from flowkit.store.base import Presence, Store
+from flowkit.store.base import Store
 
 Metrics = tuple[tuple[str, float], ...]
 
@@ -73,17 +74,20 @@ class Promotions:
         """Return the model that a `champion` node asks for, None where there is none yet.
 
         Raises:
-            LostArtifactError: There is one, but its content is gone: nothing here can make it again.
+            LostArtifactError: There is one, but its content is gone or damaged: nothing here can make it again.
         """
         model, alias = node.settings["model"], node.settings["alias"]
         found = champion(self._reader, model, alias)
         self._seen[model, alias] = found.version if found is not None else None
         if found is None:
             return None
-        if self._store.check(found.artifact) is Presence.LOST:
+        artifact = verify_presence(self._store, found.artifact)
+        if artifact is None:
             raise LostArtifactError.for_champion(f"{model}:{found.version}", alias, found.artifact.digest)
+        if artifact is not found.artifact:
+            self._writer.restamp(artifact)
         detail = f"{model}:{found.version}, the {alias}"
-        return FoundChampion(Output(RETURN, found.artifact), detail, found.entry, found.run)
+        return FoundChampion(Output(RETURN, artifact), detail, found.entry, found.run)
 
     def describe_absence(self, node: Node) -> str:
         """Say that there is no champion yet."""

@@ -16,7 +16,6 @@ from flowkit.engine.lookup import IsGone, Lookups
 from flowkit.engine.notices import Notices
 from flowkit.engine.promotions import Promotions
 from flowkit.engine.remote.sharing import Sharing, no_sharing
-from flowkit.errors import LineageError
 from flowkit.execution.dask_tables import names_dask_frame, open_dask_frame
 from flowkit.fingerprint.code import CodeFingerprinter
 from flowkit.fingerprint.environment import EnvironmentReader
@@ -25,6 +24,7 @@ from flowkit.fingerprint.observed import ObservedDigests
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.file_digests import RecordedFileDigests
 from flowkit.lineage.reader import Reader
+from flowkit.lineage.soundness import refuse_lost_database
 from flowkit.lineage.writer import LineageWriter
 from flowkit.project import Project
 from flowkit.records import Artifact
@@ -95,7 +95,7 @@ class Workspace:
             StoreError: It cannot be written, is newer, locked or damaged.
         """
         folder = StoreFolder.create_or_open(path)
-        _refuse_lost_database(folder)
+        refuse_lost_database(folder)
         store = LocalStore(folder, RECENT_BYTES)
         notices = Notices()
         writer = LineageWriter(
@@ -193,12 +193,3 @@ class Workspace:
         # Not removed here: a `Path` that is returned must live on.
         folder = Path(tempfile.mkdtemp(prefix="flowkit-value-")) if artifact.format == "path" else self.folder.temporary
         return self.codecs.decode(self.store.open(artifact), hint, folder)
-
-
-def _refuse_lost_database(folder: StoreFolder) -> None:
-    """Refuse a store that has content and no database: a new one would forget its runs, models and audit log."""
-    database = folder.database
-    if database.exists() and database.stat().st_size > 0:
-        return
-    if any(folder.blobs.glob("*/*")):
-        raise LineageError.for_lost_database(database)

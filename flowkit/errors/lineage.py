@@ -23,8 +23,8 @@ class LineageError(StoreError):
         return cls(
             f"The lineage database '{path}' is gone, but the store has content.",
             [("store", str(path.parent))],
-            "put the database back from a copy; to start afresh without its runs, models and audit log, "
-            "move the store's folder away first.",
+            "put the database back from a backup (`flowkit backup --restore FILE`); to start afresh without its runs, "
+            "models and audit log, move the store's folder away first.",
         )
 
     @classmethod

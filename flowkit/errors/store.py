@@ -107,9 +107,10 @@ class LostArtifactError(StoreError):
     def for_champion(cls, version: str, alias: str, digest: str) -> Self:
         """Return the error for an alias whose model's content is gone from the store."""
         return cls(
-            f"The content of model {version}, the {alias}, is gone from the store.",
+            f"The content of model {version}, the {alias}, is gone from the store, or damaged.",
             [("artifact", digest)],
-            "restore the store from a backup, or move the alias with `flowkit models promote` or `models rollback`.",
+            "`flowkit verify` says whether a rerun may bring it back; else restore the store from a backup (`flowkit "
+            "backup --restore FILE`), or move the alias with `flowkit models promote` or `models rollback`.",
         )
 
     @classmethod

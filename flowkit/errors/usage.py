@@ -49,6 +49,15 @@ class UsageError(FlowkitError):
         )
 
     @classmethod
+    def for_dry_rerun(cls) -> Self:
+        """`verify --rerun` with --dry-run."""
+        return cls(
+            "`flowkit verify --rerun` takes no --dry-run: it changes nothing in any case.",
+            [],
+            "leave --dry-run away, or --rerun to only check what is stored.",
+        )
+
+    @classmethod
     def for_given_promotion(cls, node: str) -> Self:
         """A test that gives the decision of a promotion."""
         return cls(

@@ -132,10 +132,10 @@ def stored_artifacts(reader: Reader) -> Iterator[Artifact]:
 
 
 def _assemble_what_can_be(reader: Reader, rows: Sequence[Row]) -> list[Artifact]:
-    """Return an artifact for each row; without files where a name that is recorded for them is no blob's."""
+    """Return an artifact for each row; without files where the record of them, or of what it names, makes no sense."""
     try:
         return _assemble(reader, rows)
-    except StoreError:
+    except (StoreError, ValueError):
         if len(rows) > 1:
             return [artifact for row in rows for artifact in _assemble_what_can_be(reader, [row])]
         _, digest, format_name, size, inline, _ = rows[0]

@@ -28,8 +28,10 @@ def intern_artifact(connection: sqlite3.Connection, identities: Identities, arti
         StoreError: A file's name is not made of a digest and a suffix.
     """
     known = find_artifact_id(connection, artifact.digest)
-    if known is not None:
-        return known
+    return known if known is not None else _insert(connection, identities, artifact)
+
+
+def _insert(connection: sqlite3.Connection, identities: Identities, artifact: Artifact) -> int:
     identity = connection.execute(
         "INSERT INTO artifact (digest, format, bytes, inline, refers) VALUES (?, ?, ?, ?, ?)",
         (
@@ -46,14 +48,21 @@ def intern_artifact(connection: sqlite3.Connection, identities: Identities, arti
 
 
 def record_made_artifact(connection: sqlite3.Connection, identities: Identities, artifact: Artifact) -> int:
-    """Return the id of an artifact that was just made or verified: its files and stamps replace what was recorded.
+    """Return the id of an artifact that was just made or verified: what holds it replaces what was recorded.
 
-    A lost artifact that was made again lies in new files, perhaps together with other chunks.
+    A lost artifact that was made again lies in new files, perhaps together with other chunks, or in its record.
     """
-    identity = intern_artifact(connection, identities, artifact)
+    known = find_artifact_id(connection, artifact.digest)
+    if known is None:
+        return _insert(connection, identities, artifact)
     if artifact.files:
-        _link_files(connection, identities, identity, artifact)
-    return identity
+        _link_files(connection, identities, known, artifact)
+    connection.execute(
+        "UPDATE artifact SET inline = ?2, bytes = ?3, format = ?4"
+        " WHERE id = ?1 AND (inline, bytes, format) IS NOT (?2, ?3, ?4)",
+        (known, artifact.inline, artifact.bytes, identities.word(artifact.format)),
+    )
+    return known
 
 
 def _link_files(connection: sqlite3.Connection, identities: Identities, artifact_id: int, artifact: Artifact) -> None:

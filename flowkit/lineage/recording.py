@@ -23,10 +23,10 @@ from flowkit.records import Artifact, Execution, NodeRecord, Outcome
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The result that an execution met under its entry key."""
+    """The result that an execution met under its entry key; its execution is None where verify found it gone."""
 
     entry: int
-    execution: int
+    execution: int | None
     generation: int
 
 
@@ -130,7 +130,9 @@ class Recorder:
         execution = record.execution
         assert execution is not None
         standing = self._find_standing(execution)
-        return find_acceptance(self.connection, standing.execution, source) if standing is not None else None
+        if standing is None or standing.execution is None:
+            return None
+        return find_acceptance(self.connection, standing.execution, source)
 
     def _write_execution(
         self, execution: Execution, entry: int | None, run: int, place: int, succeeded: bool, created_ms: int
@@ -175,7 +177,7 @@ class Recorder:
 
     def _publish(self, entry: int, execution: int, supersedes: int | None, standing: Standing | None) -> None:
         """Let `execution` stand under its entry, unless another result stands that it did not set out to replace."""
-        if standing is None:
+        if standing is None or standing.execution is None:
             self.connection.execute("UPDATE entry SET execution = ? WHERE id = ?", (execution, entry))
         elif supersedes is not None:
             self.connection.execute(
@@ -184,7 +186,7 @@ class Recorder:
             )
 
     def _differing(self, execution: int, standing: Standing | None) -> tuple[str, ...]:
-        if standing is None:
+        if standing is None or standing.execution is None:
             return ()
         rows = self.connection.execute(
             "SELECT w.text, called.text, earlier.text FROM output AS mine JOIN word AS w ON w.id = mine.name"

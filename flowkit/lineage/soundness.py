@@ -1,25 +1,46 @@
 """What is wrong with the database itself, and what hangs on an artifact that is lost."""
 
+# ruff: noqa: S608  (queries are put together from the constants of this module only)
+
 from __future__ import annotations
 
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
+from flowkit.errors import LineageError
+from flowkit.lineage.connection import opening
 from flowkit.lineage.reader import Reader
+from flowkit.lineage.schema import create_anew
 from flowkit.lineage.texts import to_prefix
 from flowkit.records import Digest
+from flowkit.store.folder import StoreFolder
 
 _MOST_FAULTS = 20
 
+_OF_INDEX = re.compile(
+    r"(?:row \d+ missing from|wrong # of entries in|row \d+ values differ from) index ([A-Za-z_0-9]+)", re.ASCII
+)
+_IN_LIBRARY = "_sqlite_migrations"
+
 _MAKERS = """
-    SELECT DISTINCT w.text, p.name
+    SELECT w.text, p.name, r.run
     FROM artifact AS a
     JOIN output AS o ON o.artifact = a.id
     JOIN execution AS x ON x.id = o.execution
     JOIN entry AS e ON e.execution = x.id
     JOIN pipeline_node AS p ON p.id = x.pipeline_node
     JOIN word AS w ON w.id = p.pipeline
+    JOIN run AS r ON r.id = x.run
     WHERE substr(a.digest, 1, 12) = ?
-    ORDER BY w.text, p.name"""
+    ORDER BY w.text, p.name, x.id"""
+
+_LOOSE_ENTRIES = """
+    FROM entry AS e LEFT JOIN execution AS x ON x.id = e.execution AND x.entry = e.id AND x.succeeded
+    WHERE e.execution IS NOT NULL AND x.id IS NULL"""
 
 _VERSIONS = """
     SELECT m.name, v.version, group_concat(l.name, ', ')
@@ -33,33 +54,150 @@ _VERSIONS = """
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseFault:
+    """Something wrong with the database.
+
+    Attributes:
+        text: What it is.
+        subject: The index, view or trigger that it is about; empty where it is about more.
+        mended_by: Statements that make it right and lose nothing; none where nothing does.
+        blinds: Whether nothing else can be found out.
+    """
+
+    text: str
+    subject: str = ""
+    mended_by: tuple[str, ...] = ()
+    blinds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Dependants:
     """What hangs on an artifact.
 
     Attributes:
         nodes: (pipeline, node) of what would be reused with it.
         versions: Model versions that it is, such as `taxi:7 (champion)`.
+        made_by: (run, node) of the latest result that it is and that stands; None where there is none.
     """
 
     nodes: tuple[tuple[str, str], ...]
     versions: tuple[str, ...]
+    made_by: tuple[str, str] | None
 
 
-def database_faults(reader: Reader) -> tuple[str, ...]:
-    """Return what SQLite finds wrong with the file, and rows that point to rows that are not there."""
-    faults = [text for (text,) in reader.select(f"PRAGMA integrity_check({_MOST_FAULTS})") if text != "ok"]
-    dangling = {(table, parent) for table, _, parent, _ in reader.select("PRAGMA foreign_key_check")}
+def refuse_lost_database(folder: StoreFolder) -> None:
+    """Refuse a store that has content and no database: a new one would forget its runs, models and audit log.
+
+    Raises:
+        LineageError: It is such a store.
+    """
+    database = folder.database
+    with opening(database):
+        if (not database.exists() or database.stat().st_size == 0) and any(folder.blobs.glob("*/*")):
+            raise LineageError.for_lost_database(database)
+
+
+def damage_of(reader: Reader) -> tuple[DatabaseFault, ...]:
+    """Return what is wrong with the file, and with its tables, indexes, views and triggers as such."""
+    return (*_damage_of_file(reader), *_differences_of_schema(reader))
+
+
+def _damage_of_file(reader: Reader) -> tuple[DatabaseFault, ...]:
+    """Return what SQLite finds wrong with the file; an index that is wrong can be made again from its table."""
+    said = [text for (text,) in reader.select(f"PRAGMA integrity_check({_MOST_FAULTS})") if text != "ok"]
+    indexes = [_OF_INDEX.fullmatch(text) for text in said]
+    others = [DatabaseFault(text) for text, match in zip(said, indexes, strict=True) if match is None]
+    wrong = dict.fromkeys(match[1] for match in indexes if match is not None)
     return (
-        *faults,
-        *(f"rows of {table} point to rows of {parent} that are not there" for table, parent in sorted(dangling)),
+        *others,
+        *(DatabaseFault("it does not agree with its table", name, (f'REINDEX "{name}"',)) for name in wrong),
     )
+
+
+def _differences_of_schema(reader: Reader) -> tuple[DatabaseFault, ...]:
+    """Return what of tables, indexes, views and triggers is missing or changed; a person's own are left alone."""
+    rows = reader.select("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL")
+    found = tuple(_compare_schema({name: _plain(sql) for name, sql in rows}))
+    # What else a missing table has taken along says nothing new.
+    return tuple(fault for fault in found if fault.blinds) or found
+
+
+def _compare_schema(present: dict[str, str]) -> Iterator[DatabaseFault]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        create_anew(fresh)
+        made = fresh.execute("SELECT type, name, sql FROM sqlite_master WHERE sql NOT NULL").fetchall()
+    for kind, name, sql in made:
+        if _IN_LIBRARY in name:
+            continue
+        if kind == "table":
+            if name not in present:
+                yield DatabaseFault("the table is missing", name, blinds=True)
+        elif present.get(name) != _plain(sql):
+            problem = "is not as flowkit made it" if name in present else "is missing"
+            yield DatabaseFault(f"the {kind} {problem}", name, (f'DROP {kind.upper()} IF EXISTS "{name}"', sql))
+
+
+def dangling_rows(reader: Reader) -> tuple[DatabaseFault, ...]:
+    """Return rows that point to rows that are not there, and lists of names that are none; no row is ever removed."""
+    found = [*_loose_entries(reader), *_unreadable_names(reader)]
+    dangling = {(table, parent) for table, _, parent, _ in reader.select("PRAGMA foreign_key_check")}
+    dangling.discard(("entry", "execution"))  # told above
+    found += [
+        DatabaseFault(f"rows of {table} point to rows of {parent} that are not there")
+        for table, parent in sorted(dangling)
+    ]
+    return tuple(found)
+
+
+def _loose_entries(reader: Reader) -> Iterator[DatabaseFault]:
+    ((count,),) = reader.select(f"SELECT count(*) {_LOOSE_ENTRIES}")
+    if count:
+        free = f"UPDATE entry SET execution = NULL WHERE id IN (SELECT e.id {_LOOSE_ENTRIES})"
+        yield DatabaseFault(f"{count:,} results to be reused have no execution that succeeded", "entry", (free,))
+
+
+def _unreadable_names(reader: Reader) -> Iterator[DatabaseFault]:
+    rows = reader.select(
+        "SELECT lower(hex(a.digest)), w.text FROM artifact AS a JOIN word AS w ON w.id = a.refers GROUP BY a.refers"
+    )
+    for digest, text in rows:
+        try:
+            names = json.loads(text)
+        except ValueError:
+            names = None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            yield DatabaseFault(f"the code that artifact {digest[:12]} names is recorded as what is no list of names")
+
+
+def _plain(sql: str) -> str:
+    return " ".join(sql.split())
 
 
 def dependants_of(reader: Reader, digest: Digest) -> Dependants:
     """Return what would be reused with an artifact, and the model versions that it is."""
-    nodes = reader.select(_MAKERS, (to_prefix(digest),))
+    makers = reader.select(_MAKERS, (to_prefix(digest),))
     versions = reader.select(_VERSIONS, (to_prefix(digest),))
     return Dependants(
-        tuple((pipeline, node) for pipeline, node in nodes),
+        tuple(dict.fromkeys((pipeline, node) for pipeline, node, _ in makers)),
         tuple(f"{model}:{version}" + (f" ({aliases})" if aliases else "") for model, version, aliases in versions),
+        (makers[-1][2], makers[-1][1]) if makers else None,
     )
+
+
+def recorded_files(reader: Reader) -> frozenset[str]:
+    """Return the names of all blobs that rows name, as far as they are names."""
+    rows = reader.select("SELECT lower(hex(b.digest)), w.text FROM blob_file AS b JOIN word AS w ON w.id = b.suffix")
+    return frozenset(f"{digest[:2]}/{digest[2:]}{suffix}" for digest, suffix in rows)
+
+
+def formats_by_suffix(reader: Reader) -> dict[str, frozenset[str]]:
+    """Return the formats of the artifacts whose own files have a suffix."""
+    rows = reader.select(
+        "SELECT DISTINCT w.text, f.text FROM artifact_file AS l JOIN artifact AS a ON a.id = l.artifact"
+        " JOIN word AS f ON f.id = a.format JOIN blob_file AS b ON b.id = l.file JOIN word AS w ON w.id = b.suffix"
+        " WHERE l.position = 0"
+    )
+    found: dict[str, set[str]] = {}
+    for suffix, format_name in rows:
+        found.setdefault(suffix, set()).add(format_name)
+    return {suffix: frozenset(names) for suffix, names in found.items()}

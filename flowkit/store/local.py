@@ -9,7 +9,8 @@ from flowkit.records import Artifact, BlobFile
 from flowkit.store.base import Presence
 from flowkit.store.folder import StoreFolder
 from flowkit.store.memory import KnownContent, RecentValues
-from flowkit.store.reading import InlineArtifact, StoredArtifact, StoreState
+from flowkit.store.reading import InlineArtifact, StoredArtifact, StoreState, is_whole
+from flowkit.store.salvage import Source, salvage_artifact
 from flowkit.store.writing import NEVER, put_encoded, verify_artifact
 
 
@@ -20,11 +21,13 @@ class LocalStore:
         folder: The folder; one opened for reading serves `open`, `check` and `verify`.
         memory_bytes: How many bytes of recent values this process keeps, so that a consumer in the same process need
             not touch the disk; 0 keeps none.
+        in_place: Whether damaged files are left where they are, not moved to quarantine.
     """
 
-    def __init__(self, folder: StoreFolder, memory_bytes: int = 0) -> None:
+    def __init__(self, folder: StoreFolder, memory_bytes: int = 0, *, in_place: bool = False) -> None:
         self.folder = folder
-        self._state = StoreState(folder, KnownContent(), RecentValues(memory_bytes) if memory_bytes > 0 else None)
+        recent = RecentValues(memory_bytes) if memory_bytes > 0 else None
+        self._state = StoreState(folder, KnownContent(), recent, in_place)
 
     def put(self, encoded: Encoded) -> Artifact:
         """Keep `encoded` durably, unless it is there already, and return its record.
@@ -50,13 +53,13 @@ class LocalStore:
         return StoredArtifact(self._state, artifact)
 
     def check(self, artifact: Artifact) -> Presence:
-        """Say by one `stat` a file whether `artifact` is there.
+        """Say by one `stat` a file whether `artifact` is there; a payload in the record itself is hashed.
 
         Raises:
             StoreError: A name in its record is unsafe, or the folder cannot be looked into.
         """
         if artifact.inline is not None:
-            return Presence.PRESENT
+            return Presence.PRESENT if is_whole(artifact) else Presence.LOST
         presence = Presence.PRESENT if artifact.files else Presence.LOST
         for file in artifact.files:
             stamp = self.folder.stamp(file.name)
@@ -79,18 +82,31 @@ class LocalStore:
             return InlineArtifact(artifact).artifact
         return verify_artifact(self._state, artifact)
 
-    def prove(self, artifact: Artifact) -> None:
-        """Hash all of `artifact` that this object has not hashed before, whatever its record says; change no record.
+    def prove(self, artifact: Artifact) -> Artifact | None:
+        """Hash all of `artifact` that this object has not hashed before, whatever its record says; write nothing.
+
+        Returns:
+            Its record with fresh stamps; None where a part of it lies elsewhere than its own file says, which `verify`
+            mends.
 
         Raises:
             LostArtifactError: It is gone, or holds something else; a damaged file is in quarantine then.
             StoreError: A name in its record is unsafe, or a file cannot be opened.
         """
         if artifact.inline is not None:
-            InlineArtifact(artifact)
-            return
+            return InlineArtifact(artifact).artifact
         unproven = replace(artifact, files=tuple(BlobFile(file.name, NEVER) for file in artifact.files))
-        StoredArtifact(self._state, unproven).locate_all()
+        stored = StoredArtifact(self._state, unproven)
+        files = stored.locate_all()
+        return None if stored.followed else replace(artifact, files=files)
+
+    def salvage(self, artifact: Artifact, source: Source) -> Artifact | None:
+        """Write a lost artifact again from what still holds its content; None where that is not all of it.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        return salvage_artifact(self._state, artifact, source)
 
     def holds(self, file: BlobFile) -> bool:
         """Say whether the blob `file` is there: what a commit asks of every file that it names."""

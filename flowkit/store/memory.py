@@ -61,17 +61,21 @@ class RecentValues:
 
 
 class Known(NamedTuple):
-    """Where bytes lie, and the stamp of that file when they were last known to be right."""
+    """Where bytes lie, and the stamp of that file when they were last known to be right.
+
+    `hashed` says whether this process has hashed or written them; else a record says so.
+    """
 
     location: Location
     stamp: Stamp
+    hashed: bool
 
 
 class KnownContent:
     """What this process knows of where payloads and chunks lie, by digest.
 
-    An entry claims that the bytes at its location hash to the digest as long as the file has the stamp: it was written
-    or hashed so by this process, or recorded so. It spares hashing again, and lets a put refer to what is there.
+    An entry claims that the bytes at its location hash to the digest as long as the file has the stamp. What this
+    process has written or hashed need not be hashed again; what is only recorded lets a put refer to what is there.
     """
 
     def __init__(self, limit: int = KNOWN_LIMIT) -> None:
@@ -91,14 +95,24 @@ class KnownContent:
             return known
 
     def confirms(self, digest: Digest, location: Location, stamp: Stamp) -> bool:
-        """Say whether just these bytes, in a file with this stamp, are known to be right."""
-        return self._entries.get(digest) == (location, stamp)
+        """Say whether this process has written or hashed just these bytes, in a file with this stamp."""
+        return self._entries.get(digest) == (location, stamp, True)
 
     def add(self, entries: Iterable[tuple[Digest, Location, Stamp]]) -> None:
-        """Remember that the bytes at each location hash to the digest beside it, in a file with that stamp."""
+        """Remember what this process has hashed: the bytes at each location, in a file with the stamp beside it."""
         with self._lock:
             for digest, location, stamp in entries:
-                self._entries[digest] = Known(location, stamp)
-                self._entries.move_to_end(digest)
-            while len(self._entries) > self._limit:
-                self._entries.popitem(last=False)
+                self._keep(digest, Known(location, stamp, hashed=True))
+
+    def add_recorded(self, entries: Iterable[tuple[Digest, Location, Stamp]]) -> None:
+        """Remember what a record says of bytes that this process has not hashed."""
+        with self._lock:
+            for digest, location, stamp in entries:
+                if self._entries.get(digest) != (location, stamp, True):
+                    self._keep(digest, Known(location, stamp, hashed=False))
+
+    def _keep(self, digest: Digest, known: Known) -> None:
+        self._entries[digest] = known
+        self._entries.move_to_end(digest)
+        if len(self._entries) > self._limit:
+            self._entries.popitem(last=False)

@@ -1,7 +1,8 @@
 """Reading an artifact back: nothing is handed out that was not verified.
 
-Bytes count as verified where their file's stamp is the recorded one, or where this process has hashed or written them
-under the stamp that the file has now; all else is hashed at its first use. A reference into another file that does not
+Bytes count as verified where this process has hashed or written them under the stamp that their file has now; all else
+is hashed at its first use. A recorded stamp is enough to promise a hit, not to hand bytes out: a disk that rots changes
+no stamp. A reference into another file that does not
 hold what it should is followed once more through that file's own table, since that file may have been written anew with
 another layout. What then does not match is lost, and the file at fault goes to quarantine.
 """
@@ -23,11 +24,21 @@ from flowkit.store.packs import DamagedFileError, Layout, Location, read_layout
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
-    """A store's folder with what this process remembers of it; `recent` is None where no bytes are kept in memory."""
+    """A store's folder with what this process remembers of it.
+
+    Attributes:
+        recent: None where no bytes are kept in memory.
+        in_place: Whether damaged files are left where they are.
+    """
 
     folder: StoreFolder
     known: KnownContent
     recent: RecentValues | None = None
+    in_place: bool = False
+
+    def put_away(self, name: str, stamp: Stamp | None) -> str:
+        """Move a damaged blob to quarantine and return what became of it; nothing where it is left in place."""
+        return "" if self.in_place else self.folder.quarantine_blob(name, stamp)
 
     def recall(self, digest: Digest) -> bytes | None:
         """Return the bytes with this digest from memory, None where they are not there."""
@@ -39,6 +50,11 @@ class StoreState:
             self.recent.add(digest, content)
 
 
+def is_whole(artifact: Artifact) -> bool:
+    """Say whether the payload in an inline artifact's record is what its digest says."""
+    return digest_payload(artifact.format, artifact.inline or b"") == artifact.digest
+
+
 class InlineArtifact:
     """A small artifact whose payload is part of its record."""
 
@@ -48,13 +64,12 @@ class InlineArtifact:
         Raises:
             LostArtifactError: It does not match its digest.
         """
-        payload = artifact.inline or b""
-        if digest_payload(artifact.format, payload) != artifact.digest:
+        if not is_whole(artifact):
             raise LostArtifactError.for_damage(
                 artifact.digest, artifact.format, "", "the payload in its record does not match its digest"
             )
         self._artifact = artifact
-        self._payload = memoryview(payload)
+        self._payload = memoryview(artifact.inline or b"")
 
     @property
     def artifact(self) -> Artifact:
@@ -80,7 +95,7 @@ class StoredArtifact:
 
     Args:
         state: The store.
-        artifact: Its record; the stamps of its files are trusted unless `afresh`.
+        artifact: Its record.
         afresh: Hash everything, whatever is recorded or known.
 
     Attributes:
@@ -169,7 +184,7 @@ class StoredArtifact:
         except DamagedFileError as damage:
             raise self._lost(blob, str(damage)) from damage
         digest = self._artifact.digest
-        if self._recorded.get(blob.name) != blob.stamp and not self._is_known(digest, location, blob):
+        if not self._is_known(digest, location, blob):
             if digest_payload(self._artifact.format, view) != digest:
                 raise self._lost(blob, "its file does not hold what its digest says")
             self._state.known.add([(digest, location, blob.stamp)])
@@ -188,7 +203,7 @@ class StoredArtifact:
 
     def _learn(self, layout: Layout) -> None:
         """Remember where chunks lie whose files are recorded as right, so that later puts refer to them."""
-        self._state.known.add(
+        self._state.known.add_recorded(
             (digest, location, self._recorded[location.name])
             for digest, location in layout.chunks.items()
             if location.name in self._recorded
@@ -205,7 +220,7 @@ class StoredArtifact:
         if location is None:
             raise _unnamed_chunk(self._artifact, digest)
         blob = self._blob(location.name)
-        if self._is_there(digest, location, blob, recorded=self._recorded.get(blob.name)):
+        if self._is_there(digest, location, blob):
             return blob, location
         self.followed = True
         return self._follow(digest, location, blob)
@@ -224,12 +239,12 @@ class StoredArtifact:
             if self._is_there(digest, onward, blob):
                 return blob, onward
 
-    def _is_there(self, digest: Digest, location: Location, blob: Blob, recorded: Stamp | None = None) -> bool:
+    def _is_there(self, digest: Digest, location: Location, blob: Blob) -> bool:
         try:
             view = blob.view(location)
         except DamagedFileError:  # the file's own table says where to look, or that it is damaged
             return False
-        if recorded == blob.stamp or self._is_known(digest, location, blob):
+        if self._is_known(digest, location, blob):
             return True
         if digest_chunk(view) != digest:
             return False
@@ -252,7 +267,7 @@ class StoredArtifact:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise self._damage(name, f"the file 'blobs/{name}' is gone") from error
         except DamagedFileError as damage:
-            kept = self._state.folder.quarantine_blob(name, self._state.folder.stamp(name))
+            kept = self._state.put_away(name, self._state.folder.stamp(name))
             raise self._damage(name, str(damage), kept) from damage
         except OSError as error:
             raise StoreError.for_os_error("read a blob", path, error) from error
@@ -263,7 +278,7 @@ class StoredArtifact:
 
     def _lost(self, blob: Blob, reason: str) -> LostArtifactError:
         """Put `blob` into quarantine and return the error that says so."""
-        return self._damage(blob.name, reason, self._state.folder.quarantine_blob(blob.name, blob.stamp))
+        return self._damage(blob.name, reason, self._state.put_away(blob.name, blob.stamp))
 
     def _damage(self, name: str, reason: str, kept: str = "") -> LostArtifactError:
         return LostArtifactError.for_damage(self._artifact.digest, self._artifact.format, name, reason, kept)

@@ -51,6 +51,11 @@ def verify_artifact(state: StoreState, artifact: Artifact) -> Artifact:
     return dataclasses.replace(artifact, files=files)
 
 
+def write_again(state: StoreState, encoded: Encoded) -> Files:
+    """Write the file of a lost artifact, whatever stands in its place, and return the files that hold it now."""
+    return _write(state, encoded, blob_name(encoded.digest, encoded.suffix), replace=True)
+
+
 def _find_standing(state: StoreState, encoded: Encoded, name: str) -> Files | None:
     """Return the files that hold `encoded` where they are all there and right, None where it must be written."""
     if state.folder.stamp(name) is None:
@@ -87,7 +92,11 @@ def _write_or_find(state: StoreState, encoded: Encoded, name: str, replace: bool
     make_shard(state.folder, name)
     for race in range(_RACES):
         # What stands there and is not right, from the first race on, is replaced.
-        written = _write_once(state, encoded, name, replace=replace or race > 0)
+        try:
+            written = _write_once(state, encoded, name, replace=replace or race > 0)
+        except IsADirectoryError:  # no file can take the place of a folder: that is put aside
+            state.put_away(name, None)
+            continue
         files = written or _find_standing(state, encoded, name)
         if files is not None:
             return files

@@ -61,17 +61,54 @@ def misname(store: Path) -> None:
     execute(store, "UPDATE word SET text = '/../../x' WHERE id = (SELECT suffix FROM blob_file LIMIT 1);")
 
 
-AGAIN = "the next run that needs it makes it again: frame of frames."
+AGAIN = "the next run that needs it, which makes it again: frame of frames."
+
+
+def unmove_alias(store: Path) -> None:
+    execute(store, "DELETE FROM model_alias;")
+
+
+def retire_champion(store: Path) -> None:
+    execute(store, "UPDATE model_version SET state = 'retired' WHERE version = 1;")
+
+
+def renumber(store: Path) -> None:
+    execute(store, "UPDATE model_version SET version = 7 WHERE version = 2;")
+
+
+def repeat_move(store: Path) -> None:
+    execute(store, "INSERT INTO alias_move SELECT 99, model, alias, earlier, version, action, at FROM alias_move;")
+
+
+def scramble_names(store: Path) -> None:
+    execute(store, "INSERT INTO word (text) VALUES ('no list'); UPDATE artifact SET refers = last_insert_rowid();")
+
+
+def drop_table(store: Path) -> None:
+    execute(store, "DROP TABLE folder_listing;")
+
+
+def drop_artifacts(store: Path) -> None:
+    execute(store, "DROP TABLE artifact;")
+
+
+PROMOTE = "`flowkit models promote small:1 --to champion`"
 
 DAMAGES: list[tuple[Callable[[Path], None], str, str, str]] = [
     (delete, "artifact", "is gone", AGAIN),
     (flip, "artifact", "kept quarantine/", AGAIN),
     (cut, "artifact", "kept quarantine/", AGAIN),
-    (misname, "artifact", "no file of the store holds it", AGAIN),
-    (change_model, "model", "does not match its digest", "model small:1 (champion) is lost"),
-    (forget_model, "model", "no file of the store holds it", "restore the store from a backup"),
+    (change_model, "model", "small:1 (champion) is lost: the payload in its record does not match", "`flowkit rerun 2"),
+    (forget_model, "model", "small:1 (champion) is lost: no file of the store holds it", "else restore the store from"),
     (change_audit, "audit", "changed, missing or out of place", "compare it with a backup"),
     (dangle, "database", "rows of execution point to", "keep the file as it is"),
+    (scramble_names, "database", "is recorded as what is no list of names", "keep the file as it is"),
+    (drop_table, "database", "folder_listing: the table is missing", "keep the file as it is"),
+    (drop_artifacts, "database", "artifact: the table is missing", "keep the file as it is"),
+    (unmove_alias, "registry", "small@champion: it is gone, and was last moved to version 1", PROMOTE),
+    (retire_champion, "registry", "small@champion: it points to version 1, which is retired", PROMOTE),
+    (renumber, "registry", "not numbered from 1 without a gap: 2 up to 7", "compare it with the audit log"),
+    (repeat_move, "registry", "its recorded moves do not follow one another", "compare it with the audit log"),
 ]
 
 
@@ -110,11 +147,155 @@ def test_what_is_lost_or_damaged_is_named_with_what_follows(
     assert (answer.code, told.code) == (4, 4)
     assert problem in answer.out
     assert meaning in answer.out
-    assert "1 finding: " in answer.out
-    (finding,) = told.json()["findings"]
-    assert finding["kind"] == kind
-    assert problem in finding["problem"]
-    assert meaning in finding["meaning"]
+    findings = [finding for finding in told.json()["findings"] if finding["remedy"] != "repaired"]
+    assert {finding["kind"] for finding in findings} == {kind}
+    assert any(problem in f"{finding['subject']}: {finding['problem']}" for finding in findings)
+    assert all(meaning in finding["meaning"] for finding in findings)
+
+
+def misfile(store: Path) -> None:
+    """Make an index disagree with its table, as a torn page does: SQLite believes what the schema says of it."""
+    with sqlite3.connect(store / "lineage.db") as connection:
+        sql = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'input_artifact'").fetchone()[0]
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = sql || ' WHERE 0' WHERE name = 'input_artifact'")
+    with sqlite3.connect(store / "lineage.db") as connection:
+        connection.execute("REINDEX input_artifact")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'input_artifact'", (sql,))
+
+
+def loosen(store: Path) -> None:
+    execute(store, "UPDATE execution SET entry = NULL;")
+
+
+def drop_views(store: Path) -> None:
+    execute(store, "DROP VIEW runs; DROP INDEX node_history; DROP TRIGGER audit_record_delete;")
+
+
+def change_view(store: Path) -> None:
+    execute(store, "DROP VIEW aliases; CREATE VIEW aliases AS SELECT 1 AS model, 2 AS alias, 3 AS version;")
+
+
+def open_to_all(store: Path) -> None:
+    store.chmod(0o755)
+    (store / "lineage.db").chmod(0o644)
+    blob_of(store)
+
+
+def keep_a_good_copy(store: Path) -> None:
+    path = blob_of(store)
+    shutil.copy(path, store / "quarantine" / f"{path.parent.name}{path.name}.1")
+    path.unlink()
+
+
+def share_and_delete(store: Path) -> None:
+    path = blob_of(store)
+    folder = store.with_name("remote") / "blobs" / path.parent.name
+    folder.mkdir(parents=True)
+    shutil.move(path, folder)
+
+
+REPAIRS: list[tuple[Callable[[Path], None], list[tuple[str, str]]]] = [
+    (misfile, [("database", "input_artifact: it does not agree with its table")]),
+    (loosen, [("database", "results to be reused have no execution that succeeded")]),
+    (
+        drop_views,
+        [
+            ("database", "node_history: the index is missing"),
+            ("database", "audit_record_delete: the trigger is missing"),
+            ("database", "runs: the view is missing"),
+        ],
+    ),
+    (change_view, [("database", "aliases: the view is not as flowkit made it")]),
+    (
+        open_to_all,
+        [
+            ("file", "its mode is 0755, not 0700"),
+            ("file", "its mode is 0644, not 0600"),
+            ("file", "may be written, or not be read"),
+        ],
+    ),
+    (misname, [("artifact", "no file of the store holds it")]),
+    (keep_a_good_copy, [("artifact", "is gone")]),
+    (share_and_delete, [("artifact", "is gone")]),
+]
+
+
+@pytest.mark.parametrize(("damage", "expected"), REPAIRS, ids=[case[0].__name__ for case in REPAIRS])
+def test_what_can_be_repaired_without_a_loss_is_repaired(
+    ask: Tell,
+    store: Path,
+    damage: Callable[[Path], None],
+    expected: list[tuple[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A dry run changes nothing and says so; the real one repairs, leaves with 0, and then nothing is found."""
+    monkeypatch.setenv("FLOWKIT_REMOTE", str(store.with_name("remote")))
+    damage(store)
+    before = snapshot(store)
+
+    dry = ask("verify", "--store", str(store), "--dry-run", "--json")
+    untouched = snapshot(store)
+    answer = ask("verify", "--store", str(store), "--json")
+    again = ask("verify", "--store", str(store), "--json")
+
+    assert untouched == before
+    assert dry.code == 4
+    assert {finding["remedy"] for finding in dry.json()["findings"]} == {"possible"}
+    findings = answer.json()["findings"]
+    told = [f"{finding['kind']}  {finding['subject']}: {finding['problem']}" for finding in findings]
+    assert len(told) == len(expected)
+    assert all(said.startswith(kind) and text in said for said, (kind, text) in zip(told, expected, strict=True)), told
+    assert {finding["remedy"] for finding in findings} == {"repaired"}
+    assert (answer.code, answer.json()["sound"]) == (0, True)
+    assert (again.code, again.json()["findings"]) == (0, [])
+
+
+def snapshot(store: Path) -> dict[str, tuple[int, bytes]]:
+    """The mode and the bytes of every file."""
+    return {
+        str(path.relative_to(store)): (path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
+        for path in (store, *sorted(store.rglob("*")))
+    }
+
+
+def test_a_result_that_stood_for_nothing_is_made_again(ask: Tell, store: Path) -> None:
+    """An entry without its execution is freed by verify, and the next run's result stands under it again."""
+    loosen(store)
+    assert ask("verify", "--store", str(store)).code == 0
+
+    runs = [ask("run", "frames", "--inline", "--json", "--store", str(store)).json() for _ in range(2)]
+
+    assert [{node["outcome"] for node in run["nodes"]} for run in runs] == [{"executed"}, {"reused"}]
+
+
+def test_what_no_record_names_is_counted_and_no_fault(ask: Tell, store: Path) -> None:
+    """Blobs that a cut-off run left, damaged ones too, and strange names are told, and the store is whole."""
+    path = blob_of(store)
+    orphan = store / "blobs/ab" / ("c" * 62 + path.suffix)
+    orphan.parent.mkdir(exist_ok=True)
+    shutil.copy(path, orphan)
+    stranger = store / "blobs/notes.txt"
+    stranger.write_text("mine")
+    for file in (path, orphan, stranger):
+        file.chmod(0o400)
+
+    answer = ask("verify", "--store", str(store))
+    unnamed = ask("verify", "--store", str(store), "--json").json()["unnamed"]
+
+    assert answer.code == 0
+    assert "1 file that no record names" in answer.out
+    assert unnamed == {"files": 1, "bytes": path.stat().st_size, "damaged": 1, "strangers": 1}
+
+
+def test_stamps_of_a_copied_store_are_brought_up_to_date(ask: Tell, store: Path) -> None:
+    """A copy has other stamps: they are recorded once its content is known to be right, and need not be again."""
+    first = ask("verify", "--store", str(store), "--json").json()
+    again = ask("verify", "--store", str(store), "--json").json()
+
+    assert (first["restamped"], again["restamped"]) == (1, 0)
+    assert first["findings"] == []
 
 
 def test_what_was_damaged_is_whole_again_after_the_next_run(ask: Tell, store: Path) -> None:

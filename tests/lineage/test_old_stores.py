@@ -46,7 +46,7 @@ LOOKING_BACK = (
     ["audit", "list"],
     ["audit", "verify"],
     ["why", "last", "fit"],
-    ["verify"],
+    ["verify", "--dry-run"],
 )
 
 CONTENT = (

@@ -197,17 +197,42 @@ def test_verify_trusts_no_stamp(folder: StoreFolder) -> None:
         LocalStore(folder).verify(believing)
 
 
-def test_an_unchanged_stamp_spares_the_hash(folder: StoreFolder) -> None:
-    """A file whose stat equals its record is used unread: the promise is the stamp, and a hit costs one stat."""
-    encoded = plain(LARGE)
+@pytest.mark.parametrize("damage", [become_a_folder, become_a_link, become_a_pipe])
+def test_what_stands_in_the_place_of_a_file_is_no_obstacle(
+    folder: StoreFolder, damage: Callable[[Path, float], None]
+) -> None:
+    """A value that is put without being read first takes the place of whatever stands there, a folder too."""
+    encoded = plain(SMALL)
     artifact = LocalStore(folder).put(encoded)
-    path = folder.blob_path(artifact.files[0].name)
-    flip(path, 0.5)
+    damage(folder.blob_path(artifact.files[0].name), 0.0)
+
+    healed = LocalStore(folder).put(encoded)
+
+    assert is_right(LocalStore(folder), healed, encoded)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_unchanged_stamp_promises_a_hit_and_nothing_more(folder: StoreFolder, kind: str) -> None:
+    """A disk that rots changes no stamp: a look believes it, for the price of a stat; who reads the bytes does not."""
+    encoded = KINDS[kind]
+    artifact = LocalStore(folder).put(encoded)
+    flip(folder.blob_path(artifact.files[0].name), 0.5)
     stamp = folder.stamp(artifact.files[0].name)
     assert stamp is not None
-    believing = Artifact(artifact.digest, artifact.format, artifact.bytes, files=(_with(artifact, stamp),))
+    believing = replace(artifact, files=(_with(artifact, stamp),))
 
-    assert bytes(LocalStore(folder).open(believing).payload) != LARGE
+    assert LocalStore(folder).check(believing) is Presence.PRESENT
+    with pytest.raises(LostArtifactError):
+        is_right(LocalStore(folder), believing, encoded)
+
+
+def test_a_damaged_record_is_noticed_at_a_look(folder: StoreFolder) -> None:
+    """A small value lies in the database, where bytes rot too: its hash costs no more than a stat."""
+    artifact = LocalStore(folder).put(plain(b"a small value"))
+    damaged = replace(artifact, inline=b"a small ualue")
+
+    assert LocalStore(folder).check(artifact) is Presence.PRESENT
+    assert LocalStore(folder).check(damaged) is Presence.LOST
 
 
 def test_the_damaged_file_is_kept(folder: StoreFolder) -> None:

@@ -101,7 +101,7 @@ def test_known_places_are_bounded() -> None:
 
     assert len(known) == 10
     assert known.find("0") is None
-    assert known.find("99") == (Location("x", 99, 1), STAMP)
+    assert known.find("99") == (Location("x", 99, 1), STAMP, True)
 
 
 def test_a_place_is_known_under_one_stamp_only() -> None:

@@ -10,10 +10,11 @@ from flowkit.cli.render.output import print_table, tell
 from flowkit.cli.render.run_lines import one_line
 from flowkit.engine.progress import Quiet
 from flowkit.engine.report import NodeReport
-from flowkit.engine.verifying.soundness import SoundnessReport
+from flowkit.engine.verifying.findings import Remedy, SoundnessReport
 from flowkit.engine.verifying.verdicts import NodeVerdict, OutputVerdict, Verdict, VerificationReport
 from flowkit.graph.graph import Graph
 from flowkit.records import RETURN
+from flowkit.store.census import Census
 
 MOST_ROWS = 40
 """Of more nodes only those are listed that are not the same."""
@@ -126,12 +127,35 @@ def _listed(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
+_REMEDIES = {
+    Remedy.REPAIRED: "repaired",
+    Remedy.POSSIBLE: "can be repaired by",
+    Remedy.NONE: "cannot be repaired",
+}
+
+
+def _describe_unnamed(unnamed: Census) -> str:
+    parts = []
+    if unnamed.files:
+        damaged = f", {unnamed.damaged:,} of them damaged" if unnamed.damaged else ""
+        parts.append(f"{counted(unnamed.files, 'file')} that no record names, {format_bytes(unnamed.bytes)}{damaged}")
+    if unnamed.strangers:
+        parts.append(f"{counted(unnamed.strangers, 'name')} among the blobs that flowkit did not give")
+    return " and ".join(parts)
+
+
 def print_soundness(report: SoundnessReport, store: str) -> None:
     """Print what is wrong, and the count of what was gone through."""
     for finding in report.findings:
         tell(f"{finding.kind.value}  {finding.subject}: {finding.problem}")
-        tell(f"  {finding.meaning}")
+        tell(f"  {_REMEDIES[finding.remedy]}: {finding.meaning}")
+    unnamed = report.unnamed
+    if unnamed.files or unnamed.strangers:
+        tell(f"{_describe_unnamed(unnamed)}: no fault, runs that go on or were cut off and --rerun leave such")
+    repaired = sum(finding.remedy is Remedy.REPAIRED for finding in report.findings)
     verdict = counted(len(report.findings), "finding") if report.findings else "the store is whole"
+    if repaired:
+        verdict += f", {'all' if report.sound else f'{repaired:,}'} repaired"
     tell(
         f"{verdict}: {counted(report.artifacts, 'artifact')}, {format_bytes(report.bytes)}; "
         f"{counted(report.audit_rows, 'row')} in the audit log  {store}"

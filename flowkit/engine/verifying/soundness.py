@@ -1,147 +1,253 @@
-"""Goes through a store: whether all that its database names is there and right, and what follows where it is not."""
+"""Goes through a store: whether all that its database names is there and right; repairs what can be without a loss.
+
+What is repaired is made again from what is still there: an index from its table, a file from another copy of its
+content. History is never removed, and a database whose pages are damaged is not written to at all.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Any
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from flowkit.engine.report import JSON_FORMAT
-from flowkit.errors import LostArtifactError, StoreError
+from flowkit.engine.verifying.findings import (
+    RESTORE,
+    Finding,
+    FindingKind,
+    Remedy,
+    SoundnessReport,
+    describe_audit,
+    describe_loss,
+    describe_mended,
+)
+from flowkit.errors import LostArtifactError, RemoteError, StoreError
 from flowkit.lineage.artifacts import count_stored, stored_artifacts
 from flowkit.lineage.connection import LOCK_TIMEOUT, connect_for_reading, reporting, waiting
 from flowkit.lineage.history import list_audit
 from flowkit.lineage.reader import Reader
-from flowkit.lineage.soundness import Dependants, database_faults, dependants_of
+from flowkit.lineage.schema import SCHEMA_VERSION
+from flowkit.lineage.snapshot import schema_version
+from flowkit.lineage.soundness import (
+    DatabaseFault,
+    dangling_rows,
+    dependants_of,
+    formats_by_suffix,
+    recorded_files,
+)
+from flowkit.lineage.writer import LineageWriter
 from flowkit.records import Artifact
 from flowkit.registry.audit import verify_chain
+from flowkit.registry.soundness import registry_faults
+from flowkit.store.census import Census, Permission, count_unnamed, wrong_permissions
+from flowkit.store.collection import keeping
+from flowkit.store.folder import StoreFolder
 from flowkit.store.local import LocalStore
-
-_MOST_NODES = 4
-
-RESTORE = "restore the store from a backup."
+from flowkit.store.remote import Remote
+from flowkit.store.salvage import Source
 
 Progress = Callable[[int, int, int], None]
 """Told how many artifacts of how many are done, and their bytes."""
 
-
-class FindingKind(StrEnum):
-    """What is wrong: the database file, the audit log, a model's content, or another artifact."""
-
-    DATABASE = "database"
-    AUDIT = "audit"
-    MODEL = "model"
-    ARTIFACT = "artifact"
+_BY_VERIFY = "`flowkit verify` without --dry-run, by a user who may write the store"
+_BY_RECOVERY = f"keep the file as it is, and {RESTORE}, or recover what can be read with sqlite3's .recover."
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is not as it should be.
+@dataclass(slots=True)
+class Mender:
+    """Repairs one store; no other process removes its files meanwhile.
 
     Attributes:
-        subject: The artifact, the row or the file.
-        problem: What is wrong with it.
-        meaning: What follows from that, and what to do.
+        warn: Told of a sentence about a remote that could not be asked.
     """
 
-    kind: FindingKind
-    subject: str
-    problem: str
-    meaning: str
+    writer: LineageWriter
+    store: LocalStore
+    remote: Remote | None
+    warn: Callable[[str], None]
+    _source: Source | None = field(default=None)
+
+    def execute(self, statements: Iterable[str]) -> None:
+        """Execute statements in one transaction.
+
+        Raises:
+            LineageError: They could not be.
+        """
+
+        def change(connection: sqlite3.Connection) -> None:
+            for statement in statements:
+                connection.execute(statement)
+
+        self.writer.write(change)
+
+    def mend(self, artifact: Artifact) -> Artifact | None:
+        """Write a lost artifact again, wherever its content is found; None where it is not.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        if self._source is None:
+            self._source = Source(self.store.folder, self._fetch)
+        found = self.store.salvage(artifact, self._source)
+        if found is None:
+            return None
+        self.writer.restamp(found)
+        return found
+
+    def _fetch(self, name: str) -> bool:
+        if self.remote is None:
+            return False
+        try:
+            return self.remote.fetch_blob(self.store.folder, name)
+        except RemoteError as error:
+            self.remote = None
+            self.warn(f"{error.message} What it may hold is not looked for.")
+            return False
 
 
-@dataclass(frozen=True, slots=True)
-class SoundnessReport:
-    """What was gone through, and what was found.
+@contextlib.contextmanager
+def mending(folder: StoreFolder, remote: str | None, warn: Callable[[str], None]) -> Iterator[Mender]:
+    """Open a store to be repaired.
 
-    Attributes:
-        audit_rows: How long the audit log is.
+    Raises:
+        StoreError: It cannot be written, or another process collects its garbage.
     """
-
-    artifacts: int
-    bytes: int
-    audit_rows: int
-    findings: tuple[Finding, ...]
-
-    def to_json(self, store: str) -> dict[str, Any]:
-        """Return the object that `verify --json` prints."""
-        return {
-            "format": JSON_FORMAT,
-            "store": store,
-            "sound": not self.findings,
-            "artifacts": self.artifacts,
-            "bytes": self.bytes,
-            "audit_rows": self.audit_rows,
-            "findings": [asdict(finding) for finding in self.findings],
-        }
+    store = LocalStore(folder)
+    with keeping(folder), LineageWriter(folder.database, present=store.holds) as writer:
+        yield Mender(writer, store, Remote(remote) if remote else None, warn)
 
 
-def check_store(reader: Reader, store: LocalStore, progress: Progress) -> SoundnessReport:
-    """Hash every artifact that the database names, check the database itself and the audit log.
+def may_be_written(folder: StoreFolder) -> bool:
+    """Say whether this user may write the store and its schema is today's; any other is checked and left as it is."""
+    if schema_version(folder.database) != SCHEMA_VERSION:
+        return False
+    return all(os.access(path, os.W_OK) for path in (folder.path, folder.blobs, folder.database))
 
-    A damaged file is moved to quarantine, so that the next run makes again what it held.
+
+def may_be_repaired(damage: Iterable[DatabaseFault]) -> bool:
+    """Say whether a database with this damage may be written to: not where its own pages are damaged."""
+    return all(fault.mended_by for fault in damage)
+
+
+def check_store(
+    reader: Reader,
+    store: LocalStore,
+    progress: Progress,
+    mender: Mender | None,
+    damage: Sequence[DatabaseFault],
+) -> SoundnessReport:
+    """Check the database, the registry, the audit log and every file, and hash every artifact.
+
+    Args:
+        reader: The database.
+        store: The files; damaged ones go to quarantine unless it leaves them in place.
+        progress: Told how far it is.
+        mender: Repairs what can be repaired; None where nothing is to be changed.
+        damage: What `damage_of` found: going through all pages twice would take long.
 
     Raises:
         LineageError: The database cannot be read at all.
         StoreError: A file cannot be opened.
     """
-    findings = [
-        Finding(FindingKind.DATABASE, str(reader.path), fault, f"keep the file as it is, and {RESTORE}")
-        for fault in database_faults(reader)
-    ]
-    broken = _broken_audit(reader)
-    if broken is not None:
-        findings.append(_describe_audit(broken))
-    total, done, size = count_stored(reader), 0, 0
-    for artifact in stored_artifacts(reader):
-        try:
-            store.prove(artifact)
-        except StoreError as error:
-            findings.append(describe_loss(artifact, error, dependants_of(reader, artifact.digest)))
-        done, size = done + 1, size + artifact.bytes
-        progress(done, total, size)
-    return SoundnessReport(done, size, len(list_audit(reader)), tuple(findings))
+    findings = list(_check_database(reader, damage, mender))
+    if any(fault.blinds for fault in damage):
+        return SoundnessReport(0, 0, 0, 0, Census(), tuple(findings))
+    findings += [*_check_database(reader, dangling_rows(reader), mender), *_check_registry(reader)]
+    findings += _check_permissions(store.folder, mender)
+    pass_ = _Pass(reader, store, mender, progress, count_stored(reader))
+    findings += pass_.check_all()
+    unnamed = count_unnamed(store.folder, recorded_files(reader), formats_by_suffix(reader), pass_.add_bytes)
+    if mender is not None:
+        mender.writer.flush()
+    audit_rows = len(list_audit(reader))
+    return SoundnessReport(pass_.done, pass_.size, audit_rows, pass_.restamped, unnamed, tuple(findings))
 
 
-def _broken_audit(reader: Reader) -> int | None:
+def _check_database(reader: Reader, faults: Iterable[DatabaseFault], mender: Mender | None) -> Iterator[Finding]:
+    for fault in faults:
+        subject = fault.subject or str(reader.path)
+        if not fault.mended_by:
+            yield Finding(FindingKind.DATABASE, subject, fault.text, Remedy.NONE, _BY_RECOVERY)
+        elif mender is None:
+            yield Finding(FindingKind.DATABASE, subject, fault.text, Remedy.POSSIBLE, f"{_BY_VERIFY}.")
+        else:
+            mender.execute(fault.mended_by)
+            yield Finding(FindingKind.DATABASE, subject, fault.text, Remedy.REPAIRED, _done(fault))
+
+
+def _done(fault: DatabaseFault) -> str:
+    if fault.subject == "entry":
+        return "they stand no longer, so the next run that needs them makes them again; no record of a run is gone."
+    return "made again."
+
+
+def _check_registry(reader: Reader) -> Iterator[Finding]:
+    for fault in registry_faults(reader.select):
+        by = f"`{fault.command}`, if the audit log says so too (flowkit audit list); else {RESTORE}."
+        none = f"compare it with the audit log (flowkit audit list) and with a backup, or {RESTORE}."
+        remedy, meaning = (Remedy.POSSIBLE, by) if fault.command else (Remedy.NONE, none)
+        yield Finding(FindingKind.REGISTRY, fault.subject, fault.problem, remedy, meaning)
     with contextlib.closing(connect_for_reading(reader.path)) as connection, reporting(reader.path):
-        return waiting(lambda: verify_chain(connection), reader.path, LOCK_TIMEOUT)
+        broken = waiting(lambda: verify_chain(connection), reader.path, LOCK_TIMEOUT)
+    if broken is not None:
+        yield describe_audit(broken)
 
 
-def _describe_audit(sequence: int) -> Finding:
-    return Finding(
-        FindingKind.AUDIT,
-        f"row {sequence}",
-        "it is changed, missing or out of place",
-        "somebody has changed the record of promotions: compare it with a backup (flowkit audit list).",
-    )
+def _check_permissions(folder: StoreFolder, mender: Mender | None) -> Iterator[Finding]:
+    wrong: dict[Path, list[Permission]] = {}
+    for permission in wrong_permissions(folder):
+        blob = folder.blobs in permission.path.parents
+        wrong.setdefault(folder.blobs if blob else permission.path, []).append(permission)
+        if mender is not None:
+            permission.mend()
+    for path, some in wrong.items():
+        problem = f"its mode is {some[0].found:04o}, not {some[0].wanted:04o}"
+        problem = f"{len(some):,} of its files may be written, or not be read" if path == folder.blobs else problem
+        remedy = (Remedy.POSSIBLE, f"{_BY_VERIFY}.") if mender is None else (Remedy.REPAIRED, "permissions set.")
+        yield Finding(FindingKind.FILE, str(path), problem, *remedy)
 
 
-def describe_loss(artifact: Artifact, error: StoreError, hanging: Dependants) -> Finding:
-    """Return what it means that an artifact is lost, damaged or cannot be read."""
-    facts = dict(error.facts)
-    where = [f"{name} {facts[name]}" for name in ("file", "kept") if name in facts]
-    said = error.message.partition(": ")[2] if isinstance(error, LostArtifactError) else error.message
-    problem = said.rstrip(".") + (f" ({', '.join(where)})" if where else "")
-    subject = f"{artifact.digest[:12]} ({artifact.format})"
-    if hanging.versions:
-        named = ", ".join(hanging.versions)
-        meaning = f"the content of model {named} is lost, and no run brings just that back: {RESTORE}"
-        return Finding(FindingKind.MODEL, subject, problem, meaning)
-    return Finding(FindingKind.ARTIFACT, subject, problem, _what_reruns(hanging.nodes))
+@dataclass(slots=True)
+class _Pass:
+    """Hashes every artifact once; what is lost then is put together from all that was found whole."""
 
+    reader: Reader
+    store: LocalStore
+    mender: Mender | None
+    progress: Progress
+    total: int
+    done: int = 0
+    size: int = 0
+    restamped: int = 0
 
-def _what_reruns(nodes: Sequence[tuple[str, str]]) -> str:
-    if not nodes:
-        return "it is history only: no later run would take it."
-    named = ", ".join(_named(nodes))
-    return f"the next run that needs it makes it again: {named}."
+    def check_all(self) -> list[Finding]:
+        proven = ((artifact, self._prove(artifact)) for artifact in stored_artifacts(self.reader))
+        lost = [(artifact, error) for artifact, error in proven if error is not None]
+        return [self._settle(artifact, error) for artifact, error in lost]
 
+    def add_bytes(self, count: int) -> None:
+        self.size += count
+        self.progress(self.done, self.total, self.size)
 
-def _named(nodes: Sequence[tuple[str, str]]) -> Iterator[str]:
-    for pipeline, node in nodes[:_MOST_NODES]:
-        yield f"{node} of {pipeline}"
-    if len(nodes) > _MOST_NODES:
-        yield f"{len(nodes) - _MOST_NODES:,} more"
+    def _prove(self, artifact: Artifact) -> StoreError | None:
+        try:
+            proven = self.store.prove(artifact)
+        except StoreError as error:
+            return error
+        finally:
+            self.done += 1
+            self.add_bytes(artifact.bytes)
+        if proven != artifact:
+            self.restamped += 1
+            if self.mender is not None:
+                self.mender.writer.restamp(proven if proven is not None else self.store.verify(artifact))
+        return None
+
+    def _settle(self, artifact: Artifact, error: StoreError) -> Finding:
+        """Mend a lost artifact where that can be done, and say what came of it."""
+        lost = isinstance(error, LostArtifactError)
+        if lost and self.mender is not None and self.mender.mend(artifact) is not None:
+            return describe_mended(artifact, error)
+        return describe_loss(artifact, error, dependants_of(self.reader, artifact.digest))

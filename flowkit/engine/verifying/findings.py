@@ -1,0 +1,151 @@
+"""What is wrong with a store, and what was done about it or can be: frozen records and their words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from flowkit.engine.report import JSON_FORMAT
+from flowkit.errors import LostArtifactError, StoreError
+from flowkit.lineage.soundness import Dependants
+from flowkit.records import Artifact
+from flowkit.store.census import Census
+
+_MOST_NODES = 4
+
+RESTORE = "restore the store from a backup (flowkit backup --restore FILE)"
+
+
+class FindingKind(StrEnum):
+    """What is wrong: the database, the audit log, the registry, a model's content, another artifact, a file's mode."""
+
+    DATABASE = "database"
+    AUDIT = "audit"
+    REGISTRY = "registry"
+    MODEL = "model"
+    ARTIFACT = "artifact"
+    FILE = "file"
+
+
+class Remedy(StrEnum):
+    """Whether something was repaired, can be, or cannot be from what this store holds."""
+
+    REPAIRED = "repaired"
+    POSSIBLE = "possible"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not, or was not, as it should be.
+
+    Attributes:
+        subject: The artifact, the row or the file.
+        problem: What is wrong with it.
+        remedy: Whether it was repaired, or can be.
+        meaning: What was done, what repairs it, or what to do where nothing does.
+    """
+
+    kind: FindingKind
+    subject: str
+    problem: str
+    remedy: Remedy
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class SoundnessReport:
+    """What was gone through, and what was found.
+
+    Attributes:
+        audit_rows: How long the audit log is.
+        restamped: How many artifacts are whole in files that had changed, such as copied ones.
+        unnamed: What no record names.
+    """
+
+    artifacts: int
+    bytes: int
+    audit_rows: int
+    restamped: int
+    unnamed: Census
+    findings: tuple[Finding, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is left to be repaired."""
+        return all(finding.remedy is Remedy.REPAIRED for finding in self.findings)
+
+    def to_json(self, store: str) -> dict[str, Any]:
+        """Return the object that `verify --json` prints."""
+        return {
+            "format": JSON_FORMAT,
+            "store": store,
+            "sound": self.sound,
+            "artifacts": self.artifacts,
+            "bytes": self.bytes,
+            "audit_rows": self.audit_rows,
+            "restamped": self.restamped,
+            "unnamed": asdict(self.unnamed),
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
+
+def describe_audit(sequence: int) -> Finding:
+    """Return what it means that the audit log's chain breaks at a row."""
+    return Finding(
+        FindingKind.AUDIT,
+        f"row {sequence}",
+        "it is changed, missing or out of place",
+        Remedy.NONE,
+        "somebody has changed the record of promotions: compare it with a backup (flowkit audit list).",
+    )
+
+
+def describe_loss(artifact: Artifact, error: StoreError, hanging: Dependants) -> Finding:
+    """Return what it means that an artifact is lost, damaged or cannot be read."""
+    kind = FindingKind.MODEL if hanging.versions else FindingKind.ARTIFACT
+    problem = _problem(error)
+    if not isinstance(error, LostArtifactError):
+        return Finding(kind, name_artifact(artifact), problem, Remedy.POSSIBLE, f"you: {error.hint}")
+    if hanging.versions:
+        problem = f"the content of model {', '.join(hanging.versions)} is lost: {problem}"
+    return Finding(kind, name_artifact(artifact), problem, *_ways_out(hanging))
+
+
+def describe_mended(artifact: Artifact, error: StoreError) -> Finding:
+    """Return that a lost or damaged artifact was written again."""
+    done = "written again from where else its content lay."
+    return Finding(FindingKind.ARTIFACT, name_artifact(artifact), _problem(error), Remedy.REPAIRED, done)
+
+
+def name_artifact(artifact: Artifact) -> str:
+    """Return how findings call an artifact."""
+    return f"{artifact.digest[:12]} ({artifact.format})"
+
+
+def _problem(error: StoreError) -> str:
+    facts = dict(error.facts)
+    where = [f"{name} {facts[name]}" for name in ("file", "kept") if name in facts]
+    said = error.message.partition(": ")[2] if isinstance(error, LostArtifactError) else error.message
+    return said.rstrip(".") + (f" ({', '.join(where)})" if where else "")
+
+
+def _ways_out(hanging: Dependants) -> tuple[Remedy, str]:
+    if hanging.versions and hanging.made_by is not None:
+        run, node = hanging.made_by
+        again = f"`flowkit rerun {run}`, where {node!r} gives the same bytes again; else {RESTORE}."
+        return Remedy.POSSIBLE, again
+    if hanging.versions:
+        return Remedy.NONE, f"no result that can be made again is this model: {RESTORE}."
+    if hanging.nodes:
+        return Remedy.POSSIBLE, f"the next run that needs it, which makes it again: {', '.join(_named(hanging.nodes))}."
+    return Remedy.NONE, "it is history only: no later run would take it."
+
+
+def _named(nodes: Sequence[tuple[str, str]]) -> Iterator[str]:
+    for pipeline, node in nodes[:_MOST_NODES]:
+        yield f"{node} of {pipeline}"
+    if len(nodes) > _MOST_NODES:
+        yield f"{len(nodes) - _MOST_NODES:,} more"
