@@ -101,8 +101,8 @@ class Workspace:
         writer = LineageWriter(
             folder.database,
             present=store.holds,
-            refused=notices.refused,
-            disagreed=notices.disagreed,
+            refused=notices.refuse,
+            disagreed=notices.disagree,
             durable=durable,
         )
         try:
