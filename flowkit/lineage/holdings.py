@@ -166,7 +166,7 @@ def load_holdings(reader: Reader, is_driven: IsDriven) -> Holdings:
             for number, digest, format_name, size in reader.select(_HELD)
         )
         dropped = frozenset(number for (number,) in reader.select(_DROPPED))
-        sizes = dict(reader.select(_SIZES))
+        sizes: dict[int, int] = dict(reader.select(_SIZES))
         return Holdings(artifacts, sizes, runs, load_makers(reader), dropped)
 
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from flowkit.lineage.holdings import Holding, Holdings
 from flowkit.lineage.makers import Maker
 
-MOST_UPSTREAM = 500
+MOST_UPSTREAM = 200
 """How many executions are counted for making one artifact again; of more the time is taken to be unknown."""
 
 
