@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.tables import EXECUTED
-from flowkit.records import ArgumentKind
 
 # Of several executions that gave it the one that stands for later runs, of those the newest: see `_choose`.
 _GIVEN = f"""
@@ -39,12 +38,14 @@ _TAKEN = """
     SELECT i.execution, i.artifact FROM input AS i JOIN artifact AS a ON a.id = i.artifact
     WHERE a.inline IS NULL AND i.execution IN ({values})"""
 
-_PATHS = f"""
-    SELECT g.execution, v.shown
+_PATHS = """
+    SELECT DISTINCT g.execution, v.shown
     FROM argument AS g
     JOIN argument_value AS v ON v.id = g.value
-    JOIN word AS k ON k.id = v.kind
-    WHERE k.text = '{ArgumentKind.INPUT.value}' AND g.execution IN ({{values}})"""
+    JOIN input AS i ON i.execution = g.execution AND i.parameter = g.parameter
+    JOIN artifact AS a ON a.id = i.artifact
+    JOIN word AS f ON f.id = a.format
+    WHERE f.text IN ('file', 'folder') AND g.execution IN ({values})"""
 
 _OBSERVED = """
     SELECT i.execution, k.text || ' ' || i.name, i.digest

@@ -202,7 +202,11 @@ class _Decider:
         if runs is not None:
             if self._run_that_keeps(holding) is not None:
                 return None
-            told.append(f"not among what the latest {runs:,} successful {_plural('run', runs)} of a pipeline used")
+            told.append(
+                "no pipeline's latest successful run used it"
+                if runs == 1
+                else f"none of the latest {runs:,} successful runs of a pipeline used it"
+            )
         if age is not None:
             used = self._last_used(holding)
             if used is not None and used >= self._now - age:
@@ -329,7 +333,3 @@ def _moment(seconds: float | None) -> str:
     if seconds is None:
         return "by no run"
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"
