@@ -39,8 +39,8 @@ SECTIONS = {
         "audit": Entry("flowkit.cli.audit", "audit", "List, verify and export the record of every promotion."),
     },
     "Look after the store": {
-        "gc": Entry("flowkit.cli.collecting", "gc", "Drop what is not to be kept, and what was left behind."),
         "verify": Entry("flowkit.cli.verifying", "verify", "Check what is stored, or that steps give the same again."),
+        "gc": Entry("flowkit.cli.collecting", "gc", "Drop what is not to be kept, and what was left behind."),
         "backup": Entry(
             "flowkit.cli.backup", "backup", "Copy the store into one file, or make a store of such a file."
         ),
