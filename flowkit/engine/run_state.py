@@ -224,6 +224,8 @@ class RunState:
         state = self.nodes[node]
         if state.phase is not Phase.SETTLED or not self._succeeded(node) or self.cancelled:
             return []
+        if state.outcome is Outcome.EXECUTED:
+            state.attempts -= 1
         state.phase, state.outcome = Phase.LOOKING, None
         self._unsettled += 1
         return [LookUp(node)]

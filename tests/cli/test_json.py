@@ -65,9 +65,9 @@ BUILDING = {
     "accept": (["accept", "small", "check", "--yes"],),
     "artifact-export": (["artifact", "export", "small:1", "m.json"],),
     "artifact-pin": (
-        ["artifact", "pin", "last:fit"],
-        ["artifact", "pin", "last:fit"],
-        ["artifact", "unpin", "last:fit"],
+        ["artifact", "pin", "small:1"],
+        ["artifact", "pin", "small:1"],
+        ["artifact", "unpin", "small:1"],
     ),
     "gc": (["gc"], ["gc", "--keep-runs", "1", "--dry-run"], ["gc", "--max-bytes", "1B"]),
     "models-promote": (["models", "promote", "small:1", "--to", "challenger"],),
