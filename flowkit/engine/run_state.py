@@ -228,6 +228,9 @@ class RunState:
             state.attempts -= 1
         state.phase, state.outcome = Phase.LOOKING, None
         self._unsettled += 1
+        for consumer in self.graph.consumers[node]:
+            if self.nodes[consumer].phase is Phase.WAITING:
+                self.nodes[consumer].awaiting.add(node)
         return [LookUp(node)]
 
     def clock(self, now: float) -> list[Command]:
