@@ -7,16 +7,14 @@ first what is large for the time that making it again takes. Without any retenti
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from flowkit.engine.collecting.accounts import Remaking, SharedFiles
 from flowkit.lineage.holdings import Holding, Holdings
 from flowkit.lineage.makers import Maker
-
-MOST_UPSTREAM = 200
-"""How many executions are counted for making one artifact again; of more the time is taken to be unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,72 +82,6 @@ class Plan:
         return sum(fate.freed for fate in self.fates)
 
 
-@dataclass(slots=True)
-class _Remaking:
-    """What making artifacts again takes while more and more of them go."""
-
-    holdings: Holdings
-    absent: set[int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.absent = set(self.holdings.dropped)
-
-    def lack(self, artifact: int) -> str | None:
-        """Return why an artifact cannot be made again, None where it can."""
-        return self._walk(artifact)[1]
-
-    def seconds(self, artifact: int) -> float | None:
-        """Return how long making an artifact again takes, with what is gone upstream; None where it is not known."""
-        seconds, lack = self._walk(artifact)
-        return seconds if lack is None else None
-
-    def _walk(self, artifact: int) -> tuple[float | None, str | None]:
-        total: float | None = 0.0
-        stack, executions = [artifact], set[int]()
-        while stack:
-            maker = self.holdings.makers.get(stack.pop())
-            if maker is None:
-                return None, "no step made it: it was given as an argument"
-            if maker.lack is not None:
-                return None, maker.lack
-            if maker.execution in executions:
-                continue
-            executions.add(maker.execution)
-            unknown = total is None or maker.seconds is None or len(executions) > MOST_UPSTREAM
-            total = None if unknown else (total or 0.0) + (maker.seconds or 0.0)
-            if len(executions) <= MOST_UPSTREAM:
-                stack += [taken for taken in maker.inputs if taken in self.absent]
-        return total, None
-
-
-@dataclass(slots=True)
-class _Files:
-    """Which artifacts that stay name each file: a file goes with the last of them."""
-
-    holdings: Holdings
-    namers: dict[int, set[int]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for holding in self.holdings.artifacts:
-            for file in holding.files:
-                self.namers.setdefault(file, set()).add(holding.id)
-
-    def freed_by(self, holding: Holding) -> int:
-        """Return the bytes that go with an artifact."""
-        return sum(self.holdings.sizes[file] for file in holding.files if self.namers[file] == {holding.id})
-
-    def drop(self, holding: Holding) -> int:
-        """Let an artifact go and return the bytes that go with it."""
-        freed = self.freed_by(holding)
-        for file in holding.files:
-            self.namers[file].discard(holding.id)
-        return freed
-
-    def sharing(self, holding: Holding) -> Iterable[int]:
-        """Return the artifacts that stay and name one of its files too."""
-        return {namer for file in holding.files for namer in self.namers[file]}
-
-
 def decide(holdings: Holdings, retention: Retention, now: float, fresh: frozenset[int] = frozenset()) -> Plan:
     """Decide on every artifact that a store holds in files.
 
@@ -169,8 +101,8 @@ class _Decider:
         self._now = now
         self._fresh = fresh
         self._since = _kept_since(holdings, retention.runs)
-        self._files = _Files(holdings)
-        self._remaking = _Remaking(holdings)
+        self._files = SharedFiles(holdings)
+        self._remaking = Remaking(holdings)
         self._size = sum(holdings.sizes.values())
 
     def decide(self) -> Plan:
