@@ -20,7 +20,8 @@ from flowkit.store.names import blob_name, digest_in, suffix_in
 
 _RUNNING = f"(ended IS NULL AND status = (SELECT id FROM word WHERE text = '{RunStatus.RUNNING.value}'))"
 
-_LIVE = f"(SELECT id FROM run WHERE id > ?2 OR {_RUNNING})"
+# Not one query with OR: each of the two has an index of its own.
+_LIVE = f"(SELECT id FROM run WHERE id > ?2 UNION ALL SELECT id FROM run WHERE {_RUNNING})"
 
 _USED = " OR ".join(
     f"""EXISTS (

@@ -100,7 +100,9 @@ def find_leftovers(
             if not _is_digest(entry.name):
                 continue
             size, changed = _measure(Path(entry.path))
-            if has_succeeded(entry.name) or changed < oldest - KEPT_AGE:
+            # A forced run may go on under a key that has succeeded before.
+            done = changed < oldest and has_succeeded(entry.name)
+            if done or changed < oldest - KEPT_AGE:
                 yield Leftover(LeftoverKind.CHECKPOINTS, entry.name, size)
 
 
