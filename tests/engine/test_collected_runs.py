@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import flowkit as fk
 from flowkit.engine.collecting.collect import collect
 from flowkit.engine.collecting.decision import Retention
 from flowkit.engine.runner import MOST_REPEATS
+from flowkit.lineage.reader import Reader
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import Outcome
 from flowkit.store.folder import StoreFolder
@@ -97,7 +99,16 @@ def executed(run: fk.Run) -> list[str]:
 def test_what_a_run_has_made_or_reused_is_there_when_it_is_needed(session: fk.Session, tmp_path: Path) -> None:
     """A collection in the middle of a run takes nothing that a later node of it needs, whether made or reused."""
     store = tmp_path / "store"
-    with at_pause(lambda: drop_all(store) and None):
+
+    def collect_once_recorded() -> None:
+        # Records are committed in batches: until then the run would find the loss, and make it again.
+        query = "SELECT 1 FROM nodes JOIN runs USING (run) WHERE status = 'running' AND node = 'made'"
+        with Reader(store / "lineage.db") as reader:
+            while not reader.select(query):
+                time.sleep(0.01)
+        drop_all(store)
+
+    with at_pause(collect_once_recorded):
         first = session.run(pausing)
         second = session.run(pausing, k=2)
 
