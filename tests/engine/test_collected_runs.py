@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,18 +58,15 @@ def session(tmp_path: Path) -> Iterator[fk.Session]:
 
 @contextmanager
 def at_pause(action: Callable[[], None]) -> Iterator[None]:
-    """Have something done by another process while the step `pause` runs."""
+    """Have something done by another thread while the step `pause` runs."""
+    done: list[bool] = []
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            child = os.fork()
-            if child == 0:
-                try:
-                    action()
-                except Exception:  # noqa: BLE001  (told by its exit code)
-                    os._exit(1)
-                os._exit(0)
-            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            # Not a fork: SQLite's account of the locks of this process would go along.
+            thread = threading.Thread(target=lambda: (action(), done.append(True)))
+            thread.start()
+            thread.join()
 
     logger, handler = logging.getLogger("tests.pause"), Handler()
     logger.addHandler(handler)
@@ -77,6 +74,7 @@ def at_pause(action: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+    assert done
 
 
 def drop_all(store: Path) -> int:
