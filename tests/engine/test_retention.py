@@ -197,7 +197,7 @@ def stores(draw: st.DrawFn) -> Holdings:
     return Holdings(tuple(artifacts), sizes, {1: run(1)}, makers, frozenset())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(held=stores(), limit=st.integers(1, 8000))
 def test_a_limit_is_reached_or_nothing_more_could_go(held: Holdings, limit: int) -> None:
     """Whatever shares files: the sizes add up, pins stay, and above the limit nothing is left that would free bytes."""

@@ -175,7 +175,7 @@ def test_a_lost_input_is_made_again_before_its_consumer(graph: Graph, data: st.D
     assert drive.state.status is RunStatus.SUCCEEDED
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(graph=graphs(), data=st.data())
 def test_what_was_gone_before_it_was_recorded_is_looked_up_anew(graph: Graph, data: st.DataObject) -> None:
     """At any moment after its success, also the last: the node runs once more at no charge, and all ends as before."""

@@ -155,21 +155,27 @@ def collect(
     with collecting(folder), _reading(folder, writer) as reader:
         writer.mark_crashed_runs()
         writer.write(forget_unnamed_files)
+        # First what needs no record: on a full disk only that can be removed.
+        leftovers, freed = _remove_leftovers(folder, writer, reader, retention, grace, moment)
         holdings, plan = _decide(folder, reader, retention, grace, moment)
         gone, unlinked = _drop(folder, writer, holdings, plan, grace, moment, told)
         plan = _as_done(plan, gone)
-        since = writer.write(live_since)
-        blobs = tuple(_find_blobs(folder, reader, since, grace, moment))
-        unlinked += _unlink(folder, writer, [blob.name for blob in blobs], _before(since, grace, moment))
-        others = tuple(_find_others(folder, reader, since, retention, moment))
-        for leftover in others:
-            remove_leftover(folder, leftover)
-        done = Collection(
-            plan, (*blobs, *others), unlinked + sum(leftover.bytes for leftover in others), retention, dry_run=False
-        )
+        done = Collection(plan, leftovers, freed + unlinked, retention, dry_run=False)
         if plan.dropped:
             writer.write(lambda connection: _record(connection, done, who, moment))
         return done
+
+
+def _remove_leftovers(
+    folder: StoreFolder, writer: LineageWriter, reader: Reader, retention: Retention, grace: float, now: float
+) -> tuple[tuple[Leftover, ...], int]:
+    since = writer.write(live_since)
+    blobs = tuple(_find_blobs(folder, reader, since, grace, now))
+    size = _unlink(folder, writer, [blob.name for blob in blobs], _before(since, grace, now))
+    others = tuple(_find_others(folder, reader, since, retention, now))
+    for leftover in others:
+        remove_leftover(folder, leftover)
+    return (*blobs, *others), size + sum(leftover.bytes for leftover in others)
 
 
 @contextmanager
