@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from flowkit.engine.collecting.decision import Decision, Fate, Plan, Retention, decide
@@ -55,7 +56,7 @@ BATCH = 100
 """How many artifacts are forgotten, and files unlinked, while other processes wait for the write lock."""
 
 ACTION = "collect"
-"""What the audit log calls a collection that dropped something."""
+"""What the audit log calls a collection that drops something."""
 
 Progress = Callable[[int, int], None]
 """Told how many artifacts of how many have been dropped."""
@@ -158,12 +159,9 @@ def collect(
         # First what needs no record: on a full disk only that can be removed.
         leftovers, freed = _remove_leftovers(folder, writer, reader, retention, grace, moment)
         holdings, plan = _decide(folder, reader, retention, grace, moment)
-        gone, unlinked = _drop(folder, writer, holdings, plan, grace, moment, told)
-        plan = _as_done(plan, gone)
-        done = Collection(plan, leftovers, freed + unlinked, retention, dry_run=False)
-        if plan.dropped:
-            writer.write(lambda connection: _record(connection, done, who, moment))
-        return done
+        begun = partial(_record, plan=plan, retention=retention, who=who, at=moment)
+        gone, unlinked = _drop(folder, writer, holdings, plan, grace, moment, begun, told)
+        return Collection(_as_done(plan, gone), leftovers, freed + unlinked, retention, dry_run=False)
 
 
 def _remove_leftovers(
@@ -214,9 +212,13 @@ def _drop(
     plan: Plan,
     grace: float,
     now: float,
+    begun: Callable[[sqlite3.Connection], None],
     told: Progress,
 ) -> tuple[frozenset[int], int]:
-    """Drop what the plan says in batches; return what went and the bytes that were unlinked."""
+    """Drop what the plan says in batches; return what went and the bytes that were unlinked.
+
+    `begun` is called in the transaction that forgets the first: a collection that is killed has its audit row.
+    """
     going = [fate.holding.id for fate in plan.dropped]
     gone: frozenset[int] = frozenset()
     size = 0
@@ -224,16 +226,19 @@ def _drop(
         batch = going[start : start + BATCH]
 
         def forget(
-            connection: sqlite3.Connection, batch: Sequence[int] = batch
+            connection: sqlite3.Connection, batch: Sequence[int] = batch, first: bool = not gone
         ) -> tuple[frozenset[int], tuple[str, ...]]:
             since = live_since(connection)
-            return drop_artifacts(
+            found = drop_artifacts(
                 connection,
                 batch,
                 newest_run=holdings.last_run,
                 at=now,
                 is_fresh=lambda name: since is not None and is_put_since(folder, name, since - grace),
             )
+            if found[0] and first:
+                begun(connection)
+            return found
 
         forgotten, orphans = writer.write(forget)
         gone |= forgotten
@@ -286,19 +291,18 @@ def _find_others(
         yield from find_logs(folder, runs_before(reader, now - retention.age))
 
 
-def _record(connection: sqlite3.Connection, done: Collection, who: str, at: float) -> None:
-    dropped = done.plan.dropped
-    retention = done.retention
+def _record(connection: sqlite3.Connection, plan: Plan, retention: Retention, who: str, at: float) -> None:
+    count = len(plan.dropped)
     append_audit(
         connection,
         at=at,
         who=who,
         action=ACTION,
         subject="store",
-        detail=f"dropped {len(dropped):,} {'artifact' if len(dropped) == 1 else 'artifacts'}",
+        detail=f"{count:,} {'artifact' if count == 1 else 'artifacts'} to be dropped",
         evidence={
             "retention": {"runs": retention.runs, "age": retention.age, "bytes": retention.bytes},
-            "artifacts": len(dropped),
-            "freed_bytes": done.freed,
+            "artifacts": count,
+            "bytes": plan.freed,
         },
     )
