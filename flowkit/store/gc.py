@@ -18,7 +18,7 @@ from pathlib import Path
 from flowkit.errors import StoreError
 from flowkit.records import Digest
 from flowkit.store.checkpoints import remove_checkpoints
-from flowkit.store.files import remove
+from flowkit.store.files import fsync_directory, remove
 from flowkit.store.folder import StoreFolder, reporting
 from flowkit.store.names import check_blob_name, check_digest, check_run_name
 
@@ -138,6 +138,17 @@ def unlink_blobs(folder: StoreFolder, names: Iterable[str], before: float | None
                 remove(path)
                 count, size = count + 1, size + status.st_size
     return count, size
+
+
+def sync_removals(folder: StoreFolder, names: Iterable[str]) -> None:
+    """Make it durable that these blobs are gone, lest a power cut brings them back as garbage.
+
+    Raises:
+        StoreError: A folder cannot be synced.
+    """
+    for shard in sorted({name[:2] for name in names}):
+        with reporting("remove a blob", folder.blobs / shard), suppress(FileNotFoundError):
+            fsync_directory(folder.blobs / shard)
 
 
 def remove_leftover(folder: StoreFolder, leftover: Leftover) -> None:

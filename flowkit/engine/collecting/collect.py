@@ -44,6 +44,7 @@ from flowkit.store.gc import (
     find_unnamed_blobs,
     is_put_since,
     remove_leftover,
+    sync_removals,
     unlink_blobs,
 )
 
@@ -258,6 +259,8 @@ def _unlink(folder: StoreFolder, writer: LineageWriter, names: Sequence[str], be
             return unlink_blobs(folder, [name for name in batch if not is_named(connection, name)], before)[1]
 
         size += writer.write(unlink)
+    # Not under the lock, for which runs wait.
+    sync_removals(folder, names)
     return size
 
 
