@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from flowkit.lineage.holdings import KEPT_STATES
 from flowkit.lineage.reader import Reader
+from flowkit.lineage.schema import SCHEMA_VERSION
 from flowkit.lineage.tables import REUSED
 from flowkit.lineage.texts import to_bytes
 from flowkit.records import Digest, RunStatus
@@ -108,6 +109,15 @@ def drop_artifacts(
 def forget_unnamed_files(connection: sqlite3.Connection) -> None:
     """Remove the rows of files that no artifact names, as of artifacts that were made again in others."""
     connection.execute(f"DELETE FROM blob_file WHERE {_UNNAMED}")
+
+
+def write_durably(connection: sqlite3.Connection) -> None:
+    """Change nothing, in a way that has the commit write and sync.
+
+    A commit before, whose last sync failed, may still be undone by a power cut: only after one that succeeds may files
+    go that nothing names.
+    """
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def is_named(connection: sqlite3.Connection, name: str) -> bool:

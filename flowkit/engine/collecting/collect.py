@@ -28,6 +28,7 @@ from flowkit.lineage.collection import (
     live_since,
     named_files,
     runs_before,
+    write_durably,
 )
 from flowkit.lineage.holdings import Holdings, load_holdings
 from flowkit.lineage.liveness import is_driven
@@ -169,11 +170,13 @@ def _remove_leftovers(
     folder: StoreFolder, writer: LineageWriter, reader: Reader, retention: Retention, grace: float, now: float
 ) -> tuple[tuple[Leftover, ...], int]:
     since = writer.write(live_since)
-    blobs = tuple(_find_blobs(folder, reader, since, grace, now))
-    size = _unlink(folder, writer, [blob.name for blob in blobs], _before(since, grace, now))
     others = tuple(_find_others(folder, reader, since, retention, now))
     for leftover in others:
         remove_leftover(folder, leftover)
+    blobs = tuple(_find_blobs(folder, reader, since, grace, now))
+    if blobs:
+        writer.write(write_durably)
+    size = _unlink(folder, writer, [blob.name for blob in blobs], _before(since, grace, now))
     return (*blobs, *others), size + sum(leftover.bytes for leftover in others)
 
 
