@@ -140,15 +140,16 @@ def unlink_blobs(folder: StoreFolder, names: Iterable[str], before: float | None
     return count, size
 
 
-def sync_removals(folder: StoreFolder, names: Iterable[str]) -> None:
-    """Make it durable that these blobs are gone, lest a power cut brings them back as garbage.
+def sync_removals(folder: StoreFolder) -> None:
+    """Make it durable that blobs are gone, lest a power cut brings them back as garbage; also those of before.
 
     Raises:
         StoreError: A folder cannot be synced.
     """
-    for shard in sorted({name[:2] for name in names}):
-        with reporting("remove a blob", folder.blobs / shard), suppress(FileNotFoundError):
-            fsync_directory(folder.blobs / shard)
+    for shard in _scan(folder.blobs):
+        if shard.is_dir(follow_symlinks=False):
+            with reporting("remove a blob", Path(shard.path)):
+                fsync_directory(Path(shard.path))
 
 
 def remove_leftover(folder: StoreFolder, leftover: Leftover) -> None:

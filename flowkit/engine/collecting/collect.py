@@ -163,6 +163,7 @@ def collect(
         holdings, plan = _decide(folder, reader, retention, grace, moment)
         begun = partial(_record, plan=plan, retention=retention, who=who, at=moment)
         gone, unlinked = _drop(folder, writer, holdings, plan, grace, moment, begun, told)
+        sync_removals(folder)
         return Collection(_as_done(plan, gone), leftovers, freed + unlinked, retention, dry_run=False)
 
 
@@ -262,8 +263,6 @@ def _unlink(folder: StoreFolder, writer: LineageWriter, names: Sequence[str], be
             return unlink_blobs(folder, [name for name in batch if not is_named(connection, name)], before)[1]
 
         size += writer.write(unlink)
-    # Not under the lock, for which runs wait.
-    sync_removals(folder, names)
     return size
 
 
