@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from flowkit.errors import SettingError
+from flowkit.authoring.quantities import parse_duration, parse_size
+from flowkit.errors import SettingError, StepDefinitionError
 from flowkit.project import Project
 
 DEFAULT_ENVIRONMENT = "default"
@@ -40,6 +41,7 @@ class Settings:
         pickle: `allow` or `deny` values that only pickle can store.
         code: Module names or folders whose code counts as the project's own.
         promotions: `allow`, or `dry-run` to judge gates and move nothing.
+        retention: What `gc` lets stay: `runs`, `age` in seconds and `bytes`, those that are asked for.
         params: Values of pipelines' parameters by name, as the file writes them.
         origins: By key, and `params.NAME`, where its value came from.
     """
@@ -55,6 +57,7 @@ class Settings:
     pickle: Literal["allow", "deny"] = "allow"
     code: tuple[str, ...] = ()
     promotions: Literal["allow", "dry-run"] = "allow"
+    retention: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -187,7 +190,7 @@ def _from_text(key: str, text: str, place: str) -> Any:
         return int(text)
     if key == "code":
         return [part.strip() for part in text.split(",") if part.strip()]
-    if key in ("params", "resources"):
+    if key in ("params", "resources", "retention"):
         try:
             return json.loads(text)
         except ValueError:
@@ -251,6 +254,28 @@ def _amounts(value: Any, _: Path) -> dict[str, float] | None:
     return dict(value) if fit else None
 
 
+def _retention(value: Any, _: Path) -> dict[str, float] | None:
+    if not isinstance(value, dict) or not value.keys() <= _RETAINED.keys():
+        return None
+    try:
+        read = {key: _RETAINED[key](item) for key, item in value.items()}
+    except StepDefinitionError:
+        return None
+    return None if None in read.values() else {key: item for key, item in read.items() if item is not None}
+
+
+def _whole(value: Any) -> float | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else None
+
+
+_RETAINED: Mapping[str, Callable[[Any], float | None]] = {
+    "runs": _whole,
+    "age": lambda value: parse_duration(value, "age"),
+    "bytes": lambda value: parse_size(value, "bytes"),
+}
+"""How each part of a retention is read."""
+
+
 def _one_of(*words: str) -> Callable[[Any, Path], str | None]:
     return lambda value, _: value if isinstance(value, str) and value in words else None
 
@@ -266,6 +291,7 @@ _CHECKS: Mapping[str, tuple[str, Callable[[Any, Path], Any]]] = {
     "pickle": ("'allow' or 'deny'", _one_of("allow", "deny")),
     "code": ("a list of module names or folders", _names),
     "promotions": ("'allow' or 'dry-run'", _one_of("allow", "dry-run")),
+    "retention": ('a table such as { runs = 5, age = "30d", bytes = "50GB" }', _retention),
     "params": ("a table of parameter values", _table),
 }
 """By key what it must be, in words, and a function that gives the checked value, or None where it does not fit."""
@@ -277,6 +303,7 @@ _OFF: Mapping[str, Any] = {
     "trust_remote": False,
     "code": (),
     "resources": {},
+    "retention": {},
     "params": {},
 }
 """What an empty variable makes of a setting that there need not be."""

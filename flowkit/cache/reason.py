@@ -89,6 +89,7 @@ def explain_miss(
     latest: LatestSuccess | None,
     current: Current,
     gone: Sequence[str] = (),
+    dropped: str | None = None,
 ) -> Miss:
     """Explain why a node is not reused, against its latest success in this store.
 
@@ -98,10 +99,11 @@ def explain_miss(
         latest: The node's latest success, or None.
         current: What the key is made of now.
         gone: Of a lost result, the project's code that its values name and that is no longer there.
+        dropped: Of a lost result, the day when a collection dropped it.
     """
     changes = () if latest is None else compare(latest, current)
     if decided is not None:
-        return Miss(decided, _decided_detail(decided, current, gone), changes)
+        return Miss(decided, _decided_detail(decided, current, gone, dropped), changes)
     if failed_before:
         return Miss(Reason.FAILED, "it has never succeeded with this key", changes)
     if latest is None:
@@ -133,7 +135,7 @@ def add_data(changes: Iterable[Change], data_of: DataOf) -> tuple[Change, ...]:
     )
 
 
-def _decided_detail(decided: Reason, current: Current, gone: Sequence[str]) -> str:
+def _decided_detail(decided: Reason, current: Current, gone: Sequence[str], dropped: str | None) -> str:
     if decided is Reason.FORCED:
         return "it was asked for with --force"
     if decided is Reason.UNCACHED:
@@ -142,6 +144,8 @@ def _decided_detail(decided: Reason, current: Current, gone: Sequence[str]) -> s
         return "its result is older than max_age"
     if gone:
         return f"its stored result names code that is no longer there: {list_names(gone)}"
+    if dropped is not None:
+        return f"its stored result was dropped by gc on {dropped}"
     return "its stored result is gone or damaged"
 
 

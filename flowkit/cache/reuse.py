@@ -15,11 +15,13 @@ class Found:
         entry: The newest recorded result, if there is one.
         present: Whether every artifact of it is there and holds what it should.
         gone: Project code that its values name, and that is no longer there: they cannot be loaded any more.
+        dropped: When a collection dropped an artifact of it, as a UTC date; None where none did.
     """
 
     entry: Entry | None
     present: bool = True
     gone: tuple[str, ...] = ()
+    dropped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,13 @@ class ReuseDecision:
 
     Attributes:
         gone: Project code that the lost result's values name, and that is no longer there.
+        dropped: When a collection dropped the lost result.
     """
 
     entry: Entry | None = None
     reason: Reason | None = None
     gone: tuple[str, ...] = ()
+    dropped: str | None = None
 
 
 def decide_reuse(found: Found, options: StepOptions, *, forced: bool, uncacheable: bool, now: float) -> ReuseDecision:
@@ -52,7 +56,7 @@ def decide_reuse(found: Found, options: StepOptions, *, forced: bool, uncacheabl
     if found.entry is None:
         return ReuseDecision()
     if not found.present or found.gone:
-        return ReuseDecision(reason=Reason.LOST, gone=found.gone)
+        return ReuseDecision(reason=Reason.LOST, gone=found.gone, dropped=found.dropped)
     if options.max_age is not None and now - found.entry.created > options.max_age:
         return ReuseDecision(reason=Reason.EXPIRED)
     return ReuseDecision(entry=found.entry)

@@ -14,13 +14,20 @@ from flowkit.cli.export import export_artifact
 from flowkit.cli.lazy import SuggestingGroup
 from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.references import Named, find_what
-from flowkit.cli.render.contents import describe_content
+from flowkit.cli.render.contents import NOT_KEPT, describe_content
 from flowkit.cli.render.formats import counted, format_bytes, format_moment, short
 from flowkit.cli.render.output import print_json, print_table, tell
+from flowkit.engine.dropped import telling_dropped
+from flowkit.engine.provenance import current_user
 from flowkit.engine.report import JSON_FORMAT
+from flowkit.errors import UsageError
 from flowkit.lineage.ancestry import ancestors
 from flowkit.lineage.artifacts import list_artifacts, made_at
+from flowkit.lineage.dropped import dropped_on
 from flowkit.lineage.history import artifacts_of, details_of, find_run
+from flowkit.lineage.pins import pins_of
+from flowkit.lineage.writer import LineageWriter
+from flowkit.registry.pins import pin, unpin
 from flowkit.store.local import LocalStore
 
 
@@ -43,6 +50,10 @@ def list_(run: str | None, limit: int, env: str | None, store: Path | None, as_j
             if run is not None
             else [asdict(row) for row in list_artifacts(view.reader, limit)]
         )
+        digests = [row["artifact"] for row in rows]
+        pins, dropped = pins_of(view.reader, digests), dropped_on(view.reader, digests)
+    for row in rows:
+        row["pinned"], row["dropped"] = row["artifact"] in pins, dropped.get(row["artifact"])
     if as_json:
         print_json({"format": JSON_FORMAT, "artifacts": rows})
         return
@@ -50,7 +61,7 @@ def list_(run: str | None, limit: int, env: str | None, store: Path | None, as_j
         tell("No artifact is recorded yet.")
         return
     print_table(
-        ("node", "output", "artifact", "format", "size", "made"),
+        ("node", "output", "artifact", "format", "size", "made", ""),
         [
             (
                 row.get("node"),
@@ -59,6 +70,7 @@ def list_(run: str | None, limit: int, env: str | None, store: Path | None, as_j
                 row["format"],
                 format_bytes(row["bytes"]),
                 format_moment(row.get("created")),
+                f"dropped {row['dropped']}" if row["dropped"] is not None else "pinned" if row["pinned"] else None,
             )
             for row in rows
         ],
@@ -77,15 +89,20 @@ def show(what: str, env: str | None, store: Path | None, as_json: bool) -> None:
     """
     with open_store(env, store) as view:
         found = find_what(view, what)
-        content = describe_content(LocalStore(view.folder), found.artifact)
+        with telling_dropped(view.reader):
+            content = describe_content(LocalStore(view.folder), found.artifact)
         maker = _maker_of(view, found)
+        pinned = pins_of(view.reader, [found.artifact.digest]).get(found.artifact.digest)
     record = found.artifact
     if as_json:
         row: dict[str, Any] = {"artifact": record.digest, "format": record.format, "bytes": record.bytes}
+        row["pin"] = asdict(pinned) if pinned is not None else None
         print_json({"format": JSON_FORMAT, "artifacts": [{**row, **maker, **content.to_json()}]})
         return
     tell(f"{record.digest}  {record.format}  {format_bytes(record.bytes)}")
     tell(f"made by {maker['node']} in run {maker['run']}" if maker["run"] else "came in from outside")
+    if pinned is not None:
+        tell(f"pinned by {pinned.who or 'an unknown user'}" + (f": {pinned.reason}" if pinned.reason else ""))
     for line in content.lines:
         tell(line)
     if content.columns:
@@ -106,12 +123,56 @@ def export(what: str, file: Path, overwrite: bool, env: str | None, store: Path 
     """
     with open_store(env, store) as view:
         found = find_what(view, what)
-        export_artifact(view, found.artifact, file, overwrite=overwrite)
+        with telling_dropped(view.reader):
+            export_artifact(view, found.artifact, file, overwrite=overwrite)
     if as_json:
         row = {"artifact": found.artifact.digest, "format": found.artifact.format, "bytes": found.artifact.bytes}
         print_json({"format": JSON_FORMAT, "artifacts": [{**row, "file": str(file)}]})
     else:
         tell(f"{found.label} → {file}")
+
+
+@artifact.command("pin", epilog=options.example("flowkit artifact pin last:features --reason 'for the report'"))
+@click.argument("what", shell_complete=complete_what)
+@click.option("--reason", default="", metavar="TEXT", help="Say why, for the audit log.")
+@options.looking_back
+def pin_(what: str, reason: str, env: str | None, store: Path | None, as_json: bool) -> None:
+    """Keep an artifact: no collection drops it until it is unpinned.
+
+    WHAT is the beginning of a digest, RUN:NODE[.OUTPUT], taxi:7 or taxi@champion.
+    """
+    _set_pin(what, reason, env, store, as_json=as_json, pinned=True)
+
+
+@artifact.command("unpin", epilog=options.example("flowkit artifact unpin last:features"))
+@click.argument("what", shell_complete=complete_what)
+@click.option("--reason", default="", metavar="TEXT", help="Say why, for the audit log.")
+@options.looking_back
+def unpin_(what: str, reason: str, env: str | None, store: Path | None, as_json: bool) -> None:
+    """Let collections drop an artifact again.
+
+    WHAT is the beginning of a digest, RUN:NODE[.OUTPUT], taxi:7 or taxi@champion.
+    """
+    _set_pin(what, reason, env, store, as_json=as_json, pinned=False)
+
+
+def _set_pin(what: str, reason: str, env: str | None, store: Path | None, *, as_json: bool, pinned: bool) -> None:
+    change = pin if pinned else unpin
+    with open_store(env, store) as view:
+        found = find_what(view, what)
+        if found.artifact.format in NOT_KEPT:
+            raise UsageError.for_pinned_path(found.label)
+        with (
+            telling_dropped(view.reader),
+            LineageWriter(view.folder.database, present=view.folder.holds) as writer,
+        ):
+            changed = change(writer, found.artifact, who=current_user(), reason=reason)
+    if as_json:
+        row = {"artifact": found.artifact.digest, "pinned": pinned, "changed": changed}
+        print_json({"format": JSON_FORMAT, "artifacts": [row]})
+        return
+    word = "pinned" if pinned else "not pinned"
+    tell(f"{found.label} is {word}" + ("" if changed else " already" if pinned else " anyway"))
 
 
 def _maker_of(view: StoreView, found: Named) -> dict[str, str | None]:

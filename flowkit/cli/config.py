@@ -26,6 +26,7 @@ _KEYS = (
     "pickle",
     "code",
     "promotions",
+    "retention",
 )
 
 

@@ -19,6 +19,7 @@ from flowkit.cli.render.output import print_json, print_table, tell
 from flowkit.engine.lookup import describe_acceptances
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.lineage.ancestry import ancestors, descendants
+from flowkit.lineage.dropped import find_dropped
 from flowkit.lineage.history import parameters_of
 from flowkit.lineage.rows import LineageRow
 
@@ -56,6 +57,7 @@ def lineage(what: str, direction: str, limit: int, env: str | None, store: Path 
         digest = found.artifact.digest
         up = ancestors(view.reader, digest, limit, given_by=found.given_by) if direction != "down" else ()
         down = descendants(view.reader, digest, limit, given_by=found.given_by) if direction != "up" else ()
+        dropped = find_dropped(view.reader, digest)
         parameters = {(row.run, row.node): _parameters(view, row) for row in (*up, *down)}
     if as_json:
         rows = [("upstream", row) for row in up] + [("downstream", row) for row in down]
@@ -63,12 +65,16 @@ def lineage(what: str, direction: str, limit: int, env: str | None, store: Path 
             {
                 "format": JSON_FORMAT,
                 "artifact": digest,
+                "dropped": {"on": dropped.on, "command": dropped.command} if dropped is not None else None,
                 "nodes": [_to_json(way, row, parameters[row.run, row.node]) for way, row in rows],
             }
         )
         return
     artifact = found.artifact
     tell(f"{found.label}  {artifact.format}  {format_bytes(artifact.bytes)}  {digest}")
+    if dropped is not None:
+        again = f"; `{dropped.command}` makes it again" if dropped.command else ""
+        tell(f"dropped by gc on {dropped.on}{again}")
     if direction != "down":
         _print_rows("made by", up, parameters, "nothing recorded: it came in from outside")
     if direction != "up":

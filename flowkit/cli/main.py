@@ -40,6 +40,7 @@ SECTIONS = {
     },
     "Look after the store": {
         "verify": Entry("flowkit.cli.verifying", "verify", "Check what is stored, or that steps give the same again."),
+        "gc": Entry("flowkit.cli.collecting", "gc", "Drop what is not to be kept, and what was left behind."),
         "backup": Entry(
             "flowkit.cli.backup", "backup", "Copy the store into one file, or make a store of such a file."
         ),

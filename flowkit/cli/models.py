@@ -15,6 +15,7 @@ from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.render.card import card_to_json, decision_to_json, write_card
 from flowkit.cli.render.formats import format_moment, format_number, short
 from flowkit.cli.render.output import print_json, print_table, tell, write_text
+from flowkit.engine.dropped import telling_dropped
 from flowkit.engine.lookup import describe_acceptances
 from flowkit.engine.provenance import current_user
 from flowkit.engine.report import JSON_FORMAT
@@ -130,7 +131,7 @@ def promote(version: str, alias: str, why: str, env: str | None, store: Path | N
     reference = _require_version(version)
     with open_store(env, store) as view:
         row = resolve(view.reader, reference)
-        with _open_writer(view) as writer:
+        with telling_dropped(view.reader), _open_writer(view) as writer:
             decision = promote_by_hand(writer, row.model, row.version, who=current_user(), why=why, alias=alias)
     if as_json:
         promoted = {"model": row.model, "version": row.version, "alias": alias, "moved": not decision.reused}

@@ -58,10 +58,19 @@ def run(
 
 @click.command(epilog=options.example("flowkit rerun", "flowkit rerun 20261120 --force train+"))
 @click.argument("run", default="last", shell_complete=complete_run)
+@options.select
 @options.env
 @options.store
 @_how_to_run
-def rerun(run: str, env: str | None, store: Path | None, workers: int | None, scheduler: str | None, **how: Any) -> int:
+def rerun(
+    run: str,
+    select: str | None,
+    env: str | None,
+    store: Path | None,
+    workers: int | None,
+    scheduler: str | None,
+    **how: Any,
+) -> int:
     """Repeat a recorded run with today's code.
 
     RUN is a run's id, its beginning, or 'last' (the default). Its parameters and its environment are those of that
@@ -72,7 +81,7 @@ def rerun(run: str, env: str | None, store: Path | None, workers: int | None, sc
         record = run_summary(view.reader, run).record
     project = Project.containing(Path.cwd())
     opened = open_record(record, project, store=store, workers=workers, scheduler=scheduler)
-    return _execute(opened, select=None, **how)
+    return _execute(opened, select=select, **how)
 
 
 def _prepare(*, inline: bool, **_: Any) -> None:

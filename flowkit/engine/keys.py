@@ -161,6 +161,10 @@ class KeyMaker:
             known = self._bound[node.name] = self._bind(node)
         return known
 
+    def unbind(self, node: str) -> None:
+        """Forget the constants of a node, so that they are stored again when its key is next computed."""
+        self._bound.pop(node, None)
+
     def key(self, node: Node, resolve: Resolve) -> KeyedNode:
         """Return the key of a node whose inputs `resolve` knows.
 

@@ -209,6 +209,7 @@ def _assemble(
         workspace.project.root,
         interrupted.is_set,
         lambda key: remove_checkpoints(workspace.folder, key),
+        workspace.notices.refusals,
     )
 
 
@@ -245,8 +246,8 @@ def _finish(
     listener: Listener,
 ) -> RunReport:
     workspace.writer.flush()
-    for notice in workspace.notices.drain():
-        ledger.take(notice)
+    for disagreement in workspace.notices.disagreements():
+        ledger.disagree(disagreement)
     if status is RunStatus.SUCCEEDED and any(node.outcome is Outcome.FAILED for node in ledger.reports.values()):
         status = RunStatus.FAILED
     refused = any(not promotion.accepted for promotion in ledger.promotions)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from flowkit.engine.notices import Disagreed, Notice, describe_disagreement
+from flowkit.engine.notices import Disagreed, describe_disagreement
 from flowkit.engine.progress import Listener
 from flowkit.engine.recording import Ending, record_node, report_node
 from flowkit.engine.report import NodeReport, PromotionReport
@@ -84,16 +84,17 @@ class Ledger:
         self.reports[name] = report
         self._listener.node_ended(report)
 
-    def take(self, notice: Notice) -> None:
-        """Take note of what the lineage writer had to say of a node that had ended."""
+    def disagree(self, notice: Disagreed) -> None:
+        """Take note that a node gave something else than its inputs had given before."""
         record = notice.record
+        if record.node in self.reports and record.step not in self._disagreed:
+            self._disagreed.add(record.step)
+            self.warn(describe_disagreement(notice))
+
+    def refuse(self, record: NodeRecord) -> None:
+        """Take note of a success that could not be recorded, as the failure that was recorded instead."""
         if record.node not in self.reports:
             # Nobody knows of what takes lists apart; the next run finds no entry and does it again.
-            return
-        if isinstance(notice, Disagreed):
-            if record.step not in self._disagreed:
-                self._disagreed.add(record.step)
-                self.warn(describe_disagreement(notice))
             return
         report = replace(self.reports[record.node], outcome=Outcome.FAILED, error=record.failure, outputs=())
         self.reports[record.node] = report

@@ -62,6 +62,10 @@ class History(InputHistory, Protocol):
         """Return the latest success of each node that has one."""
         ...
 
+    def dropped_on(self, digests: Sequence[Digest], /) -> Mapping[Digest, str]:
+        """Return the UTC date on which a collection dropped each of these artifacts that it did."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
@@ -183,6 +187,7 @@ class Lookups:
                 latest=latest.get(node.name),
                 current=self._current(node, latest.get(node.name)),
                 gone=decisions[node.name].gone if node.name in decisions else (),
+                dropped=decisions[node.name].dropped if node.name in decisions else None,
             )
             for node in nodes
         }
@@ -216,7 +221,7 @@ class Lookups:
         forced = is_among(node.name, self._forced)
         present = None if entry is None or forced or not options.cache else self._verified(entry)
         decision = decide_reuse(
-            Found(present or entry, present is not None, self._gone(present)),
+            Found(present or entry, present is not None, self._gone(present), self._dropped(entry, present)),
             options,
             forced=forced,
             uncacheable=node.current.code.uncacheable is not None,
@@ -250,6 +255,17 @@ class Lookups:
 
     def _gone(self, entry: Entry | None) -> tuple[str, ...]:
         return self.gone_names(output.artifact for output in entry.outputs) if entry is not None else ()
+
+    def _dropped(self, entry: Entry | None, present: Entry | None) -> str | None:
+        """Return when a collection dropped a result that is not there."""
+        if entry is None or present is not None:
+            return None
+        emptied = [output.artifact.digest for output in entry.outputs if not self._is_held(output.artifact)]
+        return max(self._history.dropped_on(emptied).values(), default=None) if emptied else None
+
+    @staticmethod
+    def _is_held(artifact: Artifact) -> bool:
+        return artifact.inline is not None or bool(artifact.files)
 
     def _verified(self, entry: Entry) -> Entry | None:
         """Return the entry with artifacts that are there and right; None where one is not."""

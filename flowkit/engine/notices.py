@@ -10,13 +10,6 @@ from flowkit.records import NodeRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A success whose blob was gone when it was to be recorded: `record` is the failure that was written instead."""
-
-    record: NodeRecord
-
-
-@dataclass(frozen=True, slots=True)
 class Disagreed:
     """An execution whose outputs differ from those that stood under the same key: its step is not deterministic."""
 
@@ -24,27 +17,30 @@ class Disagreed:
     outputs: tuple[str, ...]
 
 
-Notice = Refused | Disagreed
-
-
 class Notices:
-    """A queue between the writer's thread and the driver's."""
+    """Two queues between the writer's thread and the driver's."""
 
     def __init__(self) -> None:
-        self._queue: deque[Notice] = deque()
+        self._refused: deque[NodeRecord] = deque()
+        self._disagreed: deque[Disagreed] = deque()
 
-    def refused(self, record: NodeRecord) -> None:
-        """Take note of a refused record."""
-        self._queue.append(Refused(record))
+    def refuse(self, record: NodeRecord) -> None:
+        """Take note of a success whose content was gone: `record` is the failure that was written instead."""
+        self._refused.append(record)
 
-    def disagreed(self, record: NodeRecord, outputs: tuple[str, ...]) -> None:
+    def disagree(self, record: NodeRecord, outputs: tuple[str, ...]) -> None:
         """Take note of outputs that differ from those recorded."""
-        self._queue.append(Disagreed(record, outputs))
+        self._disagreed.append(Disagreed(record, outputs))
 
-    def drain(self) -> Iterator[Notice]:
-        """Yield what came since the last call."""
-        while self._queue:
-            yield self._queue.popleft()
+    def refusals(self) -> Iterator[NodeRecord]:
+        """Yield the failures that came since the last call."""
+        while self._refused:
+            yield self._refused.popleft()
+
+    def disagreements(self) -> Iterator[Disagreed]:
+        """Yield the outputs that differ since the last call."""
+        while self._disagreed:
+            yield self._disagreed.popleft()
 
 
 def describe_disagreement(notice: Disagreed) -> str:

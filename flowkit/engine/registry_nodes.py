@@ -48,13 +48,12 @@ class RegistryNodes:
         return self.state.reused(node.name)
 
     def launch(self, node: Node, command: Launch, describe: Callable[[FlowkitError, Node], Failure]) -> list[Command]:
-        """Decide a promotion; skip a champion that there is none of yet."""
+        """Decide a promotion, of which all that it needs is recorded; skip a champion that there is none of yet."""
         if node.kind is NodeKind.CHAMPION:
             detail = self.promotions.describe_absence(node)
             self.ledger.end(Ending(node, Outcome.SKIPPED, detail=detail))
             return self.state.skipped(node.name, command.token)
         self.listener.node_started(node.name, command.attempt, "driver")
-        self.ledger.flush()
         metrics = {
             name: self.ledger.metrics.get(ref.node)
             for name, ref in node.arguments.items()

@@ -234,6 +234,20 @@ class RunState:
                 commands.append(LookUp(producer))
         return commands if state.awaiting else self._advance([node])
 
+    def undone(self, node: str) -> list[Command]:
+        """Take note that what a node gave was gone before it was recorded: it is looked up anew, at no charge."""
+        state = self.nodes[node]
+        if state.phase is not Phase.SETTLED or not self._succeeded(node) or self.cancelled:
+            return []
+        if state.outcome is Outcome.EXECUTED:
+            state.attempts -= 1
+        state.phase, state.outcome = Phase.LOOKING, None
+        self._unsettled += 1
+        for consumer in self.graph.consumers[node]:
+            if self.nodes[consumer].phase is Phase.WAITING:
+                self.nodes[consumer].awaiting.add(node)
+        return [LookUp(node)]
+
     def clock(self, now: float) -> list[Command]:
         """Launch every attempt that is due."""
         due = [name for name in self._retrying if self.nodes[name].retry_at <= now]

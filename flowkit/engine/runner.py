@@ -41,10 +41,13 @@ from flowkit.execution.failure import Circumstances, describe_failure
 from flowkit.graph.arguments import Ref
 from flowkit.graph.expansion import Expansion
 from flowkit.graph.graph import Graph, Node
-from flowkit.records import Digest, Failure, FailureKind, Outcome, Output, Reason, StepResult
+from flowkit.records import Digest, Failure, FailureKind, NodeRecord, Outcome, Output, Reason, StepResult
 
 _REASONS = {FailureKind.INPUT: Reason.INPUT, FailureKind.LOST: Reason.LOST}
 """Why a node would have run that could not even be launched; what else can be wrong with it is a parameter."""
+
+MOST_REPEATS = 5
+"""How often a node runs anew, at no charge, because a collector removed what it needs or gave."""
 
 POLL = 0.2
 """Seconds after which a waiting driver looks at its clock and at whether it was interrupted."""
@@ -59,6 +62,7 @@ class Runner:
         start_executor: Makes the executor start its workers; called once, when the first node must run.
         interrupted: Whether the user asked the run to stop.
         remove_checkpoints: Removes what a node kept that has succeeded, by its key.
+        refusals: Gives the successes that could not be recorded since the last call, as the failures they became.
     """
 
     graph: Graph
@@ -75,7 +79,9 @@ class Runner:
     root: Path
     interrupted: Callable[[], bool] = lambda: False
     remove_checkpoints: Callable[[Digest], None] = lambda key: None
+    refusals: Callable[[], Iterable[NodeRecord]] = tuple
     _lookups: dict[str, Lookup] = field(default_factory=dict)
+    _repeats: dict[str, int] = field(default_factory=dict)
     _started: bool = False
     _lists: Lists = field(default_factory=Lists)
 
@@ -86,7 +92,7 @@ class Runner:
             FlowkitError: The store or the workers as a whole failed; what had ended is recorded.
         """
         self._perform(self.state.begin())
-        while not self.state.finished:
+        while not self._is_over():
             if self.interrupted() and not self.state.cancelled:
                 self._cancel()
                 continue
@@ -95,6 +101,33 @@ class Runner:
             self._perform(self.state.clock(time.time()))
             for name in self.claiming.freed():
                 self._perform(self.state.freed(name))
+            self._perform(self._take_refusals())
+
+    def _is_over(self) -> bool:
+        """Whether every node has settled, and what they gave is recorded."""
+        if not self.state.finished:
+            return False
+        self.ledger.flush()
+        self._perform(self._take_refusals())
+        return self.state.finished
+
+    def _take_refusals(self) -> list[Command]:
+        """Have made again what a collector removed before it was recorded; a node only so often, then it has failed."""
+        commands: list[Command] = []
+        for record in self.refusals():
+            name = record.node
+            again = self.state.undone(name) if name in self.state.nodes and self._may_repeat(name) else []
+            if again:
+                self.ledger.warn(f"What {name!r} gave was removed before it could be recorded; it is made again.")
+                commands += again
+            else:
+                self.ledger.refuse(record)
+        return commands
+
+    def _may_repeat(self, name: str) -> bool:
+        """Count how often a node begins anew because something was removed; say whether it may once more."""
+        self._repeats[name] = self._repeats.get(name, 0) + 1
+        return self._repeats[name] <= MOST_REPEATS
 
     def _cancel(self) -> None:
         self.claiming.give_up()
@@ -202,7 +235,13 @@ class Runner:
         if node.step is not None:
             self.dispatcher.add(command, self._lookup_of(node))
             return []
-        return self.registry.launch(node, command, self._describe)
+        # Nothing may be promoted of which a collector removed something before it was recorded.
+        self.ledger.flush()
+        again = self._take_refusals()
+        undone = [name for name in self.graph.producers[node.name] if self.state.outcome(name) is None]
+        if undone:
+            return [*again, *self.state.lost(node.name, command.token, undone)]
+        return [*again, *self.registry.launch(node, command, self._describe)]
 
     def _look_up_registry(self, node: Node) -> list[Command]:
         try:
@@ -297,7 +336,9 @@ class Runner:
             return []
         if result.lost:
             makers = self.ledger.makers_of(frozenset(result.lost), self.graph.producers[name])
-            if makers:
+            if self._may_repeat(name):
+                # Where no node made it, it is a constant: computing the key anew puts it again.
+                self.keys.unbind(name)
                 self.ledger.warn(f"An artifact that {name!r} needs is gone or damaged; it is made again.")
                 self.claiming.release(name)
                 return self.state.lost(name, result.token, makers)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from flowkit.cache.code import StepCode
 from flowkit.codecs.registry import CodecRegistry
+from flowkit.engine.dropped import telling_dropped
 from flowkit.engine.keys import KeyMaker
 from flowkit.engine.lookup import IsGone, Lookups
 from flowkit.engine.notices import Notices
@@ -101,8 +102,8 @@ class Workspace:
         writer = LineageWriter(
             folder.database,
             present=store.holds,
-            refused=notices.refused,
-            disagreed=notices.disagreed,
+            refused=notices.refuse,
+            disagreed=notices.disagree,
             durable=durable,
         )
         try:
@@ -185,9 +186,13 @@ class Workspace:
         """Return an artifact's value as `hint`.
 
         Raises:
-            LostArtifactError: It is gone or damaged.
+            LostArtifactError: It is gone or damaged; one that was dropped says what makes it again.
             CodecError: It cannot be given as `hint`.
         """
+        with telling_dropped(self.reader):
+            return self._load(artifact, hint)
+
+    def _load(self, artifact: Artifact, hint: Any) -> Any:
         if names_dask_frame(hint) and artifact.format == "table":
             return open_dask_frame(artifact, self.store, self.folder.path, self.codecs.pickle)
         # Not removed here: a `Path` that is returned must live on.

@@ -135,6 +135,23 @@ class LostArtifactError(StoreError):
             "run the pipeline again; the step that made it makes it anew.",
         )
 
+    @classmethod
+    def for_dropped(cls, digest: str, on: str, run: str | None, node: str | None, command: str | None) -> Self:
+        """Return the error for an artifact that a collection dropped.
+
+        Args:
+            digest: Its digest.
+            on: The day of the collection.
+            run: A run that made it; None where no step did.
+            node: The node of that run.
+            command: What makes it again; None where nothing does.
+        """
+        facts = [("artifact", digest)]
+        if run is not None and node is not None:
+            facts.append(("made by", f"{node} in run {run}"))
+        hint = f"make it again with '{command}'." if command else "run a pipeline that is given it as an argument."
+        return cls(f"The artifact {digest[:12]} was dropped by gc on {on}.", facts, hint)
+
     @property
     def digest(self) -> str:
         """The digest of the lost artifact, also after the error has crossed a process border."""

@@ -129,6 +129,15 @@ class UsageError(FlowkitError):
             "step that takes it.",
         )
 
+    @classmethod
+    def for_pinned_path(cls, label: str) -> Self:
+        """What came in as a path, to be pinned: there is nothing of it in the store that could stay."""
+        return cls(
+            f"'{label}' came in as a path: the store keeps its digest, not its content.",
+            [("what", label)],
+            "keep the file where it is; pin what a step made of it.",
+        )
+
 
 class OutputError(FlowkitError):
     """What a command has to say cannot be written; exit code 1."""

@@ -12,6 +12,7 @@ import os
 import sys
 import tokenize
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -99,7 +100,11 @@ def store_bundle(folder: StoreFolder, bundle: Bundle) -> Digest:
     digest = blake3(payload).hexdigest()
     path = _bundle_path(folder.path, digest)
     with reporting("keep the code of this run", path):
-        if not path.exists():
+        if path.exists():
+            # What is in use is young: a collection takes what nobody has sent for long. Another user's stays as it is.
+            with suppress(PermissionError):
+                os.utime(path)
+        else:
             make_folder(path.parent)
             write_file_durably(path, [payload], temporary_folder=folder.temporary, replace=True)
     return digest

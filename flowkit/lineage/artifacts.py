@@ -65,12 +65,14 @@ _FILES = """
     WHERE l.artifact IN ({values})
     ORDER BY l.artifact, l.position"""
 
+_NOT_DROPPED = "NOT EXISTS (SELECT 1 FROM dropped AS d WHERE d.artifact = a.id)"
+
 _STORED = f"""
     SELECT {_ARTIFACT}
     FROM artifact AS a
     JOIN word AS f ON f.id = a.format
     LEFT JOIN word AS g ON g.id = a.refers
-    WHERE a.id > ? AND f.text NOT IN ('file', 'folder')
+    WHERE a.id > ? AND f.text NOT IN ('file', 'folder') AND {_NOT_DROPPED}
     ORDER BY a.id
     LIMIT {_BATCH}"""
 
@@ -119,7 +121,10 @@ def made_at(reader: Reader, digests: Sequence[Digest]) -> dict[Digest, str | Non
 
 
 def stored_artifacts(reader: Reader) -> Iterator[Artifact]:
-    """Yield every artifact that the store should hold, the oldest first; paths that came in are not among them."""
+    """Yield every artifact that the store should hold, the oldest first.
+
+    Paths that came in are not among them, nor what a collection dropped.
+    """
     last = 0
     while True:
         with reader.at_one_moment():
@@ -145,7 +150,8 @@ def _assemble_what_can_be(reader: Reader, rows: Sequence[Row]) -> list[Artifact]
 def count_stored(reader: Reader) -> int:
     """Return how many artifacts `stored_artifacts` gives."""
     query = (
-        "SELECT count(*) FROM artifact AS a JOIN word AS f ON f.id = a.format WHERE f.text NOT IN ('file', 'folder')"
+        "SELECT count(*) FROM artifact AS a JOIN word AS f ON f.id = a.format"
+        f" WHERE f.text NOT IN ('file', 'folder') AND {_NOT_DROPPED}"
     )
     return int(reader.select(query)[0][0])
 

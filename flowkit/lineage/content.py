@@ -73,6 +73,7 @@ def _link_files(connection: sqlite3.Connection, identities: Identities, artifact
     ).fetchall()
     if linked != wanted:
         connection.execute("DELETE FROM artifact_file WHERE artifact = ?", (artifact_id,))
+        connection.execute("DELETE FROM dropped WHERE artifact = ?", (artifact_id,))
         connection.executemany("INSERT INTO artifact_file (artifact, position, file) VALUES (?, ?, ?)", wanted)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from flowkit.lineage.acceptances import acceptances_of
 from flowkit.lineage.artifacts import load_inputs, load_outputs
+from flowkit.lineage.dropped import dropped_on
 from flowkit.lineage.latest import latest_successes, observed_by, successes_to_stand_for
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.tables import FAILED
@@ -120,6 +121,10 @@ class Entries:
     def inputs_of(self, executions: Sequence[int], /) -> dict[int, tuple[tuple[str, Artifact], ...]]:
         """Return (parameter, artifact) of what each execution took, in order."""
         return load_inputs(self._reader, executions)
+
+    def dropped_on(self, digests: Sequence[Digest], /) -> dict[Digest, str]:
+        """Return the UTC date on which a collection dropped each of these artifacts that it did."""
+        return dropped_on(self._reader, digests)
 
     def live_keys(self, steps: Sequence[str], limit: int) -> dict[str, frozenset[Digest]]:
         """Return for each step the cache keys with a published result, the `limit` newest of them."""

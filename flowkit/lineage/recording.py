@@ -114,7 +114,7 @@ class Recorder:
             "SELECT x.run, x.created_ms FROM execution AS x JOIN entry AS e ON e.execution = x.id WHERE x.id = ?",
             (source,),
         ).fetchone()
-        if made is None or self._find_standing(execution) is not None:
+        if made is None or self._find_standing(execution) is not None or self.is_dropped(source):
             return None
         run, created_ms = made
         place = self.identities.pipeline_node(
@@ -213,7 +213,7 @@ class Recorder:
             [
                 (
                     word(parameter),
-                    intern_artifact(self.connection, self.identities, artifact),
+                    self._intern_input(artifact, put=producer is None and bool(account.producers)),
                     self._find_maker(run, producer),
                 )
                 for (parameter, artifact), producer in zip(account.inputs, producers, strict=True)
@@ -232,6 +232,17 @@ class Recorder:
             execution,
             [(word(name), value) for name, value in account.metrics],
         )
+
+    def _intern_input(self, artifact: Artifact, *, put: bool) -> int:
+        """Return the id of an input; a constant was `put` for this very call, also where it had been dropped."""
+        if put:
+            return record_made_artifact(self.connection, self.identities, artifact)
+        return intern_artifact(self.connection, self.identities, artifact)
+
+    def is_dropped(self, execution: int) -> bool:
+        """Return whether a collection has removed what an execution gave."""
+        query = "SELECT 1 FROM output AS o JOIN dropped AS d ON d.artifact = o.artifact WHERE o.execution = ? LIMIT 1"
+        return self.connection.execute(query, (execution,)).fetchone() is not None
 
     def _find_maker(self, run: int, producer: str | None) -> int | None:
         """Return the execution whose outputs a node of this run gave, its own or the one that it reused."""

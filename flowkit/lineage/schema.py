@@ -84,6 +84,20 @@ def record_uncached(connection: sqlite3.Connection) -> None:
     connection.execute(f"CREATE TABLE uncached ({columns})")
 
 
+def keep_collections(connection: sqlite3.Connection) -> None:
+    """Migration 9: artifacts whose files a collection removed, and those that a person keeps from that.
+
+    `dropped.at` is in seconds since the epoch; a row goes once the artifact is there again. `pin.audit` says who pinned
+    it, when and why.
+    """
+    connection.execute("CREATE TABLE dropped (artifact INTEGER PRIMARY KEY REFERENCES artifact, at REAL NOT NULL)")
+    connection.execute(
+        "CREATE TABLE pin (artifact INTEGER PRIMARY KEY REFERENCES artifact,"
+        " audit INTEGER NOT NULL REFERENCES audit_record (sequence))"
+    )
+    connection.execute("CREATE INDEX artifact_file_file ON artifact_file (file)")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     create_tables,
     create_views,
@@ -93,6 +107,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     list_folders,
     keep_acceptances,
     record_uncached,
+    keep_collections,
 )
 """In the order in which they were released; only ever appended to."""
 

@@ -13,10 +13,13 @@ from flowkit.lineage.connection import LOCK_TIMEOUT
 from flowkit.lineage.liveness import DriverLock, is_driven
 from flowkit.lineage.recording import Recorder
 from flowkit.lineage.runs import end_crashed_runs, end_run, insert_run, is_running
+from flowkit.lineage.tables import CHAMPION, WORDS
 from flowkit.lineage.thread import WriterThread
 from flowkit.records import Artifact, BlobFile, Failure, FailureKind, NodeRecord, Outcome, RunRecord, RunStatus
 
 T = TypeVar("T")
+
+CHAMPION_STEP = WORDS[CHAMPION - 1]
 
 Present = Callable[[BlobFile], bool]
 Refused = Callable[[NodeRecord], None]
@@ -30,8 +33,8 @@ class LineageWriter:
         path: The database; its folder must exist.
         present: Whether a blob file is there. Asked of every file that an execution's outputs name, in the transaction
             that records it; so no row can name a blob that a collector removed in between.
-        refused: Told, in the writer's thread, of a node whose execution named a missing blob: its record as it was
-            written, a failure.
+        refused: Told, in the writer's thread, of a node whose execution named a missing blob, or that reused what was
+            dropped meanwhile: its record as it was written, a failure.
         disagreed: Told, in the writer's thread, of an execution whose outputs differ from those that stood under the
             same entry key, with the names of those outputs.
         timeout: Seconds to wait for other processes' locks.
@@ -150,7 +153,7 @@ class LineageWriter:
         Raises:
             LineageError: An earlier record could not be written.
         """
-        self._thread.put(lambda: self._recorder.restamp(artifact))
+        self._thread.put(lambda: self._restamp(artifact))
 
     def enqueue(self, change: Callable[[sqlite3.Connection], None]) -> None:
         """Queue a small change that nobody waits for; it is committed with the records around it.
@@ -188,15 +191,21 @@ class LineageWriter:
         while self._locks:
             self._locks.popitem()[1].release()
 
+    def _restamp(self, artifact: Artifact) -> None:
+        """Record stamps unless a collector has removed the files since they were looked at."""
+        if all(self._present(file) for file in artifact.files):
+            self._recorder.restamp(artifact)
+
     def _record(self, record: NodeRecord, durable: Callable[[], None] | None) -> None:
         if durable is not None:
             self._thread.notify(durable)
         missing = self._find_missing(record)
-        if missing is not None:
+        if missing is not None or self._reuses_dropped(record):
             refused = _as_lost(record, missing)
             self._recorder.record_node(refused)
             self._thread.notify(lambda: self._refused(refused))
             return
+        record = self._without_missing_inputs(record)
         differing = self._recorder.record_node(record)
         if differing:
             self._thread.notify(lambda: self._disagreed(record, differing))
@@ -207,14 +216,30 @@ class LineageWriter:
         files = (file for output in record.execution.outputs for file in output.artifact.files)
         return next((file for file in files if not self._present(file)), None)
 
+    def _reuses_dropped(self, record: NodeRecord) -> bool:
+        """Whether a node reused what a collector dropped between its lookup and now. A model's content is never."""
+        entry = record.entry if record.step != CHAMPION_STEP else None
+        return record.outcome is Outcome.REUSED and entry is not None and self._recorder.is_dropped(entry)
 
-def _as_lost(record: NodeRecord, missing: BlobFile) -> NodeRecord:
-    """Return the failure that stands for a success whose blob is gone."""
+    def _without_missing_inputs(self, record: NodeRecord) -> NodeRecord:
+        """Return a record in which no constant names a file that a collector removed since it was put."""
+        execution = record.execution
+        if execution is None:
+            return record
+        inputs = tuple((name, self._as_it_is(artifact)) for name, artifact in execution.inputs)
+        return record if inputs == execution.inputs else replace(record, execution=replace(execution, inputs=inputs))
+
+    def _as_it_is(self, artifact: Artifact) -> Artifact:
+        return artifact if all(self._present(file) for file in artifact.files) else replace(artifact, files=())
+
+
+def _as_lost(record: NodeRecord, missing: BlobFile | None) -> NodeRecord:
+    """Return the failure that stands for a success whose blob is gone, or for a reuse of what is."""
     execution = replace(record.execution, outputs=(), cached=False) if record.execution is not None else None
     failure = Failure(
         FailureKind.LOST,
         f"What {record.node!r} made was gone from the store before it could be recorded.",
-        (("blob", missing.name),),
+        (("blob", missing.name),) if missing is not None else (("node", record.node),),
         "run it again; if it happens again, find out what deletes files in the store.",
     )
-    return replace(record, outcome=Outcome.FAILED, failure=failure, execution=execution)
+    return replace(record, outcome=Outcome.FAILED, failure=failure, execution=execution, entry=None)

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
-from flowkit.errors import NotRecordedError, RegistryError
+from flowkit.errors import LostArtifactError, NotRecordedError, RegistryError
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import Promotion, VersionState
 from flowkit.registry.audit import append_audit
@@ -44,6 +44,7 @@ def promote_by_hand(
     Raises:
         NotRecordedError: There is no such model or version.
         RegistryError: The alias's name is not one.
+        LostArtifactError: A collection has dropped its content.
     """
     check_alias_name(alias)
     at = time.time()
@@ -90,10 +91,22 @@ def _promote(
     decision = Promotion(model, number, alias, accepted=True, reason=None, verdicts=verdicts)
     if held is not None and held.id == version.id:
         return Decision(decision, reused=True)
+    _refuse_dropped(connection, version)
     set_state(connection, version, VersionState.REGISTERED)
     move_alias(connection, identity, alias, held, version, "promote by hand", at)
     _append(connection, at, who, "promote by hand", f"{model}:{number}", why, alias, held, version)
     return Decision(decision)
+
+
+def _refuse_dropped(connection: sqlite3.Connection, version: VersionRecord) -> None:
+    """Refuse a version that was out of use and whose content a collection dropped meanwhile."""
+    row = connection.execute(
+        "SELECT a.digest, w.text FROM model_version AS v JOIN artifact AS a ON a.id = v.artifact"
+        " JOIN word AS w ON w.id = a.format JOIN dropped AS d ON d.artifact = a.id WHERE v.id = ?",
+        (version.id,),
+    ).fetchone()
+    if row is not None:
+        raise LostArtifactError.for_damage(row[0].hex(), row[1], "", "no file of the store holds it")
 
 
 def _roll_back(

@@ -64,6 +64,12 @@ BUILDING = {
     "verify-rerun": (["verify", "--rerun"], ["verify", "--rerun", "--select", "load"]),
     "accept": (["accept", "small", "check", "--yes"],),
     "artifact-export": (["artifact", "export", "small:1", "m.json"],),
+    "artifact-pin": (
+        ["artifact", "pin", "small:1"],
+        ["artifact", "pin", "small:1"],
+        ["artifact", "unpin", "small:1"],
+    ),
+    "gc": (["gc"], ["gc", "--keep-runs", "1", "--dry-run"], ["gc", "--max-bytes", "1B"]),
     "models-promote": (["models", "promote", "small:1", "--to", "challenger"],),
     "models-retire": (["models", "retire", "small:2"],),
     "models-rollback": (["models", "rollback", "small@champion", "--to", "2"],),
@@ -98,7 +104,20 @@ def test_what_looks_back_prints_what_its_schema_says(ask: Tell, recorded_project
 @pytest.mark.slow
 def test_what_builds_and_runs_prints_what_its_schema_says(tell: Tell) -> None:
     """Checks, plans and runs fit their schemas: executed, reused, failed and with a decision that is repeated."""
-    for name in ("init", "check", "show", "plan", "run", "verify-rerun", "why", "accept", "artifact-export", *KEEPING):
+    for name in (
+        "init",
+        "check",
+        "show",
+        "plan",
+        "run",
+        "verify-rerun",
+        "why",
+        "accept",
+        "artifact-export",
+        *KEEPING,
+        "artifact-pin",
+        "gc",
+    ):
         for words in BUILDING[name]:
             answer = tell(*words, "--json")
             assert answer.code in ((0, 2) if name == "doctor" else (0, 1)), answer.out

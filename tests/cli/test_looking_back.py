@@ -105,7 +105,7 @@ def test_lineage_both_ways(ask: Ask, recorded_project: Recorded) -> None:
 def test_artifact_list(ask: Ask, recorded_project: Recorded) -> None:
     """`artifact list` shows the newest first, or what one run gave."""
     newest = ask("artifact", "list", "--json", "-n", "3").json()["artifacts"]
-    assert list(newest[0]) == ["artifact", "format", "bytes", "created"]
+    assert list(newest[0]) == ["artifact", "format", "bytes", "created", "pinned", "dropped"]
     assert len(newest) == 3
     of_run = ask("artifact", "list", "--run", recorded_project.tables, "--json").json()["artifacts"]
     assert [(row["node"], row["name"], row["format"]) for row in of_run] == [

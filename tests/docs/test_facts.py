@@ -77,7 +77,7 @@ def test_the_settings_are_those_that_are_read() -> None:
         assert f"`FLOWKIT_{key.upper()}`" in rest
         default = Settings.__dataclass_fields__[key].default
         shown = {None: "", True: "`true`", False: "`false`", (): "`[]`"}.get(default, f'`"{default}"`')
-        assert key in ("store", "params", "resources") or shown in rest
+        assert key in ("store", "params", "resources", "retention") or shown in rest
 
 
 def test_the_layers_are_those_that_are_checked() -> None:

@@ -90,6 +90,7 @@ def test_migrations_are_recorded_as_sqlite_utils_does(database: Path) -> None:
         "list_folders",
         "keep_acceptances",
         "record_uncached",
+        "keep_collections",
     )
     assert rows == [("flowkit", name) for name in names]
     assert len(rows) == SCHEMA_VERSION

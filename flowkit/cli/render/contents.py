@@ -11,7 +11,8 @@ from flowkit.records import Artifact
 from flowkit.store.base import Store
 
 _LONGEST = 2000
-_NOT_KEPT = ("file", "folder")
+NOT_KEPT = ("file", "folder")
+"""Formats of what came in as a path: the store has its digest only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def describe_content(store: Store, artifact: Artifact) -> Content:
     Raises:
         LostArtifactError: It is gone or damaged.
     """
-    if artifact.format in _NOT_KEPT:
+    if artifact.format in NOT_KEPT:
         return Content((f"a {artifact.format} that came in as a path: the store keeps its digest, not its content",))
     payload = store.open(artifact).payload
     if artifact.format == "table":

@@ -1,0 +1,28 @@
+"""Tells of a lost artifact that a collection dropped it, and what makes it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flowkit.errors import LostArtifactError
+from flowkit.lineage.dropped import find_dropped
+from flowkit.lineage.reader import Reader
+
+
+@contextmanager
+def telling_dropped(reader: Reader) -> Iterator[None]:
+    """Raise a loss in the block as what it is: a collection's doing, where it is that.
+
+    Raises:
+        LostArtifactError: What the block raised, or that the artifact was dropped.
+    """
+    try:
+        yield
+    except LostArtifactError as error:
+        dropped = find_dropped(reader, error.digest)
+        if dropped is None:
+            raise
+        raise LostArtifactError.for_dropped(
+            dropped.digest, dropped.on, dropped.run, dropped.node, dropped.command
+        ) from None

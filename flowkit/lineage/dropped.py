@@ -1,0 +1,69 @@
+"""Artifacts whose files a collection removed: when, and what makes them again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flowkit.lineage.reader import Reader
+from flowkit.lineage.texts import to_prefix
+from flowkit.records import UNPACKING, Digest
+
+_DROPPED = """
+    SELECT a.digest, date(d.at, 'unixepoch')
+    FROM artifact AS a
+    JOIN dropped AS d ON d.artifact = a.id
+    WHERE substr(a.digest, 1, 12) IN ({values})"""
+
+# The newest execution that stands for later runs, else the newest: its run has the parameters that give this content.
+_MAKER = """
+    SELECT r.run, p.name
+    FROM artifact AS a
+    JOIN output AS o ON o.artifact = a.id
+    JOIN execution AS x ON x.id = o.execution
+    JOIN run AS r ON r.id = x.run
+    JOIN pipeline_node AS p ON p.id = x.pipeline_node
+    JOIN word AS w ON w.id = p.step
+    LEFT JOIN entry AS e ON e.execution = x.id
+    WHERE substr(a.digest, 1, 12) = ? AND w.text <> ?
+    ORDER BY e.id IS NULL, x.id DESC
+    LIMIT 1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """An artifact that a collection dropped.
+
+    Attributes:
+        on: UTC date.
+        run: A run that made it; None where no step did.
+        node: The node of that run.
+    """
+
+    digest: Digest
+    on: str
+    run: str | None
+    node: str | None
+
+    @property
+    def command(self) -> str | None:
+        """The command that makes it again, None where there is none."""
+        if self.run is None or self.node is None:
+            return None
+        node = self.node if self.node.replace("_", "").isalnum() and self.node.isascii() else f"'{self.node}'"
+        return f"flowkit rerun {self.run} --select {node}"
+
+
+def dropped_on(reader: Reader, digests: Sequence[Digest]) -> dict[Digest, str]:
+    """Return the UTC date on which a collection dropped each of these artifacts that it did."""
+    rows = reader.select_among(_DROPPED, [to_prefix(digest) for digest in dict.fromkeys(digests)])
+    return {digest.hex(): on for digest, on in rows}
+
+
+def find_dropped(reader: Reader, digest: Digest) -> Dropped | None:
+    """Return what is known of a dropped artifact; None for one that no collection dropped."""
+    on = dropped_on(reader, [digest]).get(digest)
+    if on is None:
+        return None
+    made = reader.select(_MAKER, (to_prefix(digest), UNPACKING))
+    return Dropped(digest, on, *(made[0] if made else (None, None)))
