@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -45,7 +46,9 @@ class DriverLock:
     def release(self) -> None:
         """Remove the lock and let it go. The order matters: a removed file that is still held misleads nobody."""
         if self._descriptor >= 0:
-            self._path.unlink(missing_ok=True)
+            # A file that stays and that nobody holds says the same as none.
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = -1
 

@@ -6,6 +6,8 @@ for each trial, so that none knows anything of another.
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
 import random
@@ -15,15 +17,13 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np  # noqa: F401  (imported once, here, and not in every child)
-import sqlite_utils  # noqa: F401
-
 from tests.faults.invariants import differences, find_violations, summarise
 from tests.faults.io_operations import OPERATIONS, Operation, refusal_of
-from tests.faults.power_cut import Disk, digest_of, everything, read_tree, ways_to_cut, write_tree
+from tests.faults.power_cut import Disk, digest_of, everything, nothing, read_tree, ways_to_cut, write_tree
 from tests.faults.shim import Call, Fault, Shim
 
 MOST_SECONDS = 30
@@ -44,28 +44,28 @@ class Trials:
 
     def run(self) -> None:
         """Try every fault at every point."""
+        for module in self._operation.needs:
+            importlib.import_module(module)
+        gc.freeze()
         self._base.mkdir(parents=True)
         in_child(lambda: self._operation.prepare(self._base))
-        # A step of the project may be imported by its path from now on, as in the child.
-        self._operation.prepare(self._work / "again") if self._operation.name == "run" else None
         disk, place = self._rehearse()
-        calls, entries = self._shim.calls(), list(self._shim.entries())
+        calls = self._shim.calls()
         self.counts["points"] = len(calls)
-        self._cut_power(disk, place, entries)
+        self._cut_power(disk, place, list(self._shim.entries()))
         for point, (call, allocates) in enumerate(calls, 1):
-            self._try(Fault.KILL, point)
-            self._try(Fault.EIO, point)
-            if call is Call.WRITE:
-                self._try(Fault.TORN, point)
+            # A write that is torn is also a process that dies before the next call.
+            self._kill(Fault.TORN if call is Call.WRITE else Fault.KILL, point)
+            self._fail_once(point)
             if allocates:
-                self._try(Fault.FULL, point)
+                self._fill(point)
 
     def _rehearse(self) -> tuple[Disk, Path]:
         """Perform it undisturbed, with a log, and learn how it ends."""
         place = self._copy()
         disk = Disk(place)
-        result = in_child(lambda: self._perform(Fault.NONE, 0, place))
-        assert result == (0, "") or result == [0, ""], result
+        code, wrong = in_child(lambda: self._strike(Fault.NONE, 0, place))
+        assert (code, wrong) == (0, []), wrong
         self._expected = in_child(lambda: summarise(place / "store"))
         left = in_child(lambda: find_violations(place / "store"))
         assert not left, left
@@ -78,7 +78,8 @@ class Trials:
         for number, entry in enumerate([None, *entries]):
             if entry is not None:
                 disk.apply(entry)
-            for way, (content, names) in ways_to_cut(chance).items():
+            ways = ways_to_cut(chance, mixed=entry is None or entry.call is not Call.WRITE)
+            for way, (content, names) in ways.items():
                 tree = disk.leaves(content, names)
                 digest = digest_of(tree)
                 # At the end all that was promised must be there, however little survives.
@@ -97,52 +98,68 @@ class Trials:
             self.violations.append(f"the shim has not seen all that was written: {odd}")
         shutil.rmtree(place)
 
-    def _try(self, fault: Fault, point: int) -> None:
+    def _kill(self, fault: Fault, point: int) -> None:
+        """End the process at a point."""
         place = self._copy()
-        self.counts["kills" if fault in (Fault.KILL, Fault.TORN) else "errors"] += 1
-        name = f"{fault.name} at point {point}"
-        try:
-            code, said = in_child(lambda: self._perform(fault, point, place))
-        except Killed:
-            code, said = None, ""
-        except AssertionError as error:
-            self.violations.append(f"{self._operation.name}, {name}: {error}")
-            shutil.rmtree(place)
-            return
-        wrong = []
-        if self._shim.repeated_syncs:
-            wrong.append("a sync that had failed was tried again on the same file")
-        if code not in (None, 0, *self._operation.codes):
-            wrong.append(f"exit code {code}: {said}")
-        if code == 0:
-            self.counts["survived"] += 1
-        wrong += in_child(lambda: self._judge(place, claimed=code == 0))
-        self._note(name, wrong)
+        self.counts["kills"] += 1
+        with suppress(Killed):
+            in_child(lambda: self._strike(fault, point, place))
+        self._note(f"{fault.name} at point {point}", in_child(lambda: self._judge(place, claimed=False)))
         shutil.rmtree(place)
 
-    def _perform(self, fault: Fault, point: int, place: Path) -> tuple[int, str]:
+    def _fill(self, point: int) -> None:
+        """Let the disk be full from a point on, and have space again for another process."""
+        place = self._copy()
+        self.counts["full_disks"] += 1
+        code, wrong = in_child(lambda: self._strike(Fault.FULL, point, place))
+        wrong += in_child(lambda: self._judge(place, claimed=code == 0))
+        self._note(f"a full disk from point {point}", wrong)
+        shutil.rmtree(place)
+
+    def _fail_once(self, point: int) -> None:
+        """Let one call fail; the same process goes on. What it says is done in the end survives a power cut."""
+        place = self._copy()
+        self.counts["failed_calls"] += 1
+        disk = Disk(place)
+        code, wrong = in_child(lambda: self._strike(Fault.EIO, point, place, goes_on=True))
+        self.counts["made_good_at_once"] += code == 0
+        name = f"EIO at point {point}"
+        self._note(name, wrong)
+        for entry in self._shim.entries():
+            disk.apply(entry)
+        cut = self._work / "cut"
+        write_tree(disk.leaves(nothing, nothing), cut)
+        self._note(f"{name}, and a power cut in the end", in_child(lambda: self._look(cut, done=True)))
+        shutil.rmtree(cut)
+        shutil.rmtree(place)
+
+    def _strike(self, fault: Fault, point: int, place: Path, *, goes_on: bool = False) -> tuple[int, list[str]]:
+        """Perform it under a fault; return its exit code and what was wrong with how it ended."""
         self._shim.arm(fault, point, place)
         code, said = refusal_of(lambda: self._operation.perform(place))
+        wrong = [] if code in {0, *self._operation.codes} else [f"exit code {code}: {said}"]
+        if goes_on:
+            wrong += self._look(place, done=False) if code else []
+            wrong += self._repeat(place) if code else self._look(place, done=True)
+        if self._shim.repeated_syncs:
+            wrong.append("a sync that had failed was tried again on the same file")
         self._shim.disarm()
-        if fault is Fault.EIO and code != 0:
-            # The disk works again: the same process can go on.
-            again, reason = refusal_of(lambda: self._operation.perform(place))
-            assert again == 0, f"the process could not go on: {reason}"
-        return code, said
+        return code, wrong
 
     def _judge(self, place: Path, claimed: bool) -> list[str]:
         """Return what is wrong with what a fault left, and with what comes of doing it again."""
-        wrong = find_violations(place / "store")
-        if claimed:
-            wrong += [f"promised, and lost: {text}" for text in self._compare(place)]
+        return [*self._look(place, done=claimed), *self._repeat(place)]
+
+    def _repeat(self, place: Path) -> list[str]:
         code, said = refusal_of(lambda: self._operation.perform(place))
         if code:
-            return [*wrong, f"it cannot be done again: {said}"]
-        wrong += [f"done again: {text}" for text in find_violations(place / "store")]
-        return [*wrong, *(f"done again: {text}" for text in self._compare(place))]
+            return [f"it cannot be done again: {said}"]
+        return [f"done again: {text}" for text in self._look(place, done=True)]
 
-    def _compare(self, place: Path) -> list[str]:
-        return list(differences(summarise(place / "store"), self._expected))
+    def _look(self, place: Path, done: bool) -> list[str]:
+        """Return what is wrong with a store; where all was `done`, also what differs from the end undisturbed."""
+        wrong = find_violations(place / "store")
+        return [*wrong, *differences(summarise(place / "store"), self._expected)] if done else wrong
 
     def _note(self, name: str, wrong: list[str]) -> None:
         self.violations += [f"{self._operation.name}, {name}: {text}" for text in wrong]

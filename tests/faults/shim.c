@@ -136,7 +136,7 @@ static int meet(enum op op, int allocates, int *half) {
 
 static void append(enum op op, ino_t inode, int64_t offset, const char *first, const char *second,
                    const struct iovec *parts, int count, int64_t size) {
-    if (kind != COUNT) return;
+    if (kind != COUNT && kind != EIO_ONCE) return;
     struct entry entry = {op, shared->count, inode, offset, strlen(first), strlen(second), size};
     int64_t whole = (sizeof entry + entry.first + entry.second + size + 7) & ~7;
     if (shared->used + whole > shared->size) {
@@ -161,14 +161,6 @@ static ino_t inode_of(const char *path) {
 
 static void touched(ino_t inode) {
     if (inode == failed_sync) failed_sync = 0;
-}
-
-static void touched_folder_of(const char *path) {
-    char parent[PATH_MAX];
-    if (!failed_sync) return;
-    snprintf(parent, sizeof parent, "%s", path);
-    char *slash = strrchr(parent, '/');
-    if (slash) *slash = 0, touched(inode_of(parent));
 }
 
 #define FAIL(error) return pthread_mutex_unlock(&lock), errno = (error), -1
@@ -274,7 +266,8 @@ static int do_sync(int descriptor, int (*sync)(int)) {
     pthread_mutex_lock(&lock);
     if (status.st_ino == failed_sync) shared->resynced++;
     int half, error = meet(SYNC, 1, &half);
-    if (error) failed_sync = status.st_ino;
+    /* SQLite passes over a folder that cannot be synced; what follows from it is what the power cuts try. */
+    if (error && S_ISREG(status.st_mode)) failed_sync = status.st_ino;
     if (error) FAIL(error);
     char path[PATH_MAX] = "";
     if (S_ISDIR(status.st_mode)) describe(descriptor, path);
@@ -298,7 +291,6 @@ static int do_open(int directory, const char *name, int flags, mode_t mode) {
     if (there ? !(flags & O_TRUNC) || (flags & O_EXCL) : !(flags & O_CREAT)) return call(directory, name, flags, mode);
     enum op op = there ? TRUNCATE : CREATE;
     MEET(op, op == CREATE);
-    if (op == CREATE) touched_folder_of(path);
     int result = call(directory, name, flags, mode);
     if (result >= 0) append(op, inode_of(path), 0, path, "", NULL, 0, 0);
     LEAVE(result);
@@ -338,7 +330,6 @@ int renameat(int from_directory, const char *from, int to_directory, const char 
     int leaves = find_path(from_directory, from, source), arrives = find_path(to_directory, to, target);
     if (!leaves && !arrives) return REAL(renameat)(from_directory, from, to_directory, to);
     MEET(RENAME, 1);
-    touched_folder_of(source), touched_folder_of(target);
     int result = REAL(renameat)(from_directory, from, to_directory, to);
     if (!result) append(RENAME, inode_of(target), 0, source, target, NULL, 0, 0);
     LEAVE(result);
@@ -350,7 +341,6 @@ int unlinkat(int directory, const char *name, int flags) {
     char path[PATH_MAX];
     if (!find_path(directory, name, path) || !inode_of(path)) return REAL(unlinkat)(directory, name, flags);
     MEET(flags & AT_REMOVEDIR ? RMDIR : UNLINK, 0);
-    touched_folder_of(path);
     int result = REAL(unlinkat)(directory, name, flags);
     if (!result) append(flags & AT_REMOVEDIR ? RMDIR : UNLINK, 0, 0, path, "", NULL, 0, 0);
     LEAVE(result);
@@ -364,7 +354,6 @@ int mkdirat(int directory, const char *name, mode_t mode) {
     char path[PATH_MAX];
     if (!find_path(directory, name, path) || inode_of(path)) return REAL(mkdirat)(directory, name, mode);
     MEET(MKDIR, 1);
-    touched_folder_of(path);
     int result = REAL(mkdirat)(directory, name, mode);
     if (!result) append(MKDIR, 0, 0, path, "", NULL, 0, 0);
     LEAVE(result);
@@ -377,7 +366,6 @@ int linkat(int from_directory, const char *from, int to_directory, const char *t
     if (!find_path(to_directory, to, target)) return REAL(linkat)(from_directory, from, to_directory, to, flags);
     if (!find_path(from_directory, from, source)) source[0] = 0;
     MEET(LINK, 1);
-    touched_folder_of(target);
     int result = REAL(linkat)(from_directory, from, to_directory, to, flags);
     if (!result) append(LINK, inode_of(target), 0, source, target, NULL, 0, 0);
     LEAVE(result);

@@ -70,7 +70,7 @@ def test_a_new_shards_name_is_durable_first(folder: StoreFolder, monkeypatch: py
 
     LocalStore(folder).put(PLAIN)
 
-    assert system.calls == ["mkdir", "chmod", "fsync", *PUT_ORDER]
+    assert system.calls == ["mkdir", "chmod", "fsync", "chmod", *PUT_ORDER]
 
 
 def test_one_io_error_anywhere_costs_nothing(folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
