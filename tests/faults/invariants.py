@@ -28,12 +28,18 @@ _MOVES = """
     SELECT subject, evidence FROM audit WHERE action IN ('promote', 'promote by hand', 'rollback') ORDER BY sequence"""
 
 
-def find_violations(path: Path) -> list[str]:
-    """Return what is wrong with the store at `path`; a store that is not there yet, or has no database, is right."""
-    wrong = list(_wrong_blobs(path))
+def find_violations(path: Path, known: set[str] | None = None) -> list[str]:
+    """Return what is wrong with the store at `path`; a store that is not there yet, or has no database, is right.
+
+    Args:
+        path: The store.
+        known: Blobs that were found right before and are not hashed again; those found right now are added.
+    """
+    wrong = list(_wrong_blobs(path, set() if known is None else known))
     database = path / "lineage.db"
     if database.exists() and database.stat().st_size:
         with closing(sqlite3.connect(database, isolation_level=None, timeout=60)) as connection:
+            connection.execute("BEGIN")  # others may be writing
             wrong += _wrong_rows(connection, path)
     return wrong
 
@@ -81,12 +87,14 @@ def _select(connection: sqlite3.Connection, columns: str, view: str) -> list[Any
     return connection.execute(f"SELECT {columns} FROM {view}").fetchall()  # noqa: S608  (names of this module)
 
 
-def _wrong_blobs(path: Path) -> Iterator[str]:
+def _wrong_blobs(path: Path, known: set[str]) -> Iterator[str]:
     quarantine = path / "quarantine"
     if quarantine.exists():
         yield from (f"corrupt: {file.name} is in quarantine" for file in quarantine.iterdir())
     for file in (path / "blobs").glob("*/*"):
         name = f"{file.parent.name}/{file.name}"
+        if name in known:
+            continue
         try:
             right = _is_right(path, name, file.read_bytes())
         except (DamagedFileError, FileNotFoundError) as error:
@@ -94,6 +102,8 @@ def _wrong_blobs(path: Path) -> Iterator[str]:
             continue
         if not right:
             yield f"corrupt: {name} does not hold what its name says"
+        else:
+            known.add(name)
 
 
 def _is_right(path: Path, name: str, content: bytes) -> bool:
