@@ -1,13 +1,12 @@
-"""What must hold of a store whatever was done to it: looked at from outside, without changing anything but a journal."""
+"""What must hold of a store whatever was done to it, and what it holds: looked at from outside."""
 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +35,37 @@ def find_violations(path: Path, known: set[str] | None = None) -> list[str]:
         known: Blobs that were found right before and are not hashed again; those found right now are added.
     """
     wrong = list(_wrong_blobs(path, set() if known is None else known))
-    database = path / "lineage.db"
-    if database.exists() and database.stat().st_size:
-        with closing(sqlite3.connect(database, isolation_level=None, timeout=60)) as connection:
-            connection.execute("BEGIN")  # others may be writing
+    with _snapshot(path) as connection:
+        if connection is not None:
             wrong += _wrong_rows(connection, path)
     return wrong
+
+
+def compare(path: Path, expected: dict[str, Any]) -> list[str]:
+    """Return what is wrong with a store, and where it differs from what `summarise` said of another one."""
+    wrong = list(_wrong_blobs(path, set()))
+    with _snapshot(path) as connection:
+        if connection is not None:
+            wrong += _wrong_rows(connection, path)
+        return [*wrong, *_differences(_summarise(path, connection), expected)]
+
+
+def summarise(path: Path) -> dict[str, Any]:
+    """Return what is to be the same however a store came about: its content, registry and schema, without times."""
+    with _snapshot(path) as connection:
+        return _summarise(path, connection)
+
+
+@contextmanager
+def _snapshot(path: Path) -> Iterator[sqlite3.Connection | None]:
+    """Give one moment of the database, as others may be writing; None where there is none yet."""
+    database = path / "lineage.db"
+    if not database.exists() or not database.stat().st_size:
+        yield None
+        return
+    with closing(sqlite3.connect(database, isolation_level=None, timeout=60)) as connection:
+        connection.execute("BEGIN")
+        yield connection
 
 
 def _wrong_rows(connection: sqlite3.Connection, path: Path) -> Iterator[str]:
@@ -65,7 +89,10 @@ def _wrong_registry(connection: sqlite3.Connection) -> Iterator[str]:
     broken = verify_chain(connection)
     if broken is not None:
         yield f"audit: the chain is broken at row {broken}"
-    states = {(model, version): state for model, version, state in _select(connection, "model, version, state", "models")}
+    states = {
+        (model, version): state
+        for model, version, state in connection.execute("SELECT model, version, state FROM models").fetchall()
+    }
     told = {}
     for subject, text in connection.execute(_MOVES).fetchall():
         model, _, version = subject.partition(":")
@@ -81,10 +108,6 @@ def _wrong_registry(connection: sqlite3.Connection) -> Iterator[str]:
         held[model, alias] = version
     if held != told:
         yield f"audit: it tells of {told}, the aliases are {held}"
-
-
-def _select(connection: sqlite3.Connection, columns: str, view: str) -> list[Any]:
-    return connection.execute(f"SELECT {columns} FROM {view}").fetchall()  # noqa: S608  (names of this module)
 
 
 def _wrong_blobs(path: Path, known: set[str]) -> Iterator[str]:
@@ -120,42 +143,32 @@ def _is_right(path: Path, name: str, content: bytes) -> bool:
     return True
 
 
-def summarise(path: Path) -> dict[str, Any]:
-    """Return what is to be the same however a store came about: its content, registry and schema, without times."""
+def _summarise(path: Path, connection: sqlite3.Connection | None) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "blobs": sorted(f"{file.parent.name}/{file.name}" for file in (path / "blobs").glob("*/*")),
-        "modes": {name: oct(stat.S_IMODE(os.stat(path / name).st_mode)) for name in ("", "blobs", ".gitignore")},
+        "modes": {
+            name: oct(stat.S_IMODE(file.stat().st_mode))
+            for name in ("", "blobs", ".gitignore", "lineage.db")
+            if (file := path / name).exists()
+        },
     }
-    if not (path / "lineage.db").exists():
+    if connection is None:
         return summary
-    with closing(sqlite3.connect(path / "lineage.db", isolation_level=None, timeout=60)) as connection:
 
-        def rows(query: str) -> list[list[Any]]:
-            return [list(row) for row in connection.execute(query).fetchall()]
+    def rows(query: str) -> list[list[Any]]:
+        return [list(row) for row in connection.execute(query).fetchall()]
 
-        schema = rows("SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
-        summary |= {
-            "schema": sorted([kind, name, _plain(sql)] for kind, name, sql in schema),
-            "version": rows("PRAGMA user_version"),
-            "mode": oct(stat.S_IMODE(os.stat(path / "lineage.db").st_mode)),
-        }
-        if summary["version"] == [[0]]:
-            return summary
-        summary |= {
-            "artifacts": rows("SELECT artifact, format, bytes FROM artifacts ORDER BY artifact"),
-            "entries": rows(_STANDING),
-            "models": rows("SELECT model, version, artifact, node, state FROM models ORDER BY model, version"),
-            "aliases": rows("SELECT model, alias, version FROM aliases ORDER BY model, alias"),
-            "audit": rows("SELECT sequence, action, subject FROM audit ORDER BY sequence"),
-            "running": rows("SELECT count(*) FROM runs WHERE status = 'running'"),
-            "last": rows(_LAST),
-        }
+    schema = rows("SELECT type, name, sql FROM sqlite_master")
+    summary["schema"] = sorted([kind, name, " ".join((sql or "").split())] for kind, name, sql in schema)
+    if schema:
+        summary |= {name: rows(query) for name, query in _CONTENT.items()}
     return summary
 
 
 _STANDING = """
     SELECT lower(hex(e.entry_key)), e.generation, w.text, lower(hex(a.digest)) FROM entry AS e
-    JOIN output AS o ON o.execution = e.execution JOIN word AS w ON w.id = o.name JOIN artifact AS a ON a.id = o.artifact
+    JOIN output AS o ON o.execution = e.execution JOIN word AS w ON w.id = o.name
+    JOIN artifact AS a ON a.id = o.artifact
     ORDER BY 1, 3"""
 
 _LAST = """
@@ -163,12 +176,19 @@ _LAST = """
     WHERE o.run = (SELECT run FROM runs WHERE status = 'succeeded' ORDER BY started DESC LIMIT 1) ORDER BY 1, 2"""
 
 
-def _plain(sql: str | None) -> str:
-    return " ".join((sql or "").split())
+_CONTENT = {
+    "version": "PRAGMA user_version",
+    "artifacts": "SELECT artifact, format, bytes FROM artifacts ORDER BY artifact",
+    "entries": _STANDING,
+    "models": "SELECT model, version, artifact, node, state FROM models ORDER BY model, version",
+    "aliases": "SELECT model, alias, version FROM aliases ORDER BY model, alias",
+    "audit": "SELECT sequence, action, subject FROM audit ORDER BY sequence",
+    "running": "SELECT count(*) FROM runs WHERE status = 'running'",
+    "last": _LAST,
+}
 
 
-def differences(found: dict[str, Any], expected: dict[str, Any]) -> Iterable[str]:
-    """Return what differs between two summaries."""
+def _differences(found: dict[str, Any], expected: dict[str, Any]) -> Iterator[str]:
     for name in sorted({*found, *expected}):
         if found.get(name) != expected.get(name):
             yield f"{name}: {_short(found.get(name))} instead of {_short(expected.get(name))}"

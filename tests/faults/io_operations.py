@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import threading
 import time
-from collections.abc import Callable
-from contextlib import closing, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -28,7 +29,7 @@ from tests.store.values import noise, plain, table
 Action = Callable[[Path], int]
 """Works on the store `<folder>/store` and returns an exit code; a refusal is raised."""
 
-PIPELINE = '''
+PIPELINE = """
 import numpy as np
 
 import flowkit as fk
@@ -48,7 +49,7 @@ def doubled(values: np.ndarray) -> bytes:
 @fk.pipeline
 def two(count: int = 2000) -> None:
     doubled(rows(count))
-'''
+"""
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,17 @@ def record_model(folder: Path, writer: LineageWriter, run: str, text: str) -> Ca
     return Candidate("taxi", "champion", model, {"accuracy": float(len(text))}, [at_least("accuracy", 1)])
 
 
+@contextmanager
+def in_one_batch(writer: LineageWriter) -> Iterator[None]:
+    """Have all that the block queues committed at once, however fast the writer's thread is."""
+    queued = threading.Event()
+    writer.enqueue(lambda connection: queued.wait() and None)
+    try:
+        yield
+    finally:
+        queued.set()
+
+
 def fresh_run(writer: LineageWriter) -> str:
     """Begin a run and return its id."""
     run = f"run-{os.urandom(6).hex()}"
@@ -114,8 +126,9 @@ def prepare_store(folder: Path) -> int:
 def promote_model(folder: Path, text: str) -> int:
     """Make a model in a run of its own and promote it, as a run does."""
     with open_writer(folder) as writer:
-        run = fresh_run(writer)
-        candidate = record_model(folder, writer, run, text)
+        with in_one_batch(writer):
+            run = fresh_run(writer)
+            candidate = record_model(folder, writer, run, text)
         promote(writer, candidate, run=run, node="promote", who="ada")
         writer.finish_run(run, RunStatus.SUCCEEDED, 0, time.time())
     return 0
@@ -155,10 +168,11 @@ def put_values(folder: Path) -> int:
 def commit_records(folder: Path) -> int:
     """Record a run of three nodes, a small value and blobs."""
     with open_writer(folder) as writer:
-        run = fresh_run(writer)
-        record_model(folder, writer, run, "a")
-        record_model(folder, writer, run, "bb")
-        writer.record(make_node(make_execution("count", outputs=[make_inline("3")]), run=run, node="count"))
+        with in_one_batch(writer):
+            run = fresh_run(writer)
+            record_model(folder, writer, run, "a")
+            record_model(folder, writer, run, "bb")
+            writer.record(make_node(make_execution("count", outputs=[make_inline("3")]), run=run, node="count"))
         writer.finish_run(run, RunStatus.SUCCEEDED, 0, time.time())
     return 0
 

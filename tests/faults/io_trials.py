@@ -21,9 +21,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.faults.invariants import differences, find_violations, summarise
+from tests.faults.invariants import compare, find_violations, summarise
 from tests.faults.io_operations import OPERATIONS, Operation, refusal_of
-from tests.faults.power_cut import Disk, digest_of, everything, nothing, read_tree, ways_to_cut, write_tree
+from tests.faults.power_cut import Disk, Tree, digest_of, everything, nothing, read_tree, ways_to_cut, write_tree
 from tests.faults.shim import Call, Fault, Shim
 
 MOST_SECONDS = 30
@@ -56,7 +56,7 @@ class Trials:
         for point, (call, allocates) in enumerate(calls, 1):
             # A write that is torn is also a process that dies before the next call.
             self._kill(Fault.TORN if call is Call.WRITE else Fault.KILL, point)
-            self._fail_once(point)
+            self._fail_once(point, cuts=call is not Call.WRITE)
             if allocates:
                 self._fill(point)
 
@@ -78,7 +78,8 @@ class Trials:
         for number, entry in enumerate([None, *entries]):
             if entry is not None:
                 disk.apply(entry)
-            ways = ways_to_cut(chance, mixed=entry is None or entry.call is not Call.WRITE)
+            # In the middle of writing, what survives of it all is what a killed process leaves.
+            ways = ways_to_cut(chance, all_ways=entry is None or entry.call is not Call.WRITE)
             for way, (content, names) in ways.items():
                 tree = disk.leaves(content, names)
                 digest = digest_of(tree)
@@ -86,15 +87,10 @@ class Trials:
                 finished = number == last
                 if digest not in seen or finished:
                     seen.add(digest)
-                    self.counts["power_cuts"] += 1
-                    cut = self._work / "cut"
-                    write_tree(tree, cut)
-                    self._note(f"power cut after point {number}, {way}", in_child(lambda: self._judge(cut, finished)))
-                    shutil.rmtree(cut)
-        seen_now = {name: content for name, content in disk.leaves(everything, everything).items()}
-        there = read_tree(place)
-        if seen_now != there:
-            odd = [name for name in {*seen_now, *there} if seen_now.get(name, 0) != there.get(name, 0)]
+                    self._cut(tree, f"power cut after point {number}, {way}", self._judge, finished)
+        seen_last, there = disk.leaves(everything, everything), read_tree(place)
+        if seen_last != there:
+            odd = [name for name in {*seen_last, *there} if seen_last.get(name, 0) != there.get(name, 0)]
             self.violations.append(f"the shim has not seen all that was written: {odd}")
         shutil.rmtree(place)
 
@@ -104,7 +100,7 @@ class Trials:
         self.counts["kills"] += 1
         with suppress(Killed):
             in_child(lambda: self._strike(fault, point, place))
-        self._note(f"{fault.name} at point {point}", in_child(lambda: self._judge(place, claimed=False)))
+        self._note(f"{fault.name} at point {point}", in_child(lambda: self._judge(place, done=False)))
         shutil.rmtree(place)
 
     def _fill(self, point: int) -> None:
@@ -112,11 +108,11 @@ class Trials:
         place = self._copy()
         self.counts["full_disks"] += 1
         code, wrong = in_child(lambda: self._strike(Fault.FULL, point, place))
-        wrong += in_child(lambda: self._judge(place, claimed=code == 0))
+        wrong += in_child(lambda: self._judge(place, done=code == 0))
         self._note(f"a full disk from point {point}", wrong)
         shutil.rmtree(place)
 
-    def _fail_once(self, point: int) -> None:
+    def _fail_once(self, point: int, *, cuts: bool) -> None:
         """Let one call fail; the same process goes on. What it says is done in the end survives a power cut."""
         place = self._copy()
         self.counts["failed_calls"] += 1
@@ -125,13 +121,22 @@ class Trials:
         self.counts["made_good_at_once"] += code == 0
         name = f"EIO at point {point}"
         self._note(name, wrong)
-        for entry in self._shim.entries():
-            disk.apply(entry)
-        cut = self._work / "cut"
-        write_tree(disk.leaves(nothing, nothing), cut)
-        self._note(f"{name}, and a power cut in the end", in_child(lambda: self._look(cut, done=True)))
-        shutil.rmtree(cut)
+        if cuts:
+            # SQLite's last sync of a transaction comes when others see it already. Where it fails the error is told,
+            # and who does it again finds it done: that alone makes it no more durable.
+            told = code != 0 and self._shim.failed_file_sync
+            for entry in self._shim.entries():
+                disk.apply(entry)
+            self._cut(disk.leaves(nothing, nothing), f"{name}, and a power cut in the end", self._look, not told)
         shutil.rmtree(place)
+
+    def _cut(self, tree: Tree, name: str, look: Callable[[Path, bool], list[str]], done: bool) -> None:
+        """Look at what a power cut has left."""
+        self.counts["power_cuts"] += 1
+        cut = self._work / "cut"
+        write_tree(tree, cut)
+        self._note(name, in_child(lambda: look(cut, done)))
+        shutil.rmtree(cut)
 
     def _strike(self, fault: Fault, point: int, place: Path, *, goes_on: bool = False) -> tuple[int, list[str]]:
         """Perform it under a fault; return its exit code and what was wrong with how it ended."""
@@ -146,9 +151,9 @@ class Trials:
         self._shim.disarm()
         return code, wrong
 
-    def _judge(self, place: Path, claimed: bool) -> list[str]:
+    def _judge(self, place: Path, done: bool) -> list[str]:
         """Return what is wrong with what a fault left, and with what comes of doing it again."""
-        return [*self._look(place, done=claimed), *self._repeat(place)]
+        return [*self._look(place, done), *self._repeat(place)]
 
     def _repeat(self, place: Path) -> list[str]:
         code, said = refusal_of(lambda: self._operation.perform(place))
@@ -158,8 +163,7 @@ class Trials:
 
     def _look(self, place: Path, done: bool) -> list[str]:
         """Return what is wrong with a store; where all was `done`, also what differs from the end undisturbed."""
-        wrong = find_violations(place / "store")
-        return [*wrong, *differences(summarise(place / "store"), self._expected)] if done else wrong
+        return compare(place / "store", self._expected) if done else find_violations(place / "store")
 
     def _note(self, name: str, wrong: list[str]) -> None:
         self.violations += [f"{self._operation.name}, {name}: {text}" for text in wrong]

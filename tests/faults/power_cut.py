@@ -129,18 +129,15 @@ def nothing(_: File | Folder) -> bool:
     return False
 
 
-def ways_to_cut(chance: random.Random, *, mixed: bool) -> dict[str, tuple[Keeps, Keeps]]:
+def ways_to_cut(chance: random.Random, *, all_ways: bool) -> dict[str, tuple[Keeps, Keeps]]:
     """Return the kinds of cuts: which content and which names survive without having been synced."""
 
     def some(_: File | Folder) -> bool:
         return chance.random() < 0.5
 
-    ways: dict[str, tuple[Keeps, Keeps]] = {
-        "nothing unsynced survives": (nothing, nothing),
-        "unsynced names survive": (nothing, everything),
-        "unsynced content survives": (everything, nothing),
-    }
-    return ways | {"some of it survives": (some, some)} if mixed else ways
+    ways = {"nothing unsynced survives": (nothing, nothing), "unsynced names survive": (nothing, everything)}
+    rest = {"unsynced content survives": (everything, nothing), "some of it survives": (some, some)}
+    return ways | rest if all_ways else ways
 
 
 def write_tree(tree: Tree, root: Path) -> None:

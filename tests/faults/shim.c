@@ -29,7 +29,7 @@ enum op { CREATE = 1, WRITE, TRUNCATE, SYNC, RENAME, UNLINK, MKDIR, RMDIR, LINK,
 #define MOST_POINTS 65536
 
 struct shared { /* outlives the armed process: its parent reads it */
-    int64_t count, fired, resynced, overflow, used, size;
+    int64_t count, fired, resynced, overflow, used, unsynced_file, size;
     uint8_t calls[MOST_POINTS], allocates[MOST_POINTS];
     char log[];
 };
@@ -267,7 +267,7 @@ static int do_sync(int descriptor, int (*sync)(int)) {
     if (status.st_ino == failed_sync) shared->resynced++;
     int half, error = meet(SYNC, 1, &half);
     /* SQLite passes over a folder that cannot be synced; what follows from it is what the power cuts try. */
-    if (error && S_ISREG(status.st_mode)) failed_sync = status.st_ino;
+    if (error && S_ISREG(status.st_mode)) failed_sync = status.st_ino, shared->unsynced_file = 1;
     if (error) FAIL(error);
     char path[PATH_MAX] = "";
     if (S_ISDIR(status.st_mode)) describe(descriptor, path);
@@ -391,7 +391,7 @@ int fchmod(int descriptor, mode_t mode) {
 
 int utimensat(int directory, const char *name, const struct timespec times[2], int flags) {
     char path[PATH_MAX];
-    if (!name || !find_path(directory, name, path)) return REAL(utimensat)(directory, name, times, flags);
+    if (!find_path(directory, name, path)) return REAL(utimensat)(directory, name, times, flags);
     MEET(UTIME, 0);
     LEAVE(REAL(utimensat)(directory, name, times, flags));
 }

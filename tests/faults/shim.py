@@ -15,7 +15,7 @@ from pathlib import Path
 SOURCE = Path(__file__).with_name("shim.c")
 LOG_BYTES = 256 << 20
 _MOST_POINTS = 65536
-_NUMBERS = 6
+_NUMBERS = 7
 _ENTRY = struct.Struct("<7q")
 
 
@@ -108,6 +108,11 @@ class Shim:
     def repeated_syncs(self) -> int:
         """How often a file was synced again whose sync had failed, with nothing done to it in between."""
         return self._number(2)
+
+    @property
+    def failed_file_sync(self) -> bool:
+        """Whether the call that failed was to sync a file, not a folder."""
+        return bool(self._number(5))
 
     def calls(self) -> list[tuple[Call, bool]]:
         """Return what each point was, and whether it needed space."""

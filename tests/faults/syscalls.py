@@ -10,7 +10,20 @@ from pathlib import Path
 from flowkit.store.names import digest_in
 
 TRACED = "write,writev,pwrite64,pwritev,fsync,fdatasync,rename,renameat,renameat2,link,linkat"
-STRACE = ("strace", "-f", "--seccomp-bpf", "-qq", "-y", "-xx", "-s", "20000", "-e", "signal=none", "-e", f"trace={TRACED}")
+STRACE = (
+    "strace",
+    "-f",
+    "--seccomp-bpf",
+    "-qq",
+    "-y",
+    "-xx",
+    "-s",
+    "20000",
+    "-e",
+    "signal=none",
+    "-e",
+    f"trace={TRACED}",
+)
 
 _LINE = re.compile(r"(\d+) +(?:<\.\.\. (\w+) resumed>(.*)|(\w+)\((.*))$")
 _HEX = re.compile(r"(?:\\x[0-9a-f]{2})+")

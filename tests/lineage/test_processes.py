@@ -242,6 +242,20 @@ def test_one_run_has_one_driver(database: Path, tmp_path: Path) -> None:
     DriverLock.acquire(tmp_path, "run-1").release()
 
 
+def test_a_lock_whose_file_cannot_be_removed_is_let_go_all_the_same(tmp_path: Path) -> None:
+    """That the file stays is no error: nobody holds it."""
+    lock = DriverLock.acquire(tmp_path, "run-1")
+    file = next(tmp_path.rglob("*.lock"))
+    file.rename(file.with_name("held"))
+    file.mkdir()
+
+    lock.release()
+
+    file.rmdir()
+    file.with_name("held").rename(file)
+    assert not is_driven(tmp_path, "run-1", identify_driver())
+
+
 def test_without_a_lock_file_the_process_itself_is_asked(tmp_path: Path) -> None:
     """A process id alone proves nothing: start time and boot must be the same."""
     mine = identify_driver()
