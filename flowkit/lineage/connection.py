@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
@@ -182,6 +183,8 @@ def opening(path: Path, waited: float = LOCK_TIMEOUT) -> Iterator[None]:
         with reporting(path, waited):
             yield
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise LineageError.for_full(path) from error
         raise LineageError.for_unopenable(path, error.strerror or str(error)) from error
 
 

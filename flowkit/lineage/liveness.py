@@ -37,7 +37,7 @@ class DriverLock:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise LineageError.for_unopenable(path, error.strerror or str(error)) from error
+            raise LineageError.for_os_error("keep the lock of a run", path, error) from error
         if not _try_lock(descriptor, fcntl.LOCK_EX):
             os.close(descriptor)
             raise LineageError.for_driven_twice(run)

@@ -60,14 +60,15 @@ class Operation:
         prepare: Makes what is there before, in a folder that is empty.
         perform: Does it; called again after a fault it must lead to the same end.
         codes: The exit codes with which it may end under a fault, beside 0.
-        needs: Modules that it imports; the parent of the trials does that once.
+        every_point: Whether each write is a point, or of several in a row the first and the last: a run's transactions
+            are those of the operations before it.
     """
 
     name: str
     prepare: Action
     perform: Action
     codes: frozenset[int] = frozenset({4})
-    needs: tuple[str, ...] = ()
+    every_point: bool = True
 
 
 def open_writer(folder: Path) -> LineageWriter:
@@ -279,9 +280,9 @@ OPERATIONS = (
     Operation("rollback", prepare_champions, roll_back),
     Operation("retire", prepare_retired, retire_version),
     Operation("promote by hand", prepare_champions, promote_again),
-    Operation("run", prepare_project, run_pipeline, frozenset({1, 4}), ("numpy",)),
+    Operation("run", prepare_project, run_pipeline, frozenset({1, 4}), every_point=False),
     *(
-        Operation(f"migrate from {version}", prepare_version(version), prepare_store, needs=("sqlite_utils",))
+        Operation(f"migrate from {version}", prepare_version(version), prepare_store, every_point=version == 1)
         for version in range(1, SCHEMA_VERSION)
     ),
 )

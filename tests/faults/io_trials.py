@@ -7,7 +7,6 @@ for each trial, so that none knows anything of another.
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import os
 import random
@@ -44,21 +43,29 @@ class Trials:
 
     def run(self) -> None:
         """Try every fault at every point."""
-        for module in self._operation.needs:
-            importlib.import_module(module)
-        gc.freeze()
         self._base.mkdir(parents=True)
         in_child(lambda: self._operation.prepare(self._base))
+        # Once here, so that what it imports is there already in every child.
+        self._operation.perform(self._copy())
+        shutil.rmtree(self._work / "trial")
+        gc.freeze()
         disk, place = self._rehearse()
         calls = self._shim.calls()
-        self.counts["points"] = len(calls)
+        self.counts["points"] = len(self._points([call for call, _ in calls]))
         self._cut_power(disk, place, list(self._shim.entries()))
-        for point, (call, allocates) in enumerate(calls, 1):
+        for point in self._points([call for call, _ in calls]):
+            call, allocates = calls[point - 1]
             # A write that is torn is also a process that dies before the next call.
             self._kill(Fault.TORN if call is Call.WRITE else Fault.KILL, point)
             self._fail_once(point, cuts=call is not Call.WRITE)
             if allocates:
                 self._fill(point)
+
+    def _points(self, calls: list[Call]) -> list[int]:
+        """Return the points to strike: all, or without those in the midst of several writes in a row."""
+        apart = [call is not Call.WRITE for call in (Call.SYNC, *calls, Call.SYNC)]
+        every = self._operation.every_point
+        return [point for point in range(1, len(calls) + 1) if every or any(apart[point - 1 : point + 2])]
 
     def _rehearse(self) -> tuple[Disk, Path]:
         """Perform it undisturbed, with a log, and learn how it ends."""
