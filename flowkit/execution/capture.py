@@ -57,7 +57,8 @@ class Spool:
         """Copy what was printed to the log at `path`, without secrets, and say whether there was anything.
 
         Raises:
-            OSError: The log cannot be written; what was printed is forgotten, lest the next attempt's log begins with it.
+            OSError: The log cannot be written; what was printed is forgotten, or the next attempt's log would begin with
+                it.
         """
         size = self.size
         if size == 0:
