@@ -57,8 +57,7 @@ class Spool:
         """Copy what was printed to the log at `path`, without secrets, and say whether there was anything.
 
         Raises:
-            OSError: The log cannot be written; what was printed is forgotten, or the next attempt's log would begin with
-                it.
+            OSError: The log cannot be written; what was printed is forgotten, as the next attempt has its own log.
         """
         size = self.size
         if size == 0:

@@ -43,14 +43,19 @@ class DriverLock:
             raise LineageError.for_driven_twice(run)
         return cls(path, descriptor)
 
+    def abandon(self) -> None:
+        """Let the lock go and leave its file: that nobody holds it says, also to this process, that the run crashed."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
     def release(self) -> None:
         """Remove the lock and let it go. The order matters: a removed file that is still held misleads nobody."""
         if self._descriptor >= 0:
             # A file that stays and that nobody holds says the same as none.
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
-            os.close(self._descriptor)
-            self._descriptor = -1
+            self.abandon()
 
 
 def is_driven(runs: Path, run: str, driver: str) -> bool:

@@ -121,7 +121,11 @@ def _wrong_blobs(path: Path, known: set[str]) -> Iterator[str]:
         if name in known:
             continue
         try:
-            right = _is_right(path, name, file.read_bytes())
+            content = file.read_bytes()
+        except FileNotFoundError:  # removed meanwhile
+            continue
+        try:
+            right = _is_right(path, name, content)
         except (DamagedFileError, FileNotFoundError) as error:
             yield f"corrupt: {name}: {error}"
             continue

@@ -30,7 +30,8 @@ from tests.store.values import noise, plain, table
 
 WORKERS = 3
 LONGEST = 0.06
-MODELS = 40
+MODELS = 1000
+LARGE = 1_000_000
 CHECK_EVERY = 4
 WHOLE_EVERY = 50
 
@@ -59,6 +60,9 @@ class Worker:
         columns = noise(number, 20_000), noise(1000 + number // 4, 9_000)
         artifacts = [store.put(plain(noise(number, 9_000))), store.put(table(*columns))]
         yield from (("blob", file.name) for artifact in artifacts for file in artifact.files)
+        # Large, so that kills come while it is written; nobody names it, so that it may go again at once.
+        (large,) = store.put(plain(os.urandom(LARGE))).files
+        store.folder.blob_path(large.name).unlink()
         writer.begin_run(make_run(run, started=time.time()))
         execution = make_execution(C=number, outputs=[*artifacts, make_inline(str(number))])
         writer.record(make_node(execution, run=run, node="train"))

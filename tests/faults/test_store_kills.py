@@ -36,4 +36,4 @@ def test_a_killed_process_leaves_nothing_half_and_takes_nothing_back(
     tell_figure("2 kills at store level", **answer["counts"], violations=len(answer["violations"]))
 
     assert answer["violations"] == []
-    assert answer["counts"]["promises"] > kills, done.stderr
+    assert answer["counts"]["promises"] > kills // 4, done.stderr

@@ -222,8 +222,9 @@ def finish_by_word(process: object) -> None:
 def test_a_driver_that_ends_without_finishing_its_run_left_it(database: Path) -> None:
     """A driver that closes its store in the middle of a run, as after an error, lets its lock go."""
     with open_writer(database) as writer:
-        writer.begin_run(make_run("left"))
+        writer.begin_run(make_run("left", driver=identify_driver()))
 
+    # This process lives, but it drives that run no more.
     with open_writer(database) as writer:
         assert writer.mark_crashed_runs() == ("left",)
 
