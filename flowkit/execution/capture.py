@@ -54,10 +54,22 @@ class Spool:
         return os.fstat(self.descriptor).st_size
 
     def save(self, path: str) -> bool:
-        """Copy what was printed to the log at `path`, without secrets, and say whether there was anything."""
+        """Copy what was printed to the log at `path`, without secrets, and say whether there was anything.
+
+        Raises:
+            OSError: The log cannot be written; what was printed is forgotten, as the next attempt has its own log.
+        """
         size = self.size
         if size == 0:
             return False
+        try:
+            self._write(path, size)
+        except OSError:
+            self.clear()
+            raise
+        return True
+
+    def _write(self, path: str, size: int) -> None:
         Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(log, "wb") as file:
@@ -67,7 +79,6 @@ class Spool:
                 self._copy(file, 0, _HALF)
                 file.write(f"\n… {size - LONGEST_LOG} bytes left out …\n".encode())
                 self._copy(file, size - _HALF, size)
-        return True
 
     def append(self, path: Path, start: int) -> int:
         """Append to the file at `path` what was printed since `start`, and return where to go on.

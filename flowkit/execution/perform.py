@@ -183,7 +183,7 @@ def perform(
     finally:
         if account.checkpoints is not None:
             account.checkpoints.release()
-        printed = context.capture.end(f"{context.folder}/{order.log}")
+        printed = _keep_log(order, context, account)
         context.work.reset()
     result = StepResult(
         node=order.node,
@@ -207,6 +207,16 @@ def perform(
         checkpoints=account.checkpoints is not None and account.checkpoints.used,
     )
     return mask_result(result)
+
+
+def _keep_log(order: NodeOrder, context: HostContext, account: _Account) -> bool:
+    """Save what the attempt has printed; where that cannot be, the result stands all the same, with a warning."""
+    try:
+        return context.capture.end(f"{context.folder}/{order.log}")
+    except OSError as error:
+        said = error.strerror or str(error)
+        account.warnings += (f"Step '{order.step.name}': what it printed could not be kept ({said}).",)
+        return False
 
 
 def _end_survivors(step: str, context: HostContext, account: _Account) -> None:

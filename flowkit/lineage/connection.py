@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
@@ -14,6 +15,7 @@ from flowkit.errors import LineageError
 from flowkit.lineage.holders import find_lock_holders
 from flowkit.lineage.journal import choose_journal_mode, find_file_system
 from flowkit.lineage.schema import SCHEMA_VERSION, migrate, read_version, upgraded_copy
+from flowkit.store.files import fsync_directory
 
 T = TypeVar("T")
 
@@ -53,7 +55,11 @@ def connect_for_writing(path: Path, timeout: float = LOCK_TIMEOUT, *, durable: b
         connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, check_same_thread=False)
         try:
             _configure_writer(connection, path, timeout, durable)
-            if waiting(lambda: read_version(connection, path), path, timeout) != SCHEMA_VERSION:
+            version = waiting(lambda: read_version(connection, path), path, timeout)
+            if version == 0:
+                # SQLite syncs the folder for its journal's sake and passes over a failure of that.
+                fsync_directory(path.parent)
+            if version != SCHEMA_VERSION:
                 begin(connection, path, timeout)
                 with rolling_back(connection):
                     migrate(connection, path)
@@ -177,6 +183,8 @@ def opening(path: Path, waited: float = LOCK_TIMEOUT) -> Iterator[None]:
         with reporting(path, waited):
             yield
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise LineageError.for_full(path) from error
         raise LineageError.for_unopenable(path, error.strerror or str(error)) from error
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -36,18 +37,25 @@ class DriverLock:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise LineageError.for_unopenable(path, error.strerror or str(error)) from error
+            raise LineageError.for_os_error("keep the lock of a run", path, error) from error
         if not _try_lock(descriptor, fcntl.LOCK_EX):
             os.close(descriptor)
             raise LineageError.for_driven_twice(run)
         return cls(path, descriptor)
 
+    def abandon(self) -> None:
+        """Let the lock go and leave its file: that nobody holds it says, also to this process, that the run crashed."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
     def release(self) -> None:
         """Remove the lock and let it go. The order matters: a removed file that is still held misleads nobody."""
         if self._descriptor >= 0:
-            self._path.unlink(missing_ok=True)
-            os.close(self._descriptor)
-            self._descriptor = -1
+            # A file that stays and that nobody holds says the same as none.
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+            self.abandon()
 
 
 def is_driven(runs: Path, run: str, driver: str) -> bool:

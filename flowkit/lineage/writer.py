@@ -110,6 +110,9 @@ class LineageWriter:
                 )
             )
             self.flush()
+        except BaseException:
+            self._abandon(run)
+            raise
         finally:
             lock = self._locks.pop(run, None)
             if lock is not None:
@@ -188,8 +191,14 @@ class LineageWriter:
 
     def _close(self) -> None:
         self._thread.close()
-        while self._locks:
-            self._locks.popitem()[1].release()
+        for run in list(self._locks):
+            self._abandon(run)
+
+    def _abandon(self, run: str) -> None:
+        """Let the lock of a run go whose end is not recorded."""
+        lock = self._locks.pop(run, None)
+        if lock is not None:
+            lock.abandon()
 
     def _restamp(self, artifact: Artifact) -> None:
         """Record stamps unless a collector has removed the files since they were looked at."""

@@ -21,6 +21,8 @@ Buffer = bytes | bytearray | memoryview
 READ_ONLY = 0o400
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+UNSETTLED_FOLDER = PRIVATE_FOLDER | stat.S_ISVTX
+"""The mode of a folder whose own name may not be durable yet. For a private folder the bit has no other meaning."""
 
 _BATCH_BYTES = 8 << 20
 _BATCH_BUFFERS = 512
@@ -90,16 +92,29 @@ def fsync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def make_folder(path: Path) -> bool:
+def make_folder(path: Path, mode: int = PRIVATE_FOLDER) -> bool:
     """Make the folder `path` for its owner alone, whatever the umask; say whether it was not there before."""
     try:
-        os.mkdir(path, PRIVATE_FOLDER)
+        os.mkdir(path, mode)
     except FileExistsError:
         if not path.is_dir():
             raise
         return False
-    os.chmod(path, PRIVATE_FOLDER)
+    os.chmod(path, mode)
     return True
+
+
+def make_folder_durably(path: Path) -> None:
+    """Make the folder `path` and its name durable; whoever comes by does it where a process died in between."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        mode = 0
+    if stat.S_ISDIR(mode) and not mode & stat.S_ISVTX:
+        return
+    make_folder(path, UNSETTLED_FOLDER)
+    fsync_directory(path.parent)
+    os.chmod(path, PRIVATE_FOLDER)
 
 
 def move(source: Path, target: Path) -> None:

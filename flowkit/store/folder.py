@@ -32,6 +32,7 @@ from flowkit.store.files import (
     PRIVATE_FILE,
     fsync_directory,
     make_folder,
+    make_folder_durably,
     move,
     read_stamp,
     remove,
@@ -203,16 +204,16 @@ class StoreFolder:
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            made = make_folder(self.path)
+            make_folder(self.path)
         except FileExistsError:
             raise StoreError.for_not_a_folder(self.path) from None
         if not (self.path / _MARK).exists():
             self._refuse_foreign_content()
             for name in _FOLDERS:
                 make_folder(self.path / name)
-            write_file_durably(self.path / _MARK, [b"*\n"], temporary_folder=self.temporary, mode=PRIVATE_FILE)
-        if made:
+            # Before the mark: a folder that has it is complete, its own name included.
             fsync_directory(self.path.parent)
+            write_file_durably(self.path / _MARK, [b"*\n"], temporary_folder=self.temporary, mode=PRIVATE_FILE)
         for folder in (self.blobs, self.temporary):
             self._require_writable(folder)
 
@@ -243,7 +244,4 @@ class StoreFolder:
 
 def make_shard(folder: StoreFolder, name: str) -> None:
     """Make the folder below `blobs/` in which the blob `name` is to stand, durably, if it is not there."""
-    shard = folder.blobs / name[:2]
-    if not shard.is_dir():
-        make_folder(shard)
-        fsync_directory(folder.blobs)
+    make_folder_durably(folder.blobs / name[:2])

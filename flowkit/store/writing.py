@@ -135,6 +135,7 @@ def _known_elsewhere(state: StoreState, encoded: Encoded, name: str) -> tuple[di
 def _sync_shard(folder: StoreFolder, name: str) -> None:
     shard = folder.blobs / name[:2]
     with reporting("make a blob durable", shard):
+        make_shard(folder, name)
         fsync_directory(shard)
 
 

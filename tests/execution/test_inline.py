@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flowkit.execution.capture import Spool
 from flowkit.execution.inline import InlineExecutor
 from flowkit.execution.packets import BUDGET_SPENT, REUSABLE, WAITS
 from flowkit.fingerprint.files import digest_path
@@ -401,3 +402,18 @@ def test_time_spent_hands_the_rest_back(open_workshop: Open, executor: InlineExe
 
     assert started(events) == ["n0"]
     assert returned(events) == {"n1": BUDGET_SPENT, "n2": BUDGET_SPENT}
+
+
+def test_a_log_that_cannot_be_written_is_not_the_beginning_of_the_next_one(tmp_path: Path) -> None:
+    """What was printed is forgotten then, and the caller is told."""
+    spool = Spool.create()
+    (tmp_path / "file").touch()
+    os.write(spool.descriptor, b"of the first attempt")
+
+    with pytest.raises(OSError, match="file"):
+        spool.save(str(tmp_path / "file" / "first.log"))
+
+    os.write(spool.descriptor, b"of the second")
+    assert spool.save(str(tmp_path / "second.log"))
+    assert (tmp_path / "second.log").read_bytes() == b"of the second"
+    spool.close()

@@ -222,8 +222,9 @@ def finish_by_word(process: object) -> None:
 def test_a_driver_that_ends_without_finishing_its_run_left_it(database: Path) -> None:
     """A driver that closes its store in the middle of a run, as after an error, lets its lock go."""
     with open_writer(database) as writer:
-        writer.begin_run(make_run("left"))
+        writer.begin_run(make_run("left", driver=identify_driver()))
 
+    # This process lives, but it drives that run no more.
     with open_writer(database) as writer:
         assert writer.mark_crashed_runs() == ("left",)
 
@@ -240,6 +241,20 @@ def test_one_run_has_one_driver(database: Path, tmp_path: Path) -> None:
     lock.release()
     assert not is_driven(tmp_path, "run-1", "")
     DriverLock.acquire(tmp_path, "run-1").release()
+
+
+def test_a_lock_whose_file_cannot_be_removed_is_let_go_all_the_same(tmp_path: Path) -> None:
+    """That the file stays is no error: nobody holds it."""
+    lock = DriverLock.acquire(tmp_path, "run-1")
+    file = next(tmp_path.rglob("*.lock"))
+    file.rename(file.with_name("held"))
+    file.mkdir()
+
+    lock.release()
+
+    file.rmdir()
+    file.with_name("held").rename(file)
+    assert not is_driven(tmp_path, "run-1", identify_driver())
 
 
 def test_without_a_lock_file_the_process_itself_is_asked(tmp_path: Path) -> None:

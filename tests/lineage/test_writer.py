@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -28,6 +29,7 @@ from flowkit.lineage.history import (
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import BlobFile, Failure, FailureKind, NodeRecord, Outcome, RunStatus, Stamp
+from flowkit.store import files
 from tests.lineage.samples import (
     STARTED,
     make_blob,
@@ -37,6 +39,7 @@ from tests.lineage.samples import (
     make_run,
     open_writer,
 )
+from tests.store.faulty_system import FaultySystem, once
 
 
 def rows(database: Path, query: str) -> list[tuple[object, ...]]:
@@ -489,3 +492,20 @@ def as_nobody() -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+def test_a_new_databases_name_is_durable_before_anything_is_in_it(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite passes over a folder that cannot be synced, so flowkit does it, and does it again where that failed."""
+    failing, again = FaultySystem(once(0, errno.EIO)), FaultySystem()
+    monkeypatch.setattr(files, "os", failing)
+    with pytest.raises(LineageError, match="cannot be opened"):
+        open_writer(database)
+    assert rows(database, "SELECT name FROM sqlite_master") == []
+    monkeypatch.setattr(files, "os", again)
+
+    open_writer(database).close()
+    open_writer(database).close()
+
+    assert again.calls == ["fsync"]

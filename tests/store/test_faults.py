@@ -70,7 +70,50 @@ def test_a_new_shards_name_is_durable_first(folder: StoreFolder, monkeypatch: py
 
     LocalStore(folder).put(PLAIN)
 
-    assert system.calls == ["mkdir", "chmod", "fsync", *PUT_ORDER]
+    assert system.calls == ["mkdir", "chmod", "fsync", "chmod", *PUT_ORDER]
+
+
+def test_a_shard_whose_sync_failed_is_synced_by_whoever_comes_by(
+    folder: StoreFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it is there says nothing: its name is made durable before a blob in it counts, also by another process."""
+    system = FaultySystem(once(2, errno.EIO))
+    monkeypatch.setattr(files, "os", system)
+
+    LocalStore(folder).put(PLAIN)
+
+    assert system.calls == ["mkdir", "chmod", "fsync", "mkdir", "fsync", "chmod", *PUT_ORDER]
+    assert (folder.blobs / PLAIN.digest[:2]).stat().st_mode & 0o7777 == 0o700
+
+
+def test_a_blob_in_a_shard_that_may_vanish_is_not_taken_as_kept(
+    folder: StoreFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process that died left in a shard of its own counts once the shard's name is durable too."""
+    LocalStore(folder).put(PLAIN)
+    (folder.blobs / PLAIN.digest[:2]).chmod(files.UNSETTLED_FOLDER)
+    system = FaultySystem()
+    monkeypatch.setattr(files, "os", system)
+
+    LocalStore(folder).put(PLAIN)
+
+    assert system.calls == ["mkdir", "fsync", "chmod", "fsync"]
+
+
+def test_a_new_stores_name_is_durable_before_it_counts_as_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where that sync fails, the next start does it again, for there is no mark yet."""
+    first, again = FaultySystem(), FaultySystem()
+    monkeypatch.setattr(files, "os", first)
+    first._fault = lambda index, name: once(index, errno.EIO)(index, name) if name == "fsync" else None
+    with pytest.raises(StoreError, match="cannot be made"):
+        StoreFolder.create_or_open(tmp_path / "store")
+    monkeypatch.setattr(files, "os", again)
+
+    StoreFolder.create_or_open(tmp_path / "store")
+
+    assert again.calls.index("fsync") < again.calls.index("writev")
 
 
 def test_one_io_error_anywhere_costs_nothing(folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -247,7 +247,12 @@ def _finish(folder: Path, target: Path) -> None:
     for path, _, _ in os.walk(folder):
         fsync_directory(Path(path))
     os.rename(folder, target)
-    fsync_directory(target.parent)
+    try:
+        fsync_directory(target.parent)
+    except OSError:
+        # Withdrawn rather than left under a name that may vanish: it can be restored again.
+        os.rename(target, folder)
+        raise
 
 
 @contextmanager
