@@ -138,18 +138,21 @@ class HostCapture:
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._streams = attach_streams(spool)
+        self._input = sys.stdin
 
     def begin(self) -> None:
         """Do nothing: the streams are attached already."""
 
     def end(self, log: str) -> bool:
-        """Save and clear the spool, and put back streams that the step closed or replaced."""
+        """Save and clear the spool, and put back the streams that the step closed or replaced."""
         flush_streams()
         printed = self._spool.save(log)
         if printed:
             self._spool.clear()
         if not self._is_intact():
             self._streams = attach_streams(self._spool)
+        if sys.stdin is not self._input or self._input.closed or not _is_null(0):
+            self._input = sys.stdin = _attach_nothing()
         return printed
 
     def _is_intact(self) -> bool:
@@ -205,6 +208,22 @@ def attach_streams(spool: Spool) -> tuple[TextIO, TextIO]:
         setattr(sys, name, stream)
         streams.append(stream)
     return streams[0], streams[1]
+
+
+def _attach_nothing() -> TextIO:
+    """Point descriptor 0 at what has nothing to read, and return a stream of it."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    if nothing != 0:
+        os.dup2(nothing, 0)
+        os.close(nothing)
+    return open(0, encoding="utf-8", closefd=False)
+
+
+def _is_null(descriptor: int) -> bool:
+    try:
+        return os.fstat(descriptor).st_rdev == os.stat(os.devnull).st_rdev
+    except OSError:
+        return False
 
 
 def flush_streams() -> None:
