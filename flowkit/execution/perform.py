@@ -170,7 +170,7 @@ def perform(
     if context.survivors is not None:
         context.survivors.begin(limited=order.step.options.memory is not None)
     reset_peak_memory()
-    context.capture.begin()
+    context.capture.begin(f"{context.folder}/{order.log}")
     try:
         with context.isolation.around(context.root), _computing(order.token, context.desk):
             account.checkpoints = Checkpoints(

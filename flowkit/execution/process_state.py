@@ -36,7 +36,7 @@ _PANDAS_OPTIONS = "pandas._config.config"
 _MOST_OPENED = 100
 """How many files a step may leave open, as libraries do that it imports, before its process is given up."""
 
-_handler_of: Callable[[int], Any] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
+_handler_of: Callable[[int], Any] = getattr(sys.modules.get("_signal"), "getsignal", signal.getsignal)
 """Without making an enumeration's member of every answer, which takes longer than all the rest."""
 
 _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
@@ -168,8 +168,9 @@ def _pandas_options() -> Mapping[str, Any] | None:
 
 def _lowest_free() -> int:
     with suppress(OSError):
-        found = os.dup(2)
+        # Not a copy of one that the step may have closed.
+        found = os.open(os.devnull, os.O_RDONLY)
         os.close(found)
         return found
-    # There is none left, or the step has closed what is asked.
+    # There is none left.
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
