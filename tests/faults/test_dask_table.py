@@ -432,7 +432,8 @@ def test_a_lost_worker_costs_one_attempt_and_leaves_one_record(
     assert tally == {f"bystander{number}": 1 for number in range(20, 24)}
     wait_until(lambda: not Path(f"/proc/{host}").exists(), 5, "the step outlived its worker")
     again = project.flowkit("run", *target, "--json", "--workers", "1")
-    assert set(again.named("reused")) == set(nodes)
+    # What the lost one has read has changed meanwhile, so that is not reused.
+    assert set(again.named("reused")) == set(nodes) - {"lost"}
     cluster.add_worker()
 
 
