@@ -772,7 +772,7 @@ def test_steps_that_misbehave_harm_nobody(behaving: OrdersProject, tmp_path: Pat
     """What they start is ended and named, what they are given stays as it was for others, and the store is sound."""
     note = tmp_path / "note"
 
-    run = behaving.flowkit("run", "pipelines/behaving.py:behaving", "-p", f"note={note}", "--json", "--workers", "2")
+    run = behaving.flowkit("run", "pipelines/behaving.py:behaving", "-p", f"note={note}", "--json", "--workers", "1")
 
     assert run.code == 1, run.err
     assert set(run.named("executed")) == set(run.nodes) - {"no_frame", "no_array"}

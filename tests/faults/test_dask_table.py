@@ -376,13 +376,12 @@ def start(project: OrdersProject, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("place", [*PLACES, "inline"])
+@pytest.mark.parametrize("place", ["external", "inline"])
 def test_what_a_mapped_node_prints_is_seen_while_it_runs(
     project: OrdersProject, tmp_path: Path, place: str, request: pytest.FixtureRequest
 ) -> None:
     """`logs --follow` prints attempt after attempt as they print, wherever the node runs, and ends with the node."""
-    where = {"local": ["--workers", "2"], "inline": ["--inline"]}.get(place)
-    where = where or ["--scheduler", request.getfixturevalue("cluster").address]
+    where = ["--inline"] if place == "inline" else ["--scheduler", request.getfixturevalue("cluster").address]
     file = tmp_path / "live"
     run = start(project, "run", "pipelines/table.py:live", "-p", f"file={file}", *where)
     node = "beats[0]" if place == "inline" else "beats[1]"
