@@ -828,7 +828,8 @@ def _run_measured(project: OrdersProject, *arguments: str) -> tuple[dict[str, An
         process = subprocess.Popen(
             [sys.executable, "-c", MAIN, "run", *arguments, "--json", "--workers", "1"],
             cwd=project.root,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+            # As on most machines: where Python does not buffer, it lets C code not do so either.
+            env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PYTHONUNBUFFERED": ""},
             stdout=file,
             stderr=subprocess.DEVNULL,
         )
