@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from typing import NoReturn
@@ -82,6 +83,10 @@ cli = LazyGroup(
 def main() -> NoReturn:
     """Run the command line of this process, and leave with the documented exit code."""
     _stop_on_terminate()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file's name may hold bytes that are no text; in a JSON string this escape is one of JSON's own.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run_command(sys.argv[1:]))
 
 

@@ -10,7 +10,7 @@ from flowkit.engine.keys import KeyMaker
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.lookup import Lookup
 from flowkit.engine.orders import OrderWriter
-from flowkit.engine.packets import BUDGET, Pace, is_rider, plan_packets
+from flowkit.engine.packets import BUDGET, Pace, is_brief, is_rider, plan_packets
 from flowkit.engine.placement import Demand, Placement
 from flowkit.engine.proven import ProvenParameters
 from flowkit.engine.run_state import RunState
@@ -65,6 +65,7 @@ class Dispatcher:
         self._out: dict[str, tuple[str, Demand]] = {}
         self._unmet_since: float | None = None
         self._waiting: set[str] = set()
+        self._lasting: set[str] = set()
         self._count = 0
         self._live: dict[str, Collection[Digest]] = {}
         self._proven = proven or ProvenParameters(graph)
@@ -97,6 +98,7 @@ class Dispatcher:
         """Take note that a packet's place is free again."""
         self._out.pop(packet, None)
         self._waiting.discard(packet)
+        self._lasting.discard(packet)
 
     def waits(self, packet: str, *, waiting: bool) -> None:
         """Take note that a packet's node waits for tasks elsewhere, and so leaves its place to others, or goes on."""
@@ -129,7 +131,7 @@ class Dispatcher:
     def _choose(self, alone: bool) -> list[_Load]:
         """Return what there is room for, what asks for more than a slot before the rest; nothing is sent yet."""
         slots = self._executor.slots()
-        placement = Placement(slots, self._taken())
+        placement = Placement(slots, self._taken(), self._lasting)
         demands = {name: self._demand_of(name) for name in self._ready}
         loads = self._choose_demanding(demands, placement, slots)
         packets = plan_packets(
@@ -141,7 +143,7 @@ class Dispatcher:
             may_ride=lambda name: is_rider(self._graph, name, self._forced) and (alone or self._is_short(name)),
         )
         for names in list(packets):
-            worker = placement.place(Demand())
+            worker = placement.place(Demand(), brief=is_brief(self._graph, names, self.pace))
             if worker is not None:
                 loads.append((names, worker, Demand()))
         return loads
@@ -189,6 +191,8 @@ class Dispatcher:
         members = set(names)
         orders = tuple(self._order(name, members) for name in names)
         self._out[packet] = (worker, demand)
+        if demand.ordinary and not is_brief(self._graph, names, self.pace):
+            self._lasting.add(packet)
         self._executor.submit(Packet(packet, orders, BUDGET), worker)
 
     def _order(self, name: str, members: Collection[str]) -> NodeOrder:

@@ -7,7 +7,7 @@ long is handed back by the worker when the budget is spent, so a packet that is 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from flowkit.engine.run_state import RunState
@@ -19,6 +19,9 @@ BUDGET = 0.05
 
 LARGEST = 256
 """Nodes in a packet at the most: bounds what is handed back when a step host dies."""
+
+BRIEF = 0.5
+"""Seconds up to which a node may keep another one waiting behind it."""
 
 UNKNOWN = 32
 """Nodes in a packet at the most while nothing is known of how long their steps take."""
@@ -82,6 +85,13 @@ def packet_size(graph: Graph, node: str, pace: Pace) -> int:
     if mean is None:
         return UNKNOWN
     return max(1, min(LARGEST, int(BUDGET / max(mean, 1e-6))))
+
+
+def is_brief(graph: Graph, nodes: Iterable[str], pace: Pace) -> bool:
+    """Whether each of these nodes is known to be over soon."""
+    steps = (graph[node].step for node in nodes)
+    means = (pace.of(step.name) for step in steps if step is not None)
+    return all(mean is not None and mean <= BRIEF for mean in means)
 
 
 def travels_alone(options: StepOptions) -> bool:

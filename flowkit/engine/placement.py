@@ -1,13 +1,14 @@
 """Where packets may go: what workers have, what is out on them, what waits for room. Pure.
 
-An ordinary packet needs one slot, and a second may wait behind it. A node that asks for several processors or for
-resources travels alone and is sent only where all that it needs is free. While it waits for processors, as many slots
-of one worker are kept free for it, so that ordinary packets cannot pass it for ever.
+An ordinary packet needs one slot, and a second may wait behind it. Where there are several workers that holds for brief
+ones only: what waits behind a long one cannot go to a worker that has become free meanwhile. A node that asks for
+several processors or for resources travels alone and is sent only where all that it needs is free. While it waits for
+processors, as many slots of one worker are kept free for it, so that ordinary packets cannot pass it for ever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from flowkit.execution.base import Slots
@@ -41,10 +42,14 @@ class Placement:
     Args:
         slots: What the workers have.
         out: What each packet that is out takes: its worker and its demand.
+        lasting: Those of them that are not known to be brief.
     """
 
-    def __init__(self, slots: Slots, out: Mapping[str, tuple[str, Demand]]) -> None:
+    def __init__(
+        self, slots: Slots, out: Mapping[str, tuple[str, Demand]], lasting: Collection[str] = frozenset()
+    ) -> None:
         self._slots = slots
+        self._lasting = {out[packet][0] for packet in lasting if packet in out}
         self._out: dict[str, list[Demand]] = {worker: [] for worker in slots.workers}
         self._kept: dict[str, int] = {}
         for worker, demand in out.values():
@@ -55,10 +60,10 @@ class Placement:
         """Whether a worker could take this if it had nothing else to do."""
         return any(self._could_hold(worker, demand) for worker in self._out)
 
-    def place(self, demand: Demand) -> str | None:
+    def place(self, demand: Demand, *, brief: bool = True) -> str | None:
         """Take room for a packet and return the worker; None where it must wait."""
         if demand.ordinary or not self._slots.limited:
-            found = [worker for worker in self._out if self.places_on(worker) > 0]
+            found = [worker for worker in self._out if self.places_on(worker, brief=brief) > 0]
         else:
             found = [worker for worker in self._out if self._is_free(worker, demand)]
         if not found:
@@ -66,6 +71,8 @@ class Placement:
             return None
         worker = min(found, key=lambda name: len(self._out[name]) / self._slots.workers[name])
         self._out[worker].append(demand)
+        if not brief:
+            self._lasting.add(worker)
         return worker
 
     @property
@@ -73,12 +80,14 @@ class Placement:
         """How many more ordinary packets can be placed."""
         return sum(max(0, self.places_on(worker)) for worker in self._out)
 
-    def places_on(self, worker: str) -> int:
-        """Return how many more ordinary packets this worker can take."""
+    def places_on(self, worker: str, *, brief: bool = True) -> int:
+        """Return how many more ordinary packets, all of them brief or not, this worker can take."""
         demanding = [demand for demand in self._out[worker] if not demand.ordinary]
         ordinary = len(self._out[worker]) - len(demanding)
         if not self._slots.limited or (not demanding and worker not in self._kept):
-            return PACKETS_PER_SLOT * self._slots.workers[worker] - len(self._out[worker])
+            may_wait = len(self._out) == 1 or (brief and worker not in self._lasting)
+            most = PACKETS_PER_SLOT if may_wait else 1
+            return most * self._slots.workers[worker] - len(self._out[worker])
         taken = max(sum(demand.cpus for demand in demanding), self._kept.get(worker, 0))
         return self._slots.workers[worker] - taken - ordinary
 

@@ -124,7 +124,7 @@ class CodecError(StepError):
         facts = [("type", type_name)]
         if inside:
             facts.append(("inside", inside))
-        return cls(f"{what} cannot be stored.", facts, remedy)
+        return cls(f"{what} cannot be stored.", facts, f"{remedy.rstrip('.')}.")
 
     @classmethod
     def for_foreign(cls, type_name: str, where: str, why: str) -> Self:

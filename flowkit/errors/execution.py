@@ -21,6 +21,8 @@ _LIKELY = {
 
 
 _MEND = "mend it there; what has finished is reused by the next run."
+_ASKED = "a step has nobody to ask: make the answer a parameter of the step, given by -p to the pipeline."
+_NOTHING_TO_READ = "EOF when reading a line"
 
 
 class StepExitError(StepError):
@@ -139,7 +141,8 @@ class StepRaisedError(StepError):
         facts = [("step", step)]
         if where:
             facts.append(("at", where))
-        return cls(f"Step '{step}' raised {type(error).__name__}{said}", facts, _MEND)
+        asked = isinstance(error, EOFError) and text == _NOTHING_TO_READ
+        return cls(f"Step '{step}' raised {type(error).__name__}{said}", facts, _ASKED if asked else _MEND)
 
     @staticmethod
     def about_champion(reference: str) -> tuple[tuple[str, str], str]:

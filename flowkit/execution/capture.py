@@ -11,12 +11,14 @@ import io
 import os
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from flowkit.execution.masking import copy_masked
+from flowkit.store.names import LIVE_SUFFIX
 
 LONGEST_LOG = 10 * 1000 * 1000
 """Bytes of one attempt's output that are kept: half from its beginning, half from its end."""
@@ -25,6 +27,8 @@ _HALF = LONGEST_LOG // 2
 _PUNCH_HOLE_KEEP_SIZE = 0x03
 _BLOCK = 4096
 _STREAMS = ((1, "stdout"), (2, "stderr"))
+_LIVE_SECONDS = 0.1
+_BY_LINES = 1
 
 
 class Spool:
@@ -123,8 +127,8 @@ class Spool:
 class Capture(Protocol):
     """Keeps what one attempt after another prints."""
 
-    def begin(self) -> None:
-        """Prepare for an attempt."""
+    def begin(self, log: str) -> None:
+        """Prepare for an attempt, whose log will be at `log`."""
         ...
 
     def end(self, log: str) -> bool:
@@ -135,7 +139,7 @@ class Capture(Protocol):
 class NoCapture:
     """Lets output through, for a debugger."""
 
-    def begin(self) -> None:
+    def begin(self, log: str) -> None:
         """Do nothing."""
 
     def end(self, log: str) -> bool:
@@ -147,20 +151,24 @@ class HostCapture:
     """Capture in a process whose standard streams are a spool for good."""
 
     def __init__(self, spool: Spool) -> None:
+        _print_by_lines()
         self._spool = spool
         self._streams = attach_streams(spool)
+        self._input = sys.stdin
 
-    def begin(self) -> None:
-        """Do nothing: the streams are attached already."""
+    def begin(self, log: str) -> None:
+        """Do nothing: the streams are attached already, and who started this process tells what comes."""
 
     def end(self, log: str) -> bool:
-        """Save and clear the spool, and put back streams that the step closed or replaced."""
+        """Save and clear the spool, and put back the streams that the step closed or replaced."""
         flush_streams()
         printed = self._spool.save(log)
         if printed:
             self._spool.clear()
         if not self._is_intact():
             self._streams = attach_streams(self._spool)
+        if sys.stdin is not self._input or self._input.closed or not _is_null(0):
+            self._input = sys.stdin = _attach_nothing()
         return printed
 
     def _is_intact(self) -> bool:
@@ -178,12 +186,14 @@ class InlineCapture:
 
     def __init__(self) -> None:
         self._spool = Spool.create()
+        self._live = _LiveLog(self._spool)
         self._saved: list[tuple[int, int]] = []
         self._objects: tuple[Any, Any] = (None, None)
 
-    def begin(self) -> None:
+    def begin(self, log: str) -> None:
         """Point the standard streams at the spool."""
         flush_streams()
+        self._live.begin(log)
         self._objects = (sys.stdout, sys.stderr)
         self._saved = [(number, os.dup(number)) for number, _ in _STREAMS]
         attach_streams(self._spool)
@@ -196,12 +206,50 @@ class InlineCapture:
             os.dup2(kept, number)
             os.close(kept)
         printed = self._spool.save(log)
+        self._live.end()
         self._spool.clear()
         return printed
 
     def close(self) -> None:
         """Give the spool back."""
+        self._live.close()
         self._spool.close()
+
+
+class _LiveLog:
+    """Tells, from a thread of its own, what the present attempt has printed, for `flowkit logs --follow`."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._lock = threading.Lock()
+        self._path: Path | None = None
+        self._told = 0
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._tell, name="flowkit-live-log", daemon=True)
+        self._thread.start()
+
+    def begin(self, log: str) -> None:
+        """Turn to another attempt."""
+        with self._lock:
+            self._path, self._told = Path(f"{log}{LIVE_SUFFIX}"), 0
+
+    def end(self) -> None:
+        """Remove what was told: the log is there."""
+        with self._lock:
+            if self._path is not None and self._told:
+                self._path.unlink(missing_ok=True)
+            self._path = None
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closing.set()
+        self._thread.join()
+
+    def _tell(self) -> None:
+        while not self._closing.wait(_LIVE_SECONDS):
+            with self._lock:
+                if self._path is not None:
+                    self._told = self._spool.append(self._path, self._told)
 
 
 def attach_streams(spool: Spool) -> tuple[TextIO, TextIO]:
@@ -218,24 +266,62 @@ def attach_streams(spool: Spool) -> tuple[TextIO, TextIO]:
     return streams[0], streams[1]
 
 
+def _attach_nothing() -> TextIO:
+    """Point descriptor 0 at what has nothing to read, and return a stream of it."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    if nothing != 0:
+        os.dup2(nothing, 0)
+        os.close(nothing)
+    return open(0, encoding="utf-8", closefd=False)
+
+
+def _is_null(descriptor: int) -> bool:
+    try:
+        return os.fstat(descriptor).st_rdev == os.stat(os.devnull).st_rdev
+    except OSError:
+        return False
+
+
 def flush_streams() -> None:
-    """Write out what Python's standard streams hold back; closed or replaced ones are passed over."""
-    for stream in (sys.stdout, sys.stderr):
+    """Write out what the standard streams hold back, Python's and compiled code's; closed ones are passed over."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         with suppress(ValueError, OSError, AttributeError):
-            stream.flush()
+            stream.flush()  # type: ignore[union-attr]
+    flush = _c_function("fflush")
+    if flush is not None:
+        flush(None)
+
+
+def _print_by_lines() -> None:
+    """Let compiled code's own stream write each line at once: what it holds back is lost in a crash.
+
+    It would hold back thousands of bytes, as a spool is no terminal.
+    """
+    setvbuf = _c_function("setvbuf")
+    for name in ("stdout", "__stdoutp"):
+        with suppress(ValueError, AttributeError):
+            stream = ctypes.c_void_p.in_dll(ctypes.CDLL(None), name)
+            setvbuf(stream, None, _BY_LINES, 0)
 
 
 def _punch_hole(descriptor: int, start: int, length: int) -> bool:
-    fallocate = _fallocate()
+    fallocate = _c_function("fallocate")
     if fallocate is None or length <= 0:
         return False
     return bool(fallocate(descriptor, _PUNCH_HOLE_KEEP_SIZE, start, length) == 0)
 
 
+_ARGUMENTS: dict[str, list[Any]] = {
+    "fallocate": [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64],
+    "fflush": [ctypes.c_void_p],
+    "setvbuf": [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_size_t],
+}
+
+
 @cache
-def _fallocate() -> Any:
-    """Return the C library's `fallocate`, None where there is none."""
-    function = getattr(ctypes.CDLL(None), "fallocate", None)
+def _c_function(name: str) -> Any:
+    """Return a function of the C library, None where there is none."""
+    function = getattr(ctypes.CDLL(None), name, None)
     if function is not None:
-        function.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+        function.argtypes = _ARGUMENTS[name]
     return function

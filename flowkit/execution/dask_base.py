@@ -22,6 +22,9 @@ QUIET = {
 }
 """Dask's settings while a cluster is started and while packets are submitted: flowkit owns retries and placement."""
 
+ALONE = {**QUIET, "distributed.scheduler.worker-ttl": None}
+"""Those of a cluster within this process: its worker lives as long as the scheduler, however long both were stopped."""
+
 
 class Listener(Protocol):
     """What a cluster tells the executor. Every method may be called from any thread, and more than once."""

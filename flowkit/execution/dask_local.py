@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from flowkit.errors import FlowkitError
 from flowkit.execution.base import HostSettings
-from flowkit.execution.dask_base import QUIET, Background, Listener, hasten
+from flowkit.execution.dask_base import ALONE, QUIET, Background, Listener, hasten
 from flowkit.execution.dask_compute import LocalCompute
 from flowkit.execution.envelope import Envelope
 from flowkit.execution.isolation import make_work_base, remove_work_base
@@ -127,7 +127,7 @@ class LocalCluster:
         import distributed
 
         self._folder = make_work_base()
-        with dask.config.set(QUIET):
+        with dask.config.set(ALONE):
             self._cluster = distributed.SpecCluster(  # type: ignore[no-untyped-call]
                 scheduler={
                     "cls": _without_http(distributed.Scheduler),

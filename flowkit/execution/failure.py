@@ -23,7 +23,7 @@ from flowkit.errors import (
 )
 from flowkit.execution.compute_failure import explain_compute
 from flowkit.execution.input_failure import blame_input
-from flowkit.execution.traces import format_trace, innermost_own_line, text_of
+from flowkit.execution.traces import format_trace, innermost_own_line, legible, text_of
 from flowkit.records import Failure, FailureKind
 
 _KINDS: tuple[tuple[type[FlowkitError], FailureKind], ...] = (
@@ -79,7 +79,7 @@ def describe_failure(error: BaseException, around: Circumstances) -> Failure:
 
 def record_failure(error: FlowkitError, kind: FailureKind, trace: str = "") -> Failure:
     """Return the record of an error of flowkit's own."""
-    return Failure(kind, error.message, error.facts, error.hint, trace, bool(getattr(error, "retryable", True)))
+    return _record(kind, error, trace, retryable=bool(getattr(error, "retryable", True)))
 
 
 def skip_reason(error: BaseException) -> str | None:
@@ -102,7 +102,12 @@ def _describe_own(error: FlowkitError, step: str) -> Failure:
             error.__traceback__
         )
     retryable = kind not in (FailureKind.LOST, FailureKind.STORE) and bool(getattr(error, "retryable", False))
-    return Failure(kind, error.message, error.facts, error.hint, format_trace(error), retryable)
+    return _record(kind, error, format_trace(error), retryable=retryable)
+
+
+def _record(kind: FailureKind, error: FlowkitError, trace: str, *, retryable: bool) -> Failure:
+    facts = tuple((label, legible(value)) for label, value in error.facts)
+    return Failure(kind, legible(error.message), facts, error.hint, trace, retryable)
 
 
 def _describe_raised(error: BaseException, around: Circumstances) -> Failure:

@@ -1,4 +1,4 @@
-"""What a step may change in its process and the next one must not see: folder, environment, handlers, scratch files."""
+"""What a step may change in its process and the next one must not see: folder, environment, state, scratch files."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import fcntl
 import os
 import resource
 import shutil
-import signal
 import stat
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+from flowkit.execution.process_state import ProcessState
 from flowkit.execution.process_tree import end_marked
 
 COPY_PREFIX = "flowkit-verify-"
@@ -24,53 +23,38 @@ COPY_PREFIX = "flowkit-verify-"
 
 _PREFIX = "flowkit-work-"
 _OWNER = "owner"
-_SIGNALS = (signal.SIGALRM, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD)
 _OWNED: dict[Path, int] = {}
 """The folders of this process, each with the descriptor that holds its lock."""
 
 
-@contextmanager
-def isolated(root: Path) -> Iterator[None]:
-    """Work in `root`, and afterwards put back what a step may have changed of its process.
+@dataclass(slots=True)
+class Isolation:
+    """Gives step after step its process as the first one found it.
 
-    That is the folder, the environment variables, the umask, the import path, the recursion limit, timers and signal
-    handlers.
+    Attributes:
+        marred: Whether a step has changed what cannot be put back, so that nothing more may run here.
     """
-    folder = os.getcwd()
-    path, depth = list(sys.path), sys.getrecursionlimit()
-    handlers = _handlers()
-    variables = _environment()
-    mask = os.umask(0o022)
-    os.umask(mask)
-    os.chdir(root)
-    try:
-        yield
-    finally:
+
+    marred: bool = False
+
+    @contextmanager
+    def around(self, root: Path) -> Iterator[None]:
+        """Work in `root`, and afterwards put back what a step may have changed of its process."""
+        folder = os.getcwd()
+        variables = _environment()
+        mask = os.umask(0o022)
         os.umask(mask)
-        os.chdir(folder)
-        if sys.path != path:
-            sys.path[:] = path
-        if sys.getrecursionlimit() != depth:
-            sys.setrecursionlimit(depth)
-        _restore_handlers(handlers)
-        if _environment() != variables:
-            _restore_environment(variables)
-
-
-def _handlers() -> dict[signal.Signals, Any]:
-    """Return what handles the signals that steps are known to use; nothing where this thread may not change it."""
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    return {number: signal.getsignal(number) for number in _SIGNALS}
-
-
-def _restore_handlers(handlers: Mapping[signal.Signals, Any]) -> None:
-    if not handlers:
-        return
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    for number, handler in handlers.items():
-        if handler is not None and signal.getsignal(number) is not handler:
-            signal.signal(number, handler)
+        state = ProcessState.read()
+        os.chdir(root)
+        try:
+            yield
+        finally:
+            os.umask(mask)
+            os.chdir(folder)
+            if _environment() != variables:
+                _restore_environment(variables)
+            if not state.restore():
+                self.marred = True
 
 
 def _environment() -> dict[bytes, bytes]:

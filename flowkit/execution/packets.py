@@ -24,6 +24,7 @@ WITHDRAWN = "taken back before it began"
 WAITS = "an input from the same packet is missing"
 SPOILED = "a step changed globals, so its step host is replaced"
 LEFT_PROCESSES = "a step left processes running, so its step host is replaced"
+MARRED = "a step changed its process for good, so its step host is replaced"
 
 
 class Report(Protocol):
@@ -77,8 +78,12 @@ class PacketRun:
 
     @property
     def spoiled(self) -> bool:
-        """Whether a step changed what its code reaches or left processes, so that this one must run nothing more."""
-        return (self._changed and self._context.disposable) or self._has_survivors
+        """Whether a step changed what its code reaches, or its process, or left others: nothing more may run here."""
+        return ((self._changed or self._is_marred) and self._context.disposable) or self._has_survivors
+
+    @property
+    def _is_marred(self) -> bool:
+        return self._context.isolation.marred
 
     @property
     def _has_survivors(self) -> bool:
@@ -98,7 +103,8 @@ class PacketRun:
 
     def _take(self, order: NodeOrder) -> Iterator[None]:
         if self.spoiled:
-            self._hand_back(order, LEFT_PROCESSES if self._has_survivors else SPOILED)
+            reason = MARRED if self._is_marred else SPOILED
+            self._hand_back(order, LEFT_PROCESSES if self._has_survivors else reason)
         elif self._begin is not None and time.monotonic() - self._begin > self._packet.budget:
             self._hand_back(order, BUDGET_SPENT)
         elif not self._has_inputs(order):

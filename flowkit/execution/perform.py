@@ -25,7 +25,7 @@ from flowkit.execution.base import NodeOrder
 from flowkit.execution.capture import Capture, flush_streams
 from flowkit.execution.compute import ComputeDesk
 from flowkit.execution.failure import Circumstances, describe_failure, skip_reason
-from flowkit.execution.isolation import WorkFolder, isolated, read_peak_memory, reset_peak_memory
+from flowkit.execution.isolation import Isolation, WorkFolder, read_peak_memory, reset_peak_memory
 from flowkit.execution.masking import mask_observed, mask_result, read_secrets
 from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.recorder import RECORDER, Observation
@@ -38,7 +38,7 @@ from flowkit.execution.observing.wording import (
     warn_of_undeclared,
 )
 from flowkit.execution.outputs import OutputWriter
-from flowkit.execution.survivors import Survivors, warn_of_survivors
+from flowkit.execution.survivors import Survivors, warn_of_survivors, warn_of_threads
 from flowkit.records import (
     Digest,
     Failure,
@@ -72,6 +72,7 @@ class HostContext:
         desk: Connects a step's own Dask computations to the run's cluster; None where Dask's own default holds.
         disposable: Whether another process can take this one's place once a step has changed what others may reach.
         survivors: Ends what steps leave running; None where the process has other children than theirs.
+        isolation: Puts back what steps change of the process.
     """
 
     root: Path
@@ -89,6 +90,7 @@ class HostContext:
     disposable: bool = False
     desk: ComputeDesk | None = None
     survivors: Survivors | None = None
+    isolation: Isolation = field(default_factory=Isolation)
 
 
 @dataclass(slots=True)
@@ -168,9 +170,9 @@ def perform(
     if context.survivors is not None:
         context.survivors.begin(limited=order.step.options.memory is not None)
     reset_peak_memory()
-    context.capture.begin()
+    context.capture.begin(f"{context.folder}/{order.log}")
     try:
-        with isolated(context.root), _computing(order.token, context.desk):
+        with context.isolation.around(context.root), _computing(order.token, context.desk):
             account.checkpoints = Checkpoints(
                 StoreFolder(context.folder),
                 key,
@@ -220,9 +222,15 @@ def _keep_log(order: NodeOrder, context: HostContext, account: _Account) -> bool
 
 
 def _end_survivors(step: str, context: HostContext, account: _Account) -> None:
-    named = context.survivors.end() if context.survivors is not None else ()
-    if named and account.failure is None:
-        account.warnings += (warn_of_survivors(step, named),)
+    if context.survivors is None:
+        return
+    processes, threads = context.survivors.end(), context.survivors.threads()
+    if account.failure is not None:
+        return
+    if processes:
+        account.warnings += (warn_of_survivors(step, processes),)
+    if threads:
+        account.warnings += (warn_of_threads(step, threads),)
 
 
 def _computing(token: str, desk: ComputeDesk | None) -> AbstractContextManager[None]:

@@ -1,7 +1,8 @@
 """What a step leaves running when it has returned: ended in its step host, before anything else runs there.
 
-What such a process still holds or changes would be the next step's trouble. Left alone are what ran before the step
-began, the helpers of `multiprocessing`, and joblib's pool, which waits for further calls on purpose.
+What such a process or thread still holds or changes would be the next step's trouble. Left alone are what ran before
+the step began, the helpers of `multiprocessing`, joblib's pool, which waits for further calls on purpose, and the
+threads of libraries. Other threads cannot be ended but with the host.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from flowkit.execution.process_tree import children_of, descendants_of, end_all
+from flowkit.execution.traces import is_hidden
 
 _GRACE_SECONDS = 1.0
 _LOOK_SECONDS = 0.01
@@ -40,6 +43,7 @@ class Survivors:
     def __init__(self) -> None:
         self.found = False
         self._before: frozenset[int] = frozenset()
+        self._threads: frozenset[threading.Thread] = frozenset()
 
     def begin(self, limited: bool) -> None:
         """Prepare for an attempt; one whose memory is limited begins without a pool of earlier ones."""
@@ -47,6 +51,7 @@ class Survivors:
             for pool in _kept_pools():
                 pool.shutdown(wait=True, kill_workers=True)
         self._before = frozenset(children_of(os.getpid())) if _has_children() else frozenset()
+        self._threads = frozenset(threading.enumerate())
 
     def end(self) -> tuple[str, ...]:
         """End what the attempt left running, and return what it was: programs with their process ids."""
@@ -66,6 +71,20 @@ class Survivors:
             end_all(self._left)
         self._reap()
         return named
+
+    def threads(self) -> tuple[str, ...]:
+        """Wait a moment for threads of the attempt that still run the project's code, and name those that go on."""
+        end = time.monotonic() + _GRACE_SECONDS
+        while (left := self._left_threads()) and time.monotonic() < end:
+            time.sleep(_LOOK_SECONDS)
+        if left:
+            self.found = True
+        return tuple(f"'{thread.name}'" for thread in left)
+
+    def _left_threads(self) -> list[threading.Thread]:
+        if threading.active_count() <= len(self._threads):
+            return []
+        return [thread for thread in threading.enumerate() if thread not in self._threads and _runs_own_code(thread)]
 
     def _left(self) -> list[int]:
         kept = self._before.union(*(getattr(pool, "_processes", None) or () for pool in _kept_pools()))
@@ -87,6 +106,30 @@ def warn_of_survivors(step: str, named: Sequence[str]) -> str:
         f"Step '{step}' left processes running, which were ended: {', '.join(named[:_MOST])}{more}. "
         "Wait for what a step starts, or end it, before the step returns."
     )
+
+
+def warn_of_threads(step: str, named: Sequence[str]) -> str:
+    """Return the warning that a step left threads running."""
+    more = f" and {len(named) - _MOST} more" if len(named) > _MOST else ""
+    return (
+        f"Step '{step}' left threads running, so its process is replaced: {', '.join(named[:_MOST])}{more}. "
+        "Join what a step starts before it returns."
+    )
+
+
+def _runs_own_code(thread: threading.Thread) -> bool:
+    """Whether a thread runs, or at a timer's end will run, what is not a library's."""
+    if isinstance(thread, threading.Timer):
+        return True
+    frame = sys._current_frames().get(thread.ident or 0)
+    # A function of compiled code, such as time.sleep, has no frame of its own below that of `run`.
+    if frame is not None and frame.f_code is threading.Thread.run.__code__:
+        return True
+    while frame is not None:
+        if not is_hidden(frame.f_code.co_filename):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _has_children() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sysconfig
 import traceback
 from types import TracebackType
@@ -17,6 +18,19 @@ _LONGEST_TRACE = 100_000
 _LONGEST_TEXT = 4_000
 _LONGEST_LINE = 1_000
 _COMPILED = (".pyx", ".pxi")
+_ILLEGIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def legible(text: str) -> str:
+    """Return a text with what no terminal should be sent, and what no encoding has, written as Python escapes."""
+    return _ILLEGIBLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def is_hidden(file: str) -> bool:
+    """Whether code of this file is flowkit's, a library's or Python's own, and not the user's."""
+    if any(part in file for part in _INSTALLED) or file.endswith(_COMPILED):
+        return True
+    return file.startswith((_FLOWKIT, *_MACHINERY))
 
 
 def format_trace(error: BaseException) -> str:
@@ -24,14 +38,14 @@ def format_trace(error: BaseException) -> str:
     formatted = traceback.TracebackException.from_exception(error, compact=True)
     if not _strip(formatted, set()):
         return ""
-    text = "\n".join(cut(line, _LONGEST_LINE) for line in mask("".join(formatted.format())).split("\n"))
+    text = "\n".join(cut(line, _LONGEST_LINE) for line in legible(mask("".join(formatted.format()))).split("\n"))
     return text if len(text) <= _LONGEST_TRACE else f"{text[:_LONGEST_TRACE]}\n… cut\n"
 
 
 def text_of(error: BaseException) -> str:
     """Return an exception's own text, without secrets, shortened; also where its `__str__` fails."""
     try:
-        text = mask(str(error)).strip()
+        text = legible(mask(str(error))).strip()
     except Exception as problem:  # noqa: BLE001  (whatever a user's __str__ raises, the failure must be told)
         text = f"<its text cannot be shown: {type(problem).__name__}>"
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} …"
@@ -39,7 +53,7 @@ def text_of(error: BaseException) -> str:
 
 def innermost_own_line(error: BaseException, root: str) -> str:
     """Return `file:line in function` of the innermost frame below `root`, else of the outermost frame that is kept."""
-    kept = [entry for entry in _places(error.__traceback__) if not _is_hidden(entry[0])]
+    kept = [entry for entry in _places(error.__traceback__) if not is_hidden(entry[0])]
     own = [entry for entry in kept if entry[0].startswith(root + os.sep) and "site-packages" not in entry[0]]
     if not kept:
         return ""
@@ -62,7 +76,7 @@ def _strip(formatted: traceback.TracebackException, seen: set[int]) -> int:
     if id(formatted) in seen:
         return 0
     seen.add(id(formatted))
-    formatted.stack[:] = [frame for frame in formatted.stack if not _is_hidden(frame.filename)]
+    formatted.stack[:] = [frame for frame in formatted.stack if not is_hidden(frame.filename)]
     kept = len(formatted.stack)
     if formatted.__context__ is not None and not _strip(formatted.__context__, set(seen)):
         # What a library met and answered with an exception of its own says nothing of the user's code.
@@ -71,9 +85,3 @@ def _strip(formatted: traceback.TracebackException, seen: set[int]) -> int:
         if linked is not None:
             kept += _strip(linked, seen)
     return kept
-
-
-def _is_hidden(file: str) -> bool:
-    if any(part in file for part in _INSTALLED) or file.endswith(_COMPILED):
-        return True
-    return file.startswith((_FLOWKIT, *_MACHINERY))

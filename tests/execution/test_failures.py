@@ -104,6 +104,20 @@ def test_an_exception_whose_text_fails_is_still_told() -> None:
     assert "Awkward: <its text cannot be shown: RuntimeError>" in failure.message
 
 
+def test_what_no_terminal_takes_is_told_as_escapes() -> None:
+    """Control characters and what no encoding has are escaped, in message, facts and trace; line ends stay."""
+
+    def fail() -> None:
+        raise ValueError("caf\udce9 \x1b[31m\nred")
+
+    failure = describe_failure(caught(fail), Circumstances("load\x07", Path("/nowhere")))
+
+    assert failure.message == r"Step 'load\x07' raised ValueError: caf\udce9 \x1b[31m"
+    assert dict(failure.facts)["step"] == r"load\x07"
+    assert "\\udce9 \\x1b[31m\nred" in failure.traceback
+    failure.traceback.encode()
+
+
 def test_skip_is_no_failure() -> None:
     """`Skip` gives its reason; anything else is no skip."""
     assert skip_reason(Skip("no new rows")) == "no new rows"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -183,12 +186,18 @@ def test_ctrl_c_goes_through(open_workshop: Open, executor: InlineExecutor) -> N
 
 
 def test_what_a_step_changes_in_its_process_is_put_back(open_workshop: Open, executor: InlineExecutor) -> None:
-    """Folder, environment variables and umask are as before after each node; a step begins in the project's root."""
+    """Folder, variables, umask, time zone, filters are as before after each node; a step begins in the root."""
     shop = open_workshop(
         """
+        import signal, warnings
+
         @fk.step
         def change() -> str:
             before = os.getcwd()
+            warnings.simplefilter("error")
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            os.environ["TZ"] = "Asia/Tokyo"
+            time.tzset()
             os.chdir("/")
             os.environ["FLOWKIT_TESTS"] = "changed"
             del os.environ["HOME"]
@@ -198,6 +207,7 @@ def test_what_a_step_changes_in_its_process_is_put_back(open_workshop: Open, exe
     )
     flow = shop.load()
     environment, folder = dict(os.environ), os.getcwd()
+    state = (time.tzname, list(warnings.filters), signal.getsignal(signal.SIGHUP))
     executor.start(shop.settings())
 
     ended = results(run_all(executor, [shop.packet(shop.order(flow.change))]))
@@ -207,6 +217,7 @@ def test_what_a_step_changes_in_its_process_is_put_back(open_workshop: Open, exe
     assert shop.value(ended["change"], str) == str(shop.root)
     assert dict(os.environ) == environment
     assert os.getcwd() == folder
+    assert (time.tzname, warnings.filters, signal.getsignal(signal.SIGHUP)) == state
     assert mask != 0
 
 

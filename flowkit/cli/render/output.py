@@ -65,7 +65,7 @@ def write_text(file: Path, text: str) -> None:
     """
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
         partial.replace(file)
     except OSError as error:
         raise OutputError.for_file(str(file), error.strerror or str(error)) from error
