@@ -56,8 +56,12 @@ def _is_safe(address: str) -> bool:
         return True
     try:
         parts = urlsplit(address if "://" in address else f"tcp://{address}")
-        host = parts.hostname or ""
+        host, port = parts.hostname or "", parts.port
     except ValueError:
+        return False
+    # Others than `urlsplit` may find another host in `127.0.0.1@elsewhere` and the like.
+    shown = f"[{host}]" if ":" in host else host
+    if parts.netloc.lower() not in (shown, f"{shown}:{port}"):
         return False
     if parts.scheme in (*_ENCRYPTED, "inproc") or host == "localhost":
         return True

@@ -69,12 +69,10 @@ def uses_of(module: str, names: frozenset[str]) -> list[str]:
     for one in modules():
         for node in ast.walk(one.tree):
             if isinstance(node, ast.ImportFrom) and node.module == module:
-                found += [
-                    f"{one.name}: from {module} import {alias.name}" for alias in node.names if alias.name in names
-                ]
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                if node.value.id == module and node.attr in names:
-                    found.append(f"{one.name}: {module}.{node.attr}")
+                taken = names.intersection(alias.name for alias in node.names)
+                found += [f"{one.name}: from {module} import {name}" for name in taken]
+            elif isinstance(node, ast.Attribute) and node.attr in names and _written(node.value) == module:
+                found.append(f"{one.name}: {module}.{node.attr}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What flowkit's own source never does with data, found by its syntax trees: each exception is listed with its reason."""
+"""What flowkit's own source never does with data, by its syntax trees; every exception is listed with its reason."""
 
 from __future__ import annotations
 
@@ -70,14 +70,13 @@ _SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|PRAGMA|WHERE|ORDER BY|CREATE|
 _CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*(\['\w+'\])?")
 
 _BUILT_IN = frozenset({"eval", "exec", "compile", "__import__"})
-_LOADERS = frozenset({"load", "loads", "Unpickler", "_Unpickler"})
+_PICKLERS = frozenset({"pickle", "cloudpickle", "dill", "marshal", "joblib", "shelve"})
+_LOADERS = frozenset({"load", "loads", "open"})
 
 
 def is_unpickling(call: Call) -> bool:
     owner, _, name = call.called.rpartition(".")
-    return (
-        owner in ("pickle", "cloudpickle", "dill", "marshal", "joblib", "shelve") and name in (*_LOADERS, "open")
-    ) or (call.called.endswith("Unpickler") or call.called.endswith("unpickler.load"))
+    return (owner in _PICKLERS and name in _LOADERS) or call.called.endswith(("Unpickler", "unpickler.load"))
 
 
 def places(matches: Callable[[Call], bool]) -> set[str]:
