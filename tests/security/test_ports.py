@@ -97,7 +97,7 @@ ACCEPTED = [
 
 @pytest.mark.parametrize("address", REFUSED)
 def test_an_address_off_loopback_needs_tls(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plain address is refused unless it is one of loopback for certain: as a scheduler's, a worker's, a listener's."""
+    """A plain address is refused unless it is one of loopback for certain: a scheduler's, worker's, listener's."""
     for check in (check_address, check_worker_address):
         with pytest.raises(WorkerError, match="without TLS") as refused:
             check(address)
@@ -198,8 +198,10 @@ def test_a_cluster_that_listens_everywhere_is_told_of(tmp_path: Path) -> None:
     with dask_cluster(tmp_path / "cluster") as cluster:
         # As Dask starts one where nobody says `--host`.
         worker = subprocess.Popen(
-            [sys.executable, "-m", "dask", "worker", cluster.address, "--no-nanny", "--nthreads", "1"]
-            + ["--no-dashboard", "--dashboard-address", "127.0.0.1:0"],
+            [
+                *(sys.executable, "-m", "dask", "worker", cluster.address, "--no-nanny", "--nthreads", "1"),
+                *("--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
+            ],
             cwd=tmp_path / "cluster",
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stderr=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from flowkit.codecs.tables import contains_pickle
 from flowkit.engine.provenance import current_host
 from flowkit.engine.remote.shared_records import read_shared_record, write_shared_record
-from flowkit.errors import LostArtifactError, RemoteError, StoreError
+from flowkit.errors import CodecError, LostArtifactError, RemoteError, StoreError
 from flowkit.errors.remote import hide_password
 from flowkit.records import Artifact, Digest, Entry, NodeRecord, Outcome, Output
 from flowkit.store.blobs import Blob
@@ -123,13 +123,14 @@ class Sharing:
             return entry
         try:
             outputs = tuple(Output(output.name, self._fetch(output.artifact)) for output in entry.outputs)
-        except LostArtifactError as error:
+            holds_pickle = any([self._holds_pickle(output.artifact) for output in outputs])
+        except (LostArtifactError, CodecError) as error:
             self._damaged.add(entry.cache_key)
             finding.warnings.append(
                 f"The remote's result for {entry.node!r} is not used: {error.message} It is made here instead."
             )
             return None
-        if not self.trusted and any(self._holds_pickle(output.artifact) for output in outputs):
+        if not self.trusted and holds_pickle:
             finding.distrusted = entry.node
             return None
         return replace(entry, outputs=outputs)
