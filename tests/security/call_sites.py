@@ -12,9 +12,9 @@ from typing import NamedTuple
 import flowkit
 
 _MEANT = re.compile(
-    r"pickle|marshal|shelve|dill|joblib|yaml|eval|exec|compile\(|__import__|import_module|subprocess|os\.(?:system|popen|spawn)|"
-    r"tempfile|tempnam|np\.load|shell|unpack_archive|tarfile|zipfile|extractall|\.query|"
-    r"\b(?:SELECT|INSERT|UPDATE|DELETE|PRAGMA|WHERE|ORDER BY|CREATE|DROP|VALUES)\b"
+    r"\bpickle\.|Unpickler|marshal|shelve|dill|joblib\.|yaml|(?<![.\w])(?:eval|exec|compile|__import__)\(|import_module|"
+    r"subprocess|os\.(?:system|popen|spawn|exec)|mktemp|tempnam|np\.load|shell=|allow_pickle|unpack_archive|tarfile|"
+    r"extractall|\.query\(|\.eval\(|\b(?:SELECT|INSERT|UPDATE|DELETE|PRAGMA|WHERE|ORDER BY|CREATE|DROP|VALUES)\b"
 )
 """A module without any of these has no call of interest, and need not be parsed."""
 

@@ -105,7 +105,7 @@ def open_to_others(top: Path) -> list[str]:
 @pytest.mark.parametrize(
     "how",
     [
-        pytest.param(("--inline",), id="inline"),
+        pytest.param(("--inline",), id="inline", marks=pytest.mark.slow),
         pytest.param(("--workers", "1"), id="workers", marks=[pytest.mark.slow, pytest.mark.cluster]),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 
 from flowkit.errors import WorkerError
 from flowkit.execution.dask_address import check_address, check_worker_address, describe_open_ports
-from tests.commands import MAIN, ROOT, spawn
+from tests.commands import MAIN, ROOT, caller, spawn
 from tests.dask_cluster import dask_cluster
 from tests.journeys.test_external_clusters import make_certificates
 from tests.security.listening import Sockets, is_loopback, watch
@@ -145,7 +145,9 @@ class Ear:
             connection.close()
 
 
-def test_nothing_is_sent_to_a_refused_scheduler(tmp_path: Path) -> None:
+def test_nothing_is_sent_to_a_refused_scheduler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The command ends with exit code 4 before it connects, though this address would have led to the port."""
     host = "0.0.0.0"
     make_project(tmp_path, plain=PLAIN)
@@ -153,10 +155,11 @@ def test_nothing_is_sent_to_a_refused_scheduler(tmp_path: Path) -> None:
         socket.create_connection((host, ear.port)).close()
         while not ear.heard:
             pass
-        run = spawn(tmp_path, "run", "plain", "--scheduler", f"tcp://{host}:{ear.port}")
+        monkeypatch.chdir(tmp_path)
+        run = caller(capsys)("run", "plain", "--scheduler", f"tcp://{host}:{ear.port}")
 
-        assert run.returncode == 4, run.stderr
-        assert "without TLS" in run.stderr
+        assert run.code == 4, run.err
+        assert "without TLS" in run.err
         assert ear.heard == 1
 
 

@@ -123,7 +123,7 @@ class Sharing:
             return entry
         try:
             outputs = tuple(Output(output.name, self._fetch(output.artifact)) for output in entry.outputs)
-            holds_pickle = any([self._holds_pickle(output.artifact) for output in outputs])
+            holds_pickle = any(map(self._holds_pickle, [output.artifact for output in outputs]))
         except (LostArtifactError, CodecError) as error:
             self._damaged.add(entry.cache_key)
             finding.warnings.append(
