@@ -195,51 +195,43 @@ class Vault:
 
 
 LOOKING = [
-    ("runs",),
     ("runs", "--json"),
     ("logs", "last", "tells"),
-    ("logs", "last", "raises"),
     ("why", "last", "raises"),
-    ("lineage", "last:uses"),
-    ("show", "vault", "--format", "json"),
     ("plan", "vault", "--json"),
-    ("config", "show"),
 ]
 
 
 @pytest.mark.slow
 @pytest.mark.cluster
-@pytest.mark.parametrize("from_file", [False, True], ids=["variable", "file"])
-def test_a_secret_is_nowhere_after_a_run_that_tells_it_in_every_way(tmp_path: Path, from_file: bool) -> None:
+def test_a_secret_is_nowhere_after_a_run_that_tells_it_in_every_way(tmp_path: Path) -> None:
     """Printed, logged, raised, noted, grouped, opened, exited with, computed with: no byte of it is kept or shown."""
-    vault = Vault(tmp_path, from_file=from_file)
-    compute = () if from_file else ("-p", "compute=true")
+    vault = Vault(tmp_path, from_file=False)
 
-    code, seen = vault.call("run", "pipelines/vault.py:vault", "--workers", "1", "--json", *compute)
+    code, seen = vault.call("run", "pipelines/vault.py:vault", "--workers", "1", "--json", "-p", "compute=true")
     assert code == 1
-    for words in LOOKING[:4] if from_file else LOOKING:
+    for words in LOOKING:
         shown = vault.start(*[word.replace("vault", "pipelines/vault.py:vault") for word in words])
         assert shown.wait() == 0, words
 
     assert [line for line in seen.command_lines if CANARY in line] == []
     vault.assert_nowhere()
-    assert "***" in Path(vault.said[3]).read_text()
+    assert "***" in Path(vault.said[2]).read_text()
 
 
 @pytest.mark.slow
 @pytest.mark.cluster
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "ended"])
-def test_a_secret_is_nowhere_after_a_run_that_was_ended(tmp_path: Path, ending: signal.Signals) -> None:
-    """Whatever the driver's death leaves behind, what was printed until then is not among it."""
-    vault = Vault(tmp_path, from_file=False)
-    process = vault.start("run", "pipelines/vault.py:held", "--workers", "1", "-p", "compute=true")
+def test_a_secret_is_nowhere_after_a_run_that_was_killed(tmp_path: Path) -> None:
+    """Whatever the death of the driver leaves behind, what was printed until then is not among it."""
+    vault = Vault(tmp_path, from_file=True)
+    process = vault.start("run", "pipelines/vault.py:held", "--workers", "1")
     while not vault.started.exists():
         assert process.poll() is None, Path(vault.said[0]).read_text()
         time.sleep(0.05)
     time.sleep(0.5)
 
-    process.send_signal(ending)
+    process.send_signal(signal.SIGKILL)
     process.wait()
     vault.assert_nowhere()
-    vault.start("runs").wait()
+    assert vault.start("runs").wait() == 0
     vault.assert_nowhere()

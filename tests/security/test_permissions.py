@@ -102,14 +102,9 @@ def open_to_others(top: Path) -> list[str]:
     return [f"{path.lstat().st_mode:o} {path}" for path in found if path.lstat().st_mode & 0o077]
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        pytest.param(("--inline",), id="inline", marks=pytest.mark.slow),
-        pytest.param(("--workers", "1"), id="workers", marks=[pytest.mark.slow, pytest.mark.cluster]),
-    ],
-)
-def test_nothing_is_for_others_under_umask_0(tmp_path: Path, how: tuple[str, ...]) -> None:
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_nothing_is_for_others_under_umask_0(tmp_path: Path) -> None:
     """Store, database, journal, blobs, logs, caches, checkpoints, claims and temporary folders, seen while a step runs.
 
     What steps themselves wrote lies in folders that nobody else can enter.
@@ -117,7 +112,7 @@ def test_nothing_is_for_others_under_umask_0(tmp_path: Path, how: tuple[str, ...
     project, temporary = make_project(tmp_path / "project", private=PIPELINE), tmp_path / "temporary"
     temporary.mkdir()
 
-    run = run_under(0, project, temporary, "run", "private", "--json", *how)
+    run = run_under(0, project, temporary, "run", "private", "--json", "--workers", "1")
     shown = run_under(0, project, temporary, "artifact", "export", "last:look", "seen.json")
 
     assert (run.returncode, shown.returncode) == (1, 0), run.stderr + shown.stderr
