@@ -58,6 +58,7 @@ FORMATTED_SQL = {
     "lineage/connection.py": {"mode", "'FULL' if durable else 'OFF'", "int(seconds * 1000)"},
     "lineage/history.py": {"view"},
     "lineage/schema.py": {"name", "query", "columns"},
+    "lineage/soundness.py": {"kind.upper()", "name"},
 }
 """What is put into a statement's text beside constants, by module: words of the source itself, and numbers."""
 
