@@ -213,9 +213,9 @@ def _check(key: str, value: Any, source: _Source) -> Any:
 
 
 def _folder(value: Any, base: Path) -> Path | None:
-    if not isinstance(value, (str, Path)) or not str(value).strip():
+    if not isinstance(value, (str, Path)) or not str(value).strip() or "\0" in str(value):
         return None
-    return Path(os.path.abspath(base / Path(value).expanduser()))
+    return Path(os.path.abspath(base / os.path.expanduser(value)))
 
 
 def _address(value: Any, _: Path) -> str | None:

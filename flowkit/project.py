@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,9 @@ class Project:
     @classmethod
     def containing(cls, path: Path, code: tuple[str, ...] = ()) -> Project:
         """Return the project around `path`: the nearest folder at or above it with a `pyproject.toml`, else here."""
-        start = path.resolve()
+        # By `os.path`: a path that is too long for the system is not there, where `Path` would raise.
+        start = Path(os.path.realpath(path))
         for folder in (start, *start.parents):
-            if (folder / "pyproject.toml").is_file():
+            if os.path.isfile(folder / "pyproject.toml"):
                 return cls(folder, code)
         return cls(Path.cwd(), code)

@@ -93,15 +93,16 @@ def _split(text: str) -> tuple[str, str | None]:
 
 
 def _is_path(place: str) -> bool:
-    return place.endswith(".py") or os.sep in place or Path(place).is_file()
+    # By `os.path`: what is too long for a file's name is none, where `Path` would raise.
+    return place.endswith(".py") or os.sep in place or os.path.isfile(place)
 
 
 def _find_file(target: str, place: str, project: Project | None) -> Path:
     base = project.root if project is not None else Path.cwd()
-    path = (base / Path(place).expanduser()).resolve()
-    if path.is_file() and path.suffix == ".py":
+    path = Path(os.path.realpath(base / os.path.expanduser(place)))
+    if os.path.isfile(path) and path.suffix == ".py":
         return path
-    if path.exists():
+    if os.path.exists(path):
         files = sorted(str(Path(place) / file.name) for file in path.glob("*.py")) if path.is_dir() else []
         raise TargetError.for_not_a_file(target, place, [file for file in files if not file.endswith("__init__.py")])
     raise TargetError.for_missing_file(target, place, _near(place, base))
@@ -112,7 +113,7 @@ def _near(place: str, base: Path) -> list[str]:
     import difflib
 
     root = Project.containing(base).root
-    if (root / place).is_file():
+    if os.path.isfile(root / place):
         return [os.path.relpath(root / place, base)]
     folder = (base / place).parent
     beside = [folder, root / PIPELINES_FOLDER, root]
@@ -167,7 +168,7 @@ def _load_name(name: str, project: Project) -> Target:
     if len(holders) > 1:
         raise TargetError.for_ambiguous_name(name, [_target_of(path, name, project) for path in holders])
     if not holders:
-        if Path(name).is_dir():
+        if os.path.isdir(name):
             _find_file(name, name, None)
         files = pipeline_sources(folder)
         known = dict.fromkeys(word for path in files for word in (path.stem, *declared_pipelines(path)))

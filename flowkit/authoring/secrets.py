@@ -146,7 +146,7 @@ def _read(name: str) -> str:
         return value
     file = os.environ.get(f"{name}_FILE")
     if file is not None:
-        return _read_file(name, Path(file).expanduser())
+        return _read_file(name, Path(os.path.expanduser(file)))
     mounted = Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER) / name
     if os.path.lexists(mounted):
         return _read_file(name, mounted)

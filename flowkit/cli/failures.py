@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from typing import Any
 
 import click
 
-from flowkit.cli.render.output import tell
+from flowkit.cli.render.output import json_text, tell
 from flowkit.errors import FlowkitError, UsageError, facts_to_json
 
 INTERRUPTED = 130
@@ -34,7 +33,7 @@ def report_error(error: FlowkitError, as_json: bool) -> int:
     with contextlib.suppress(BrokenPipeError):
         # Whom it is told has gone; the exit code says it too.
         if as_json:
-            click.echo(json.dumps(error_to_json(error), ensure_ascii=False))
+            click.echo(json_text(error_to_json(error)))
         else:
             tell(f"Error: {error}", err=True)
     return error.exit_code
@@ -59,5 +58,5 @@ def report_bug(error: Exception, as_json: bool) -> int:
     )
     if as_json:
         bug: dict[str, Any] = {"type": "InternalError", "message": said, "facts": {}, "hint": None}
-        click.echo(json.dumps({"format": 1, "error": bug}, ensure_ascii=False))
+        click.echo(json_text({"format": 1, "error": bug}))
     return _BUG

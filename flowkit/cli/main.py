@@ -99,6 +99,7 @@ def run_command(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
         refuse_unsupported(os.name)
+        _refuse_unreadable(arguments)
         code = cli.main(arguments, prog_name="flowkit", standalone_mode=False)
     except FlowkitError as error:
         return report_error(error, as_json)
@@ -132,6 +133,21 @@ def refuse_unsupported(name: str) -> None:
     """
     if name == "nt":
         raise UsageError.for_unsupported_system("Windows")
+
+
+def _refuse_unreadable(arguments: list[str]) -> None:
+    """Refuse what no shell hands over, before it becomes part of a path somewhere: a NUL, half a character.
+
+    Raises:
+        UsageError: An argument holds such a thing.
+    """
+    for argument in arguments:
+        try:
+            is_readable = b"\0" not in os.fsencode(argument)
+        except UnicodeEncodeError:
+            is_readable = False
+        if not is_readable:
+            raise UsageError.for_unreadable_argument(argument)
 
 
 def _stop_on_terminate() -> None:

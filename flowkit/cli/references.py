@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ def find_what(view: StoreView, text: str, *, in_folders: bool = False) -> Named:
     before, colon, after = text.partition(":")
     if colon and after and RUN.fullmatch(before):
         return _of_node(view, before, after)
-    if text and Path(text).exists() and not _DIGEST.fullmatch(text):
+    if text and os.path.exists(text) and not _DIGEST.fullmatch(text):
         return _of_file(view, Path(text), in_folders=in_folders)
     if _DIGEST.fullmatch(text):
         return Named(found := find_artifact(view.reader, text), found.digest)

@@ -57,11 +57,19 @@ def load_manifest(payload: Buffer) -> Entry:
     """Parse a payload.
 
     Raises:
-        CodecError: It was written by another version of the format.
+        CodecError: It is none, or was written by another version of the format.
     """
-    manifest: Entry = json.loads(bytes(payload).decode("utf-8", "surrogatepass"))
+    try:
+        manifest: Entry = json.loads(bytes(payload).decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError) as error:
+        raise CodecError.for_damaged("table", f"{type(error).__name__}: {error}") from error
+    if not isinstance(manifest, dict):
+        raise CodecError.for_damaged("table", "its manifest is no object")
     if manifest.get("version") != VERSION:
         raise CodecError.for_table_version(manifest.get("version"), VERSION)
+    columns = manifest.get("columns")
+    if not isinstance(columns, list) or not all(isinstance(column, dict) and "label" in column for column in columns):
+        raise CodecError.for_damaged("table", "its manifest lists no columns")
     return manifest
 
 

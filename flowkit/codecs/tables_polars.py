@@ -123,7 +123,11 @@ def unpack_dtype(packed: list[Any]) -> Any:
     name, *parts = packed
     if name in _UNPACK:
         return _UNPACK[name](pl, parts)
-    return getattr(pl, name)(*parts)
+    kind = getattr(pl, name) if isinstance(name, str) and name.isidentifier() else None
+    # The name is the manifest's word: nothing else that polars has, such as a function that reads files, is called.
+    if not (isinstance(kind, type) and issubclass(kind, pl.DataType)):
+        raise CodecError.for_damaged("table", f"{name!r} is no polars dtype")
+    return kind(*parts)
 
 
 def _pack_categorical(dtype: Any) -> list[Any]:

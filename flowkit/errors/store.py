@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -70,6 +71,16 @@ class StoreError(FlowkitError):
             f"'{path}' is not a store, and it is not empty.",
             (("path", str(path)), ("holds", found)),
             "choose an empty or a new folder with --store.",
+        )
+
+    @classmethod
+    def for_open_to_all(cls, path: Path, mode: str) -> Self:
+        """Return the error for a store that every user of the machine may write to, and so choose what is loaded."""
+        return cls(
+            f"Everybody on this machine can write to the store's folder '{path}', and so run code as whoever uses it.",
+            (("path", str(path)), ("mode", mode)),
+            f"find out who has written there, then run `chmod o-w {shlex.quote(str(path))}`, or choose another folder "
+            "with --store.",
         )
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
-from flowkit.errors.base import FlowkitError
+from flowkit.errors.base import FlowkitError, cut
 from flowkit.errors.wording import list_names, suggest
 
 _PLAIN = ("int", "float", "bool", "str", "Path")
@@ -20,6 +20,15 @@ class UsageError(FlowkitError):
     def for_command_line(cls, message: str, command: str) -> Self:
         """Options or arguments that a command does not take; `message` is the parser's sentence."""
         return cls(message, [], f"see what it takes with `{command} --help`.")
+
+    @classmethod
+    def for_unreadable_argument(cls, argument: str) -> Self:
+        """An argument that the operating system could not hand over, nor take as part of a path."""
+        return cls(
+            "An argument holds a NUL byte, or half a character.",
+            [("argument", cut(ascii(argument)))],
+            "leave that out.",
+        )
 
     @classmethod
     def for_unknown_command(cls, name: str, group: str, known: Sequence[str]) -> Self:

@@ -193,6 +193,16 @@ class WorkerError(StoreError):
         )
 
     @classmethod
+    def for_plain_worker(cls, worker: str) -> Self:
+        """Report a worker that is reached over the network without TLS: whoever reaches its port can run code."""
+        return cls(
+            f"The Dask worker {worker} is on the network without TLS, so anyone there could run code.",
+            (("worker", worker),),
+            "start it with '--host 127.0.0.1' on the scheduler's machine or with TLS, or set FLOWKIT_ALLOW_PLAIN_TCP=1 "
+            "where the network itself is trusted.",
+        )
+
+    @classmethod
     def for_no_certificates(cls, scheduler: str, reason: str) -> Self:
         """Report an encrypted scheduler without certificates to speak to it."""
         return cls(

@@ -71,7 +71,7 @@ async def _serve(given: Mapping[str, Any]) -> None:
     import dask
     import distributed
 
-    dask.config.set(_SETTINGS)
+    dask.config.set({**_SETTINGS, "temporary-directory": given["folder"]})
     scheduler = distributed.Scheduler(host=LOOPBACK, port=0, dashboard=False, dashboard_address=f"{LOOPBACK}:0")
     async with (
         scheduler,

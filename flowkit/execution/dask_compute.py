@@ -13,10 +13,10 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from pathlib import Path
 
 from flowkit.errors import WorkerError
 from flowkit.execution.base import HostSettings
+from flowkit.execution.capture import Spool
 from flowkit.execution.channel import FrameReader
 from flowkit.execution.compute_place import ComputePlace
 from flowkit.execution.host_process import Spawner
@@ -77,6 +77,8 @@ class _ComputeProcess:
     def __init__(self, settings: HostSettings, threads: int, spawner: Spawner) -> None:
         self._settings = settings
         self._folder = make_work_base()
+        # Nameless, as nothing takes secrets out of what its tasks print; read only where it cannot start.
+        self._output = Spool.create()
         orders, self._to_process = os.pipe()
         self._from_process, reports = os.pipe()
         given = {
@@ -94,7 +96,7 @@ class _ComputeProcess:
             self._process: subprocess.Popen[bytes] = spawner.start(
                 [sys.executable, "-c", _BOOT, json.dumps(given)],
                 stdin=subprocess.DEVNULL,
-                stdout=self._log(),
+                stdout=self._output.descriptor,
                 stderr=subprocess.STDOUT,
                 pass_fds=(orders, reports),
                 start_new_session=True,
@@ -117,22 +119,20 @@ class _ComputeProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         os.close(self._from_process)
+        self._output.close()
         remove_work_base(self._folder)
 
     def _hear_address(self) -> str:
         try:
             kind, text = FrameReader(self._from_process).receive()
         except EOFError:
-            kind, text = "failed", self._last_words()
+            kind, text = "failed", _last_words(self._output)
         if kind != "ready":
             self.close()
             raise WorkerError.for_failed_start(f"the process that computes for steps: {text}")
         return str(text)
 
-    def _log(self) -> int:
-        # Read only where it cannot start; in its own folder, so that it goes with the process.
-        return os.open(self._folder / "output", os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
-    def _last_words(self) -> str:
-        lines = Path(self._folder, "output").read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it ended without a word"
+def _last_words(output: Spool) -> str:
+    said = os.pread(output.descriptor, output.size, 0).decode(errors="replace").strip().splitlines()
+    return said[-1] if said else "it ended without a word"

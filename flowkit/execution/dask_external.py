@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from flowkit.errors import FlowkitError, WorkerError
 from flowkit.execution.base import HostSettings
-from flowkit.execution.dask_address import check_address, security_for
+from flowkit.execution.dask_address import check_address, check_worker_address, describe_open_ports, security_for
 from flowkit.execution.dask_base import QUIET, Background, Listener, hasten
 from flowkit.execution.dask_probe import ask_workers, check_answer, describe_mismatches, is_silent
 from flowkit.execution.dask_quiet import Hush
@@ -44,6 +44,8 @@ class ExternalCluster:
         self._resources: dict[str, Mapping[str, float]] = {}
         self._refused: set[str] = set()
         self._silent: dict[str, str] = {}
+        self._contact = scheduler
+        self._told_open = False
         self._hush: Hush | None = None
         self._closing = threading.Event()
         self._monitor: threading.Thread | None = None
@@ -153,7 +155,8 @@ class ExternalCluster:
         """Return all workers that the scheduler has, with their threads."""
         # Not by `scheduler_info`, whose answer the client's own periodic look, without workers, may replace meanwhile:
         # a worker that is there would be taken for lost.
-        workers = self._client.sync(self._client.scheduler.identity, n_workers=-1)["workers"]
+        identity = self._client.sync(self._client.scheduler.identity, n_workers=-1)
+        workers, self._contact = identity["workers"], identity["address"]
         self._resources = {address: dict(facts.get("resources") or {}) for address, facts in workers.items()}
         return {address: facts["nthreads"] for address, facts in workers.items()}
 
@@ -166,6 +169,8 @@ class ExternalCluster:
             WorkerError: One of them answers and cannot be used; it is named.
         """
         assert self._settings is not None
+        for address in workers:
+            check_worker_address(address)
         nonce = uuid4().hex
         answers = self._ask(list(workers), nonce) if workers else {}
         self._silent = {address: str(answer) for address, answer in answers.items() if is_silent(answer)}
@@ -177,6 +182,7 @@ class ExternalCluster:
             self._instances[address] = answer["instance"]
             packages[address] = answer["packages"]
         self._tell_mismatches(packages)
+        self._tell_open_ports([(address, answers[address]) for address in proven])
         self._workers.update(proven)
         self._warm(list(proven))
         return bool(proven)
@@ -196,6 +202,14 @@ class ExternalCluster:
     def _tell_mismatches(self, packages: Mapping[str, Mapping[str, str | None]]) -> None:
         text = describe_mismatches(packages)
         if text is not None:
+            self._listener.warn(text)
+
+    def _tell_open_ports(self, answers: Sequence[tuple[str, Any]]) -> None:
+        """Warn, once, of a cluster to which others can speak: its address may be of loopback all the same."""
+        listeners = [(f"worker {address}", answer["listens"] or address) for address, answer in answers]
+        text = describe_open_ports([("the scheduler", self._contact), *listeners])
+        if text is not None and not self._told_open:
+            self._told_open = True
             self._listener.warn(text)
 
     def _warm(self, workers: Sequence[str]) -> None:

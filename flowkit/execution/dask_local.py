@@ -127,7 +127,8 @@ class LocalCluster:
         import distributed
 
         self._folder = make_work_base()
-        with dask.config.set(ALONE):
+        # The scheduler too has a folder, which Dask would make for everybody and leave behind.
+        with dask.config.set({**ALONE, "temporary-directory": str(self._folder)}):
             self._cluster = distributed.SpecCluster(  # type: ignore[no-untyped-call]
                 scheduler={
                     "cls": _without_http(distributed.Scheduler),

@@ -46,8 +46,14 @@ _PLACES: dict[str, ComputePlace] = {}
 _ABANDONED = AbandonWatch()
 
 
-def describe_worker(store: str, probe: str) -> dict[str, Any]:
-    """Return who this worker is and what it sees: asked of every worker before it is given work."""
+def describe_worker(store: str, probe: str, dask_worker: Any = None) -> dict[str, Any]:
+    """Return who this worker is and what it sees: asked of every worker before it is given work.
+
+    Args:
+        store: The store's folder.
+        probe: What was left there to be found.
+        dask_worker: Given by Dask.
+    """
     try:
         seen = read_probe(StoreFolder.open(Path(store)), probe)
     except FlowkitError:
@@ -60,6 +66,7 @@ def describe_worker(store: str, probe: str) -> dict[str, Any]:
         "flowkit": own_digest(),
         "packages": package_versions(),
         "host": socket.gethostname(),
+        "listens": dask_worker.listen_address if dask_worker is not None else None,
         "pid": os.getpid(),
     }
 

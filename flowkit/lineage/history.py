@@ -97,8 +97,8 @@ def find_run(reader: Reader, text: str = LAST, pipeline: str | None = None) -> s
         if not latest:
             raise NotRecordedError.for_run(text, [row.run for row in list_runs(reader, _LISTED)])
         return latest[0].run
-    if not text:
-        # The beginning of every id.
+    if not text or not text.isascii():
+        # The beginning of every id; or what begins none, and may be bytes that no text of SQLite's holds.
         raise NotRecordedError.for_run(text, [row.run for row in list_runs(reader, _LISTED)])
     # GLOB would treat brackets in what was typed as a pattern; a range over the unique index does not.
     found = [

@@ -19,6 +19,7 @@ The .gitignore is written last: a folder that has it is complete. Opening a fold
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -72,6 +73,7 @@ class StoreFolder:
         folder = cls(Path(os.path.abspath(path)))
         with reporting("be written to" if folder.path.exists() else "be made", folder.path):
             folder._make()
+            folder._refuse_open_to_all()
             folder._sweep()
         return folder
 
@@ -90,6 +92,7 @@ class StoreFolder:
                 raise StoreError.for_not_a_folder(folder.path)
             if not folder.blobs.is_dir():
                 raise StoreError.for_no_store(folder.path)
+            folder._refuse_open_to_all()
         return folder
 
     @property
@@ -222,6 +225,13 @@ class StoreFolder:
         foreign = sorted(name for name in os.listdir(self.path) if name not in ours and not name.startswith(_DATABASE))
         if foreign and not self.blobs.is_dir():
             raise StoreError.for_foreign_folder(self.path, ", ".join(foreign[:5]))
+
+    def _refuse_open_to_all(self) -> None:
+        """Refuse a store into which every user of this machine can put what this one would load."""
+        for path in (self.path, self.blobs):
+            mode = os.stat(path).st_mode
+            if mode & stat.S_IWOTH:
+                raise StoreError.for_open_to_all(path, stat.filemode(mode))
 
     def _require_writable(self, folder: Path) -> None:
         make_folder(folder)

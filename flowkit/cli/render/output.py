@@ -19,7 +19,9 @@ import click
 from flowkit.errors import OutputError
 
 _COLUMN_GAP = "  "
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_HALVES = re.compile("[\ud800-\udfff]")
+"""Halves of characters, such as a byte in a file's name that is no UTF-8 becomes: no output can encode them."""
 _NARROW, _WIDE = 80, 200
 _NARROWEST = 12
 """A column is not made narrower than this, nor a cell that fits in it broken."""
@@ -50,11 +52,17 @@ def print_json(content: Mapping[str, Any], file: Path | None = None) -> None:
         content: The object.
         file: Where to instead of stdout.
     """
-    text = json.dumps(_finite(content), ensure_ascii=False, allow_nan=False)
+    text = json_text(_finite(content))
     if file is None:
         click.echo(text)
     else:
         write_text(file, text + "\n")
+
+
+def json_text(content: Any) -> str:
+    """Return strict JSON on one line; what no output can encode is escaped in it, as JSON has it."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    return _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def write_text(file: Path, text: str) -> None:
@@ -83,7 +91,7 @@ def _finite(value: Any) -> Any:
 
 
 def visible(text: str, *, keep: str = "\n\t") -> str:
-    """Return a text in which a terminal finds nothing to obey: control characters and what turns the direction.
+    """Return a text in which a terminal finds nothing to obey: controls, halves, what turns the direction.
 
     Sources, parameters and results are other people's: a sequence in them could erase the line above a question.
 

@@ -7,6 +7,7 @@ their own, blobs before the record that names them, while the run goes on.
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from flowkit.codecs.tables import contains_pickle
 from flowkit.engine.provenance import current_host
 from flowkit.engine.remote.shared_records import read_shared_record, write_shared_record
-from flowkit.errors import LostArtifactError, RemoteError, StoreError
+from flowkit.errors import CodecError, LostArtifactError, RemoteError, StoreError
 from flowkit.errors.remote import hide_password
 from flowkit.records import Artifact, Digest, Entry, NodeRecord, Outcome, Output
 from flowkit.store.blobs import Blob
@@ -115,20 +116,21 @@ class Sharing:
 
     def _admit(self, entry: Entry, finding: _Finding) -> Entry | None:
         """Return the entry with verified outputs; None where one is missing, damaged or not to be trusted."""
-        if not self.trusted and any(output.artifact.format not in HARMLESS for output in entry.outputs):
+        if not self.trusted and not all(_is_harmless(output.artifact) for output in entry.outputs):
             finding.distrusted = entry.node
             return None
         if not self.fetch:
             return entry
         try:
             outputs = tuple(Output(output.name, self._fetch(output.artifact)) for output in entry.outputs)
-        except LostArtifactError as error:
+            holds_pickle = any(map(self._holds_pickle, [output.artifact for output in outputs]))
+        except (LostArtifactError, CodecError) as error:
             self._damaged.add(entry.cache_key)
             finding.warnings.append(
                 f"The remote's result for {entry.node!r} is not used: {error.message} It is made here instead."
             )
             return None
-        if not self.trusted and any(self._holds_pickle(output.artifact) for output in outputs):
+        if not self.trusted and holds_pickle:
             finding.distrusted = entry.node
             return None
         return replace(entry, outputs=outputs)
@@ -201,6 +203,15 @@ class _Finding:
     entry: Entry | None = None
     distrusted: str | None = None
     warnings: list[str] = field(default_factory=list)
+
+
+def _is_harmless(artifact: Artifact) -> bool:
+    """Whether reading it runs nothing that it brings along or names.
+
+    To digest what it names, modules of the project are imported: only those that this process has itself are let in.
+    """
+    named = {name.partition(":")[0] for name in artifact.refers}
+    return artifact.format in HARMLESS and all(module in sys.modules for module in named)
 
 
 def _distrust(nodes: Sequence[str]) -> str:
