@@ -12,6 +12,7 @@ import click
 import flowkit
 from flowkit.cli.failures import INTERRUPTED, report_bug, report_click, report_error
 from flowkit.cli.lazy import Entry, LazyGroup
+from flowkit.cli.signals import end_on_signals, ignore_signals
 from flowkit.errors import FlowkitError, OutputError, UsageError
 
 SECTIONS = {
@@ -80,8 +81,11 @@ cli = LazyGroup(
 
 def main() -> NoReturn:
     """Run the command line of this process, and leave with the documented exit code."""
-    _stop_on_terminate()
-    sys.exit(run_command(sys.argv[1:]))
+    end_on_signals()
+    code = run_command(sys.argv[1:])
+    if code == INTERRUPTED:
+        ignore_signals()
+    sys.exit(code)
 
 
 def run_command(arguments: list[str]) -> int:
@@ -98,8 +102,10 @@ def run_command(arguments: list[str]) -> int:
         return report_error(error, as_json)
     except click.ClickException as error:
         return report_click(error, as_json)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted.", err=True)
+    except (KeyboardInterrupt, click.Abort) as error:
+        # What click was interrupted by, which may know what could not be recorded.
+        for line in ("Interrupted.", *getattr(error.__cause__ or error, "__notes__", ())):
+            click.echo(line, err=True)
         return INTERRUPTED
     except BrokenPipeError:
         return _leave_broken_pipe()
@@ -126,21 +132,6 @@ def refuse_unsupported(name: str) -> None:
     """
     if name == "nt":
         raise UsageError.for_unsupported_system("Windows")
-
-
-def _stop_on_terminate() -> None:
-    """Let SIGTERM end a command as Ctrl-C does, so that a run is recorded as cancelled and leaves no process behind."""
-    import signal
-
-    def interrupt(number: int, frame: object) -> None:
-        raise _Interrupted
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
-
-
-class _Interrupted(KeyboardInterrupt):
-    """Not `KeyboardInterrupt` itself: where that passed through `exec`, Python ends by signal though it was caught."""
 
 
 def _leave_broken_pipe() -> int:

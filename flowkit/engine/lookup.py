@@ -183,6 +183,7 @@ class Lookups:
                 latest=latest.get(node.name),
                 current=self._current(node, latest.get(node.name)),
                 gone=decisions[node.name].gone if node.name in decisions else (),
+                is_ahead=node.name in decisions and decisions[node.name].is_ahead,
             )
             for node in nodes
         }
