@@ -38,8 +38,11 @@ class DaskCluster:
 
     def add_worker(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
         """Start a worker with one thread and without a nanny."""
-        own = ("--protocol", self.protocol, "--nthreads", "1", "--no-nanny")
-        return self._start("worker", self.address, *own, *arguments, **variables)
+        return self._add("--no-nanny", *arguments, **variables)
+
+    def add_nanny(self, **variables: str) -> subprocess.Popen[bytes]:
+        """Start a nanny, which starts a worker with one thread, and another where that one dies."""
+        return self._add("--nanny", **variables)
 
     def close(self) -> None:
         """End the workers, then the scheduler: who loses it while it is ending may hang in Dask's own code."""
@@ -50,6 +53,10 @@ class DaskCluster:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def _add(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        own = ("--protocol", self.protocol, "--nthreads", "1")
+        return self._start("worker", self.address, *own, *arguments, **variables)
 
     def _start(self, command: str, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
         folder = self.folder / f"process{len(self._processes)}"

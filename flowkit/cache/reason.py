@@ -90,6 +90,7 @@ def explain_miss(
     current: Current,
     gone: Sequence[str] = (),
     dropped: str | None = None,
+    is_ahead: bool = False,
 ) -> Miss:
     """Explain why a node is not reused, against its latest success in this store.
 
@@ -100,10 +101,11 @@ def explain_miss(
         current: What the key is made of now.
         gone: Of a lost result, the project's code that its values name and that is no longer there.
         dropped: Of a lost result, the day when a collection dropped it.
+        is_ahead: Whether an expired result bears a time that has not come.
     """
     changes = () if latest is None else compare(latest, current)
     if decided is not None:
-        return Miss(decided, _decided_detail(decided, current, gone, dropped), changes)
+        return Miss(decided, _decided_detail(decided, current, gone, dropped, is_ahead=is_ahead), changes)
     if failed_before:
         return Miss(Reason.FAILED, "it has never succeeded with this key", changes)
     if latest is None:
@@ -135,11 +137,15 @@ def add_data(changes: Iterable[Change], data_of: DataOf) -> tuple[Change, ...]:
     )
 
 
-def _decided_detail(decided: Reason, current: Current, gone: Sequence[str], dropped: str | None) -> str:
+def _decided_detail(
+    decided: Reason, current: Current, gone: Sequence[str], dropped: str | None, *, is_ahead: bool
+) -> str:
     if decided is Reason.FORCED:
         return "it was asked for with --force"
     if decided is Reason.UNCACHED:
         return current.code.uncacheable or "it is declared with cache=False"
+    if decided is Reason.EXPIRED and is_ahead:
+        return "its result bears a time that has not come, so its age is not known"
     if decided is Reason.EXPIRED:
         return "its result is older than max_age"
     if gone:

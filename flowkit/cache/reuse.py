@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from flowkit.records import Entry, Reason, StepOptions
 
+CLOCKS_DIFFER = 60.0
+"""Seconds by which a result may be younger than now: the clocks of two machines differ."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -31,12 +34,14 @@ class ReuseDecision:
     Attributes:
         gone: Project code that the lost result's values name, and that is no longer there.
         dropped: When a collection dropped the lost result.
+        is_ahead: Whether the expired result bears a time that has not come.
     """
 
     entry: Entry | None = None
     reason: Reason | None = None
     gone: tuple[str, ...] = ()
     dropped: str | None = None
+    is_ahead: bool = False
 
 
 def decide_reuse(found: Found, options: StepOptions, *, forced: bool, uncacheable: bool, now: float) -> ReuseDecision:
@@ -57,6 +62,9 @@ def decide_reuse(found: Found, options: StepOptions, *, forced: bool, uncacheabl
         return ReuseDecision()
     if not found.present or found.gone:
         return ReuseDecision(reason=Reason.LOST, gone=found.gone, dropped=found.dropped)
-    if options.max_age is not None and now - found.entry.created > options.max_age:
-        return ReuseDecision(reason=Reason.EXPIRED)
+    if options.max_age is not None:
+        age = now - found.entry.created
+        if not -CLOCKS_DIFFER <= age <= options.max_age:
+            # What was made while a clock was ahead would otherwise stay until that time has come, and then age.
+            return ReuseDecision(reason=Reason.EXPIRED, is_ahead=age < 0)
     return ReuseDecision(entry=found.entry)

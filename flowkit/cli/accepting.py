@@ -11,7 +11,8 @@ from flowkit.cli import options
 from flowkit.cli.completing import complete_node
 from flowkit.cli.opening import open_session, open_target
 from flowkit.cli.render.acceptance import print_accepted, print_proposals
-from flowkit.cli.render.output import print_json
+from flowkit.cli.render.output import print_json, tell
+from flowkit.cli.signals import read_line
 from flowkit.errors import AcceptanceError
 
 
@@ -75,8 +76,12 @@ def _ask(as_json: bool) -> None:
 
     Raises:
         AcceptanceError: There is nobody to ask.
-        click.Abort: They said no.
+        click.Abort: They said no, or nothing more.
     """
     if as_json or sys.stdin is None or not sys.stdin.isatty():
         raise AcceptanceError.for_unanswered()
-    click.confirm("\nDoes this edit leave the result as it is?", abort=True)
+    tell("\nDoes this edit leave the result as it is? [y/N]: ", nl=False)
+    while (answer := read_line(sys.stdin).strip().lower()) not in ("y", "yes"):
+        if answer in ("", "n", "no"):
+            raise click.Abort
+        tell("Error: invalid input\nDoes this edit leave the result as it is? [y/N]: ", nl=False)

@@ -13,6 +13,7 @@ import click
 import flowkit
 from flowkit.cli.failures import INTERRUPTED, report_bug, report_click, report_error
 from flowkit.cli.lazy import Entry, LazyGroup
+from flowkit.cli.signals import end_on_signals, ignore_signals
 from flowkit.errors import FlowkitError, OutputError, UsageError
 
 SECTIONS = {
@@ -82,12 +83,15 @@ cli = LazyGroup(
 
 def main() -> NoReturn:
     """Run the command line of this process, and leave with the documented exit code."""
-    _stop_on_terminate()
+    end_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A file's name may hold bytes that are no text; in a JSON string this escape is one of JSON's own.
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run_command(sys.argv[1:]))
+    code = run_command(sys.argv[1:])
+    if code == INTERRUPTED:
+        ignore_signals()
+    sys.exit(code)
 
 
 def run_command(arguments: list[str]) -> int:
@@ -105,8 +109,10 @@ def run_command(arguments: list[str]) -> int:
         return report_error(error, as_json)
     except click.ClickException as error:
         return report_click(error, as_json)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted.", err=True)
+    except (KeyboardInterrupt, click.Abort) as error:
+        # What click was interrupted by, which may know what could not be recorded.
+        for line in ("Interrupted.", *getattr(error.__cause__ or error, "__notes__", ())):
+            click.echo(line, err=True)
         return INTERRUPTED
     except BrokenPipeError:
         return _leave_broken_pipe()
@@ -148,21 +154,6 @@ def _refuse_unreadable(arguments: list[str]) -> None:
             is_readable = False
         if not is_readable:
             raise UsageError.for_unreadable_argument(argument)
-
-
-def _stop_on_terminate() -> None:
-    """Let SIGTERM end a command as Ctrl-C does, so that a run is recorded as cancelled and leaves no process behind."""
-    import signal
-
-    def interrupt(number: int, frame: object) -> None:
-        raise _Interrupted
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
-
-
-class _Interrupted(KeyboardInterrupt):
-    """Not `KeyboardInterrupt` itself: where that passed through `exec`, Python ends by signal though it was caught."""
 
 
 def _leave_broken_pipe() -> int:

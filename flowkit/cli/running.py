@@ -16,10 +16,13 @@ from flowkit.cli.render.output import on_terminal, print_json
 from flowkit.cli.render.run_lines import PlainListener, SilentListener
 from flowkit.cli.render.run_live import LiveListener
 from flowkit.cli.render.summary import print_summary
+from flowkit.cli.signals import close_undisturbed
+from flowkit.engine.launch import RunInterrupted
 from flowkit.execution.observing.watches import install_watches
 from flowkit.graph.select import Selection
 from flowkit.lineage.history import run_summary
 from flowkit.project import Project
+from flowkit.records import RunStatus
 
 _how_to_run = options.together(
     options.force,
@@ -106,16 +109,21 @@ def _execute(
 ) -> int:
     listener = _listener(inline=inline, as_json=as_json, quiet=quiet, verbose=verbose)
     with open_session(opened, inline=inline) as session, listener as hearing:
-        report = session.execute(
-            opened.pipeline,
-            opened.parameters,
-            target=opened.target,
-            select=Selection.parse(select) if select is not None else None,
-            force=Selection.parse(force) if force is not None else None,
-            require_promotion=require_promotion,
-            listener=hearing,
-            argv=sys.argv,
-        )
+        try:
+            report = session.execute(
+                opened.pipeline,
+                opened.parameters,
+                target=opened.target,
+                select=Selection.parse(select) if select is not None else None,
+                force=Selection.parse(force) if force is not None else None,
+                require_promotion=require_promotion,
+                listener=hearing,
+                argv=sys.argv,
+            )
+        except RunInterrupted as interrupted:
+            report = interrupted.report
+        if report.status is RunStatus.CANCELLED:
+            close_undisturbed()
     if as_json:
         print_json(report.to_json())
     else:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 from flowkit.engine.claiming import Claiming
 from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.drivers import Drivers
 from flowkit.engine.hosting import host_settings
+from flowkit.engine.interruption import Interruption, interruption
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.lookup import Finder
 from flowkit.engine.orders import OrderWriter
@@ -36,6 +33,7 @@ from flowkit.graph.graph import Graph
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.liveness import identify_driver
 from flowkit.records import FailureKind, Forecast, Outcome, RunRecord, RunStatus, StepOptions
+from flowkit.signals import Interrupted
 from flowkit.store.checkpoints import remove_checkpoints
 from flowkit.store.claims import joined
 
@@ -70,37 +68,61 @@ class RunRequest:
     require_promotion: bool = False
 
 
+class RunInterrupted(Interrupted):
+    """A run was interrupted more than once: it is recorded, and whoever called it is to end as well.
+
+    Attributes:
+        report: What became of it.
+    """
+
+    def __init__(self, report: RunReport) -> None:
+        super().__init__(f"run {report.run} was interrupted")
+        self.report = report
+
+
 def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, listener: Listener) -> RunReport:
     """Run a graph to its end and return the report; whatever happens, the run's record is ended.
 
     Raises:
         FlowkitError: The store or the workers as a whole failed; what had ended until then is recorded.
+        RunInterrupted: A person insisted on its end.
     """
     refuse_excess(workspace, executor, request)
-    started = time.time()
+    clock = _Clock()
     git = GitQuery(workspace.project.root)
-    run = new_run_id(started)
+    run = new_run_id(clock.started)
     sharing = workspace.make_sharing(lambda text: ledger.warn(text), fetch=True)
     with joined(workspace.folder, run) as claims:
         claiming = Claiming(claims, request.forced, Drivers(workspace.reader), listener, lambda text: ledger.warn(text))
         offer = sharing.offer if sharing is not None else None
         ledger = Ledger(run, workspace.writer, listener, offer, claiming.when_durable)
-        with interruptions() as interrupted:
-            runner = _assemble(workspace, executor, request, listener, ledger, claiming, sharing, interrupted)
+        with interruption() as stopping:
+            runner = _assemble(workspace, executor, request, listener, ledger, claiming, sharing, stopping)
             state = git.answer()
-            workspace.writer.begin_run(_record(request, run, started, state))
-            listener.run_started(run, request.graph)
-            for text in request.graph.remarks:
-                ledger.warn(text)
+            workspace.writer.begin_run(_record(request, run, clock.started, state))
             try:
+                listener.run_started(run, request.graph)
+                for text in request.graph.remarks:
+                    ledger.warn(text)
                 runner.run()
                 if sharing is not None:
                     sharing.tell_distrust()
                     sharing.finish()
+            except KeyboardInterrupt:
+                runner.abandon()
             except BaseException as error:
-                _end_broken_run(workspace, run, error)
+                _end_broken_run(workspace, run, error, clock.now)
                 raise
-        return _finish(workspace, request, runner.graph, ledger, runner.state.status, started, state, listener)
+            stopping.settle()
+            try:
+                report = _finish(workspace, request, runner.graph, ledger, runner.state.status, clock, state, listener)
+            except KeyboardInterrupt as error:
+                workspace.writer.give_up()
+                error.add_note(f"The end of run {run} could not be recorded in time; what is not is run again.")
+                raise
+            if stopping.insisted:
+                raise RunInterrupted(report)
+            return report
 
 
 def refuse_excess(workspace: Workspace, executor: Executor, request: RunRequest) -> None:
@@ -176,7 +198,7 @@ def _assemble(
     ledger: Ledger,
     claiming: Claiming,
     sharing: Sharing | None,
-    interrupted: threading.Event,
+    stopping: Interruption,
 ) -> Runner:
     graph = request.graph
     keys = workspace.make_keys()
@@ -207,7 +229,7 @@ def _assemble(
         listener,
         lambda: executor.start(host_settings(workspace, graph, keys, bundled=executor.ships_code)),
         workspace.project.root,
-        interrupted.is_set,
+        stopping.heed,
         lambda key: remove_checkpoints(workspace.folder, key),
         workspace.notices.refusals,
     )
@@ -241,7 +263,7 @@ def _finish(
     graph: Graph,
     ledger: Ledger,
     status: RunStatus,
-    started: float,
+    clock: _Clock,
     git: GitState,
     listener: Listener,
 ) -> RunReport:
@@ -256,7 +278,7 @@ def _finish(
         exit_code = REFUSED_PROMOTION
     if any(node.error is not None and node.error.kind is FailureKind.STORE for node in ledger.reports.values()):
         exit_code = StoreError.exit_code
-    ended = time.time()
+    ended = clock.now
     if not workspace.writer.finish_run(ledger.run, status, exit_code, ended):
         status, exit_code = RunStatus.CRASHED, EXIT_CODES[RunStatus.CRASHED]
         ledger.warn(
@@ -269,8 +291,8 @@ def _finish(
         env=request.env,
         status=status,
         exit_code=exit_code,
-        started=started,
-        seconds=ended - started,
+        started=clock.started,
+        seconds=ended - clock.started,
         parameters=request.parameters,
         git_commit=git.commit,
         git_dirty=git.dirty,
@@ -282,36 +304,21 @@ def _finish(
     return report
 
 
-def _end_broken_run(workspace: Workspace, run: str, error: BaseException) -> None:
+def _end_broken_run(workspace: Workspace, run: str, error: BaseException, ended: float) -> None:
     """Record that a run could not go on. Where even that fails the next command finds it crashed."""
-    cancelled = isinstance(error, KeyboardInterrupt)
-    status = RunStatus.CANCELLED if cancelled else RunStatus.FAILED
-    exit_code = 130 if cancelled else getattr(error, "exit_code", 1)
     try:
-        workspace.writer.finish_run(run, status, exit_code, time.time())
+        workspace.writer.finish_run(run, RunStatus.FAILED, getattr(error, "exit_code", 1), ended)
     except StoreError as second:
         error.add_note(f"The end of run {run} could not be recorded: {second.message}")
 
 
-@contextmanager
-def interruptions() -> Iterator[threading.Event]:
-    """Yield an event that the first Ctrl-C or SIGTERM sets; the second raises `KeyboardInterrupt` at once.
+class _Clock:
+    """The time of day when it was made, and how far it is since then, whatever becomes of the machine's clock."""
 
-    Only the main thread can take signals; elsewhere the event is never set.
-    """
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
+    def __init__(self) -> None:
+        self.started = time.time()
+        self._began = time.monotonic()
 
-    def note(number: int, frame: FrameType | None) -> None:
-        if event.is_set():
-            raise KeyboardInterrupt
-        event.set()
-
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield event
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    @property
+    def now(self) -> float:
+        return self.started + time.monotonic() - self._began

@@ -188,6 +188,7 @@ class Lookups:
                 current=self._current(node, latest.get(node.name)),
                 gone=decisions[node.name].gone if node.name in decisions else (),
                 dropped=decisions[node.name].dropped if node.name in decisions else None,
+                is_ahead=node.name in decisions and decisions[node.name].is_ahead,
             )
             for node in nodes
         }

@@ -268,6 +268,14 @@ class RunState:
                 commands.append(Settle(name, Outcome.CANCELLED, "the run was cancelled"))
         return [*commands, Stop(tuple(running))] if running else commands
 
+    def abandon(self) -> None:
+        """End the run where it stands: whatever has not settled is cancelled, and nothing more is heard of it."""
+        self.cancelled = True
+        self._retrying.clear()
+        for name, state in self.nodes.items():
+            if state.phase is not Phase.SETTLED:
+                self._mark(name, Outcome.CANCELLED)
+
     # -- what follows --------------------------------------------------------------------------------------------
 
     def _launch(self, node: str, state: NodeState) -> Launch:

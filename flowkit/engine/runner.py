@@ -98,7 +98,7 @@ class Runner:
                 continue
             self.dispatcher.send(self._admit, lambda: self.claiming.alone)
             self._listen()
-            self._perform(self.state.clock(time.time()))
+            self._perform(self.state.clock(time.monotonic()))
             for name in self.claiming.freed():
                 self._perform(self.state.freed(name))
             self._perform(self._take_refusals())
@@ -135,6 +135,14 @@ class Runner:
         for launch in self.dispatcher.withdraw():
             self._perform(self.state.returned(launch.node, launch.token))
             self._settle_cancelled(launch.node)
+
+    def abandon(self) -> None:
+        """Record what has not ended as cancelled: the run is broken off, and its steps end with the workers."""
+        self.claiming.give_up()
+        self.state.abandon()
+        for node in self.graph.visible:
+            if node.name not in self.ledger.reports:
+                self._end_cancelled(node)
 
     # -- commands --------------------------------------------------------------------------------------------------
 
@@ -280,7 +288,7 @@ class Runner:
     def _listen(self) -> None:
         """Wait for something to happen and take it in."""
         retry = self.state.next_retry
-        wait = POLL if retry is None else min(POLL, max(0.0, retry - time.time()))
+        wait = POLL if retry is None else min(POLL, max(0.0, retry - time.monotonic()))
         if self.state.finished:
             return
         if self.dispatcher.idle and retry is None and not self.claiming.waits:
@@ -328,7 +336,10 @@ class Runner:
     def _settle_cancelled(self, name: str) -> None:
         """Record a node that the state machine has cancelled because it came back unstarted."""
         if self.state.outcome(name) is Outcome.CANCELLED and name not in self.ledger.reports:
-            self.ledger.end(Ending(self.graph[name], Outcome.CANCELLED, detail="the run was cancelled"))
+            self._end_cancelled(self.graph[name])
+
+    def _end_cancelled(self, node: Node) -> None:
+        self.ledger.end(Ending(node, Outcome.CANCELLED, detail="the run was cancelled"))
 
     def _take_result(self, result: StepResult) -> list[Command]:
         name = result.node
@@ -368,7 +379,7 @@ class Runner:
         name, failure = result.node, result.failure
         if failure is not None:
             self._lists.failed(self.graph[name], failure)
-        now = time.time()
+        now = time.monotonic()
         retryable = failure is not None and failure.retryable
         commands = self.state.failed(name, result.token, retryable=retryable, now=now)
         outcome = self.state.outcome(name)

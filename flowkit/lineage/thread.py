@@ -121,6 +121,11 @@ class WriterThread:
             self._thread.join()
             self.connection.close()
 
+    def give_up(self) -> None:
+        """Take no more, and let nobody wait: the thread ends with its process, its transaction undone or whole."""
+        with self._door:
+            self._closed = True
+
     def raise_untold(self) -> None:
         """Raise the failure of which no caller has learnt yet, if there is one."""
         if self._failure is not None and not self._told:

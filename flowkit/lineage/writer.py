@@ -82,6 +82,10 @@ class LineageWriter:
         self._close()
         self._thread.raise_untold()
 
+    def give_up(self) -> None:
+        """Wait for nothing any more: what is not written by now, as another process holds the database, may not be."""
+        self._thread.give_up()
+
     def begin_run(self, record: RunRecord) -> None:
         """Record that a run begins, and hold its driver's lock until it is finished or this process ends.
 

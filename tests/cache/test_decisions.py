@@ -97,6 +97,17 @@ def test_reuse(
     assert (decision.entry, decision.reason) == (entry, reason)
 
 
+@pytest.mark.parametrize(("now", "reused"), [(999.0, True), (941.0, True), (939.0, False), (-1e9, False)])
+def test_a_result_from_a_time_that_has_not_come_expires(now: float, reused: bool) -> None:
+    """A minute is forgiven, as two machines' clocks differ; where nothing ages a clock is of no account."""
+    aging = decide_reuse(Found(ENTRY), StepOptions(max_age=1e6), forced=False, uncacheable=False, now=now)
+    lasting = decide_reuse(Found(ENTRY), StepOptions(), forced=False, uncacheable=False, now=now)
+
+    assert (aging.entry == ENTRY, aging.is_ahead) == (reused, not reused)
+    assert aging.reason is (None if reused else Reason.EXPIRED)
+    assert lasting.entry == ENTRY
+
+
 CODE = CodeFingerprint(A, (CodePart("m:train", "ast", A, "def train"), CodePart("h:clean", "ast", B, "def clean")))
 ENVIRONMENT = EnvironmentFingerprint(B, {"python": "3.11", "package:pandas": "3.0"})
 CURRENT = Current(PARTS, CODE, ENVIRONMENT)

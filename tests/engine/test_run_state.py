@@ -165,6 +165,29 @@ def test_a_cancelled_run_ends_and_launches_nothing_more(graph: Graph, data: st.D
     assert not [command for command in drive.open if isinstance(command, Launch) and command not in running]
 
 
+@settings(max_examples=50, deadline=None)
+@given(graph=graphs(), data=st.data())
+def test_an_abandoned_run_is_over_where_it_stands(graph: Graph, data: st.DataObject) -> None:
+    """What had settled keeps its outcome, all else is cancelled, and what still comes in changes nothing."""
+    drive = Drive(graph, dict.fromkeys(graph.nodes, "succeed"), data)
+    drive.take(drive.state.begin())
+    for _ in range(data.draw(st.integers(0, 5))):
+        if drive.open:
+            drive.perform(drive.open.pop())
+    settled = {name: state.outcome for name, state in drive.state.nodes.items() if state.outcome is not None}
+    tokens = {name: state.token for name, state in drive.state.nodes.items()}
+
+    drive.state.abandon()
+
+    expected = dict.fromkeys(graph.nodes, Outcome.CANCELLED) | settled
+    assert drive.state.finished
+    assert {name: drive.state.outcome(name) for name in graph.nodes} == expected
+    for name, token in tokens.items():
+        assert drive.state.succeeded(name, token) == []
+        assert drive.state.missed(name, None) == []
+    assert {name: drive.state.outcome(name) for name in graph.nodes} == expected
+
+
 @settings(max_examples=100, deadline=None)
 @given(graph=graphs(), data=st.data())
 def test_a_lost_input_is_made_again_before_its_consumer(graph: Graph, data: st.DataObject) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 _FIGURE = "figure"
+_LONGEST = "longest"
 
 Tell = Callable[..., None]
 
@@ -16,7 +17,7 @@ Tell = Callable[..., None]
 def tell_figure(record_property: Callable[[str, object], None]) -> Tell:
     """Return what reports the counts of a campaign, such as `tell("kills at store level", kills=100, violations=0)`.
 
-    Counts that several tests report of one campaign are added up.
+    Counts that several tests report of one campaign are added up; of `longest…` the highest is told.
     """
 
     def tell(campaign: str, **counts: int) -> None:
@@ -37,7 +38,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                     campaign, counts = value
                     total = totals.setdefault(campaign, Counter())
                     for counted, number in counts.items():
-                        total[counted] += number
+                        longest = counted.startswith(_LONGEST)
+                        total[counted] = max(total[counted], number) if longest else total[counted] + number
     if not totals:
         return
     terminalreporter.section("fault campaigns")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +16,8 @@ from dataclasses import dataclass, replace
 from flowkit.engine.claiming import Claiming
 from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.hosting import host_settings
+from flowkit.engine.interruption import Interruption, interruption
 from flowkit.engine.keys import KeyMaker
-from flowkit.engine.launch import interruptions
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.orders import OrderWriter
 from flowkit.engine.progress import Listener
@@ -208,16 +207,16 @@ def _run(verification: Verification, nodes: Sequence[Node]) -> Ledger:
         return ledger
     graph = SeparateNodes(verification.graph.pipeline, nodes)
     try:
-        with interruptions() as interrupted:
+        with interruption() as stopping:
             verification.listener.run_started(run, graph)
-            _assemble(verification, graph, ledger, interrupted).run()
+            _assemble(verification, graph, ledger, stopping).run()
     finally:
         executor.close()
         shutil.rmtree(workspace.folder.runs / run, ignore_errors=True)
     return ledger
 
 
-def _assemble(verification: Verification, graph: Graph, ledger: Ledger, interrupted: threading.Event) -> Runner:
+def _assemble(verification: Verification, graph: Graph, ledger: Ledger, stopping: Interruption) -> Runner:
     workspace, executor, keys = verification.workspace, verification.executor, verification.keys
     names = frozenset(graph.nodes)
     state = RunState(graph, lambda name: _options(graph[name]), ledger.run)
@@ -253,7 +252,7 @@ def _assemble(verification: Verification, graph: Graph, ledger: Ledger, interrup
         verification.listener,
         lambda: executor.start(settings),
         verification.copy.root,
-        interrupted.is_set,
+        stopping.heed,
     )
 
 

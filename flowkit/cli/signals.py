@@ -1,0 +1,59 @@
+"""How signals end a command: Ctrl-C, SIGTERM and a closed terminal all end it as interrupted, and leave no process."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from types import FrameType
+from typing import IO
+
+from flowkit.signals import Interrupted, leave_terminal, take_signals
+
+_CLOSE_SECONDS = 2.0
+
+
+def end_on_signals() -> None:
+    """Let the signals that end a command raise `Interrupted` in it."""
+    take_signals(_interrupt)
+
+
+def close_undisturbed() -> None:
+    """Pass over further signals for a while: an interrupted run ends its workers and prints what goes on."""
+    end = time.monotonic() + _CLOSE_SECONDS
+
+    def interrupt_late(number: int, frame: FrameType | None) -> None:
+        if time.monotonic() > end:
+            raise Interrupted
+
+    take_signals(interrupt_late)
+
+
+def ignore_signals() -> None:
+    """Pass over further signals for good: an interpreter that is ending would die of them with another exit code."""
+    take_signals(signal.SIG_IGN)
+
+
+def read_line(stream: IO[str]) -> str:
+    """Return the next line that a person types; empty at the end of what there is.
+
+    A signal that comes right before the process begins to read would be heard only after the next line. Until there is
+    one this waits for either: such a signal, too, leaves a byte in the pipe.
+    """
+    receive, send = os.pipe()
+    os.set_blocking(send, False)
+    previous = signal.set_wakeup_fd(send, warn_on_full_buffer=False)
+    try:
+        select.select([stream.fileno(), receive], [], [])
+    finally:
+        signal.set_wakeup_fd(previous)
+        os.close(send)
+        os.close(receive)
+    return stream.readline()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if number == signal.SIGHUP:
+        leave_terminal()
+    raise Interrupted
