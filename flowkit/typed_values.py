@@ -162,7 +162,7 @@ def _absolute_path(path: Path) -> Path:
     if "\0" in str(path):
         raise MisfitError("a path cannot have a NUL in it")
     try:
-        return Path(os.path.abspath(os.path.expanduser(path)))
+        return Path(os.path.abspath(path.expanduser()))
     except RuntimeError:
         raise MisfitError(f"there is no user {path.parts[0].removeprefix('~')!r} with a home folder") from None
 

@@ -64,7 +64,7 @@ class RegistryNodes:
         except FlowkitError as error:
             failure = describe(error, node)
             self.ledger.end(Ending(node, Outcome.FAILED, attempts=1, reason=Reason.UNCACHED, failure=failure))
-            return self.state.failed(node.name, command.token, retryable=False, now=time.time())
+            return self.state.failed(node.name, command.token, retryable=False, now=time.monotonic())
         return self._take(node, command, decided)
 
     def _take(self, node: Node, command: Launch, decided: Decided) -> list[Command]:

@@ -155,7 +155,7 @@ PLANTED = [
     (leave_damaged, "leftovers", Status.WARNING, "1 damaged file in quarantine", "flowkit verify"),
     (leave_restore, "leftovers", Status.WARNING, "a restore that did not end", "rm -r"),
     (scramble, "database", Status.PROBLEM, "is damaged", "restore the latest backup"),
-    (lose_database, "database", Status.PROBLEM, "is gone, but the store has content", "from a copy"),
+    (lose_database, "database", Status.PROBLEM, "is gone, but the store has content", "from a backup"),
     (make_newer, "database", Status.PROBLEM, "newer flowkit", "upgrade flowkit-pipelines"),
     (leave_run, "runs", Status.WARNING, "died, and nothing has run since", "run the pipeline again"),
     (run_tomorrow, "clock", Status.WARNING, "still to come", "clock"),

@@ -55,6 +55,7 @@ STARTING = {
 """Every process that is started."""
 
 FORMATTED_SQL = {
+    "lineage/collection.py": {"table", "RunStatus.RUNNING.value"},
     "lineage/connection.py": {"mode", "'FULL' if durable else 'OFF'", "int(seconds * 1000)"},
     "lineage/history.py": {"view"},
     "lineage/schema.py": {"name", "query", "columns"},
