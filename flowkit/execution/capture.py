@@ -162,14 +162,19 @@ class HostCapture:
     def end(self, log: str) -> bool:
         """Save and clear the spool, and put back the streams that the step closed or replaced."""
         flush_streams()
-        printed = self._spool.save(log)
+        try:
+            printed = self._spool.save(log)
+        finally:
+            self._put_back()
         if printed:
             self._spool.clear()
+        return printed
+
+    def _put_back(self) -> None:
         if not self._is_intact():
             self._streams = attach_streams(self._spool)
         if sys.stdin is not self._input or self._input.closed or not _is_null(0):
             self._input = sys.stdin = _attach_nothing()
-        return printed
 
     def _is_intact(self) -> bool:
         own = os.fstat(self._spool.descriptor)
@@ -205,8 +210,10 @@ class InlineCapture:
         for number, kept in self._saved:
             os.dup2(kept, number)
             os.close(kept)
-        printed = self._spool.save(log)
-        self._live.end()
+        try:
+            printed = self._spool.save(log)
+        finally:
+            self._live.end()
         self._spool.clear()
         return printed
 
@@ -237,7 +244,7 @@ class _LiveLog:
         """Remove what was told: the log is there."""
         with self._lock:
             if self._path is not None and self._told:
-                self._path.unlink(missing_ok=True)
+                remove_live_log(self._path)
             self._path = None
 
     def close(self) -> None:
@@ -250,6 +257,17 @@ class _LiveLog:
             with self._lock:
                 if self._path is not None:
                     self._told = self._spool.append(self._path, self._told)
+
+
+def remove_live_log(path: Path) -> None:
+    """Remove what only served whoever watched; where it cannot go it stays beside the log, which is what is read."""
+    with suppress(OSError):
+        path.unlink()
+
+
+def describe_lost_log(step: str, error: OSError) -> str:
+    """Return the warning of a result whose log could not be written."""
+    return f"Step '{step}': what it printed could not be kept ({error.strerror or error})."
 
 
 def attach_streams(spool: Spool) -> tuple[TextIO, TextIO]:

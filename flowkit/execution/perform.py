@@ -22,7 +22,7 @@ from flowkit.contracts import selections_in
 from flowkit.errors import LostArtifactError, StepInputError
 from flowkit.execution.arguments import ArgumentLoader, Resolve, changed_files, files_of
 from flowkit.execution.base import NodeOrder
-from flowkit.execution.capture import Capture, flush_streams
+from flowkit.execution.capture import Capture, describe_lost_log, flush_streams
 from flowkit.execution.compute import ComputeDesk
 from flowkit.execution.failure import Circumstances, describe_failure, skip_reason
 from flowkit.execution.isolation import Isolation, WorkFolder, read_peak_memory, reset_peak_memory
@@ -216,8 +216,7 @@ def _keep_log(order: NodeOrder, context: HostContext, account: _Account) -> bool
     try:
         return context.capture.end(f"{context.folder}/{order.log}")
     except OSError as error:
-        said = error.strerror or str(error)
-        account.warnings += (f"Step '{order.step.name}': what it printed could not be kept ({said}).",)
+        account.warnings += (describe_lost_log(order.step.name, error),)
         return False
 
 

@@ -107,9 +107,13 @@ class Supervisor:
             compute = None if find is None else lambda: find(settings)
             lending = _Lending(self._lend, slot, report, step_aside)
             watch = PacketWatch(host, envelope, Path(settings.store), self.worker, lending.hear, compute)
-            if not self._watch(watch, envelope):
-                slot.host = None
-                host.close()
+            lives = False
+            try:
+                lives = self._watch(watch, envelope)
+            finally:
+                if not lives:
+                    slot.host = None
+                    host.close()
         finally:
             self._release(slot)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from flowkit.errors import FlowkitError, StepDeathError, StepLimitError
 from flowkit.execution.base import ExecutorEvent, NodeEnded, NodeReturned, NodeStarted, NodeWaiting
+from flowkit.execution.capture import describe_lost_log, remove_live_log
 from flowkit.execution.compute_place import ComputePlace
 from flowkit.execution.envelope import Envelope, NodeSlip
 from flowkit.execution.failure import record_failure
@@ -202,7 +203,7 @@ class PacketWatch:
         slip = self._pending.pop(result.token, None)
         if slip is not None:
             if self._running is not None and self._running.told:
-                self._live_log(slip).unlink(missing_ok=True)
+                remove_live_log(self._live_log(slip))
             self._running = None
             self._report(NodeEnded(self._envelope.packet, result))
 
@@ -327,7 +328,7 @@ class PacketWatch:
     def _result(self, running: _Running, outcome: Outcome, failure: Failure | None) -> StepResult:
         slip = running.slip
         learn_secrets(slip.secrets)
-        printed = self._host.spool.save(f"{self._store}/{slip.log}")
+        printed, warnings = self._keep_log(slip)
         return StepResult(
             node=slip.node,
             attempt=slip.attempt,
@@ -339,7 +340,15 @@ class PacketWatch:
             failure=failure,
             worker=self._worker,
             log=slip.log if printed else None,
+            warnings=warnings,
         )
+
+    def _keep_log(self, slip: NodeSlip) -> tuple[bool, tuple[str, ...]]:
+        """Save what the dead host has printed; where that cannot be, the node's end is told all the same."""
+        try:
+            return self._host.spool.save(f"{self._store}/{slip.log}"), ()
+        except OSError as error:
+            return False, (describe_lost_log(slip.step, error),)
 
 
 def _drain(descriptor: int) -> bytes:

@@ -25,6 +25,7 @@ from flowkit.execution.supervisor import Supervisor
 from flowkit.execution.watch import SLOT_DIED
 from flowkit.graph.arguments import Ref
 from flowkit.records import FailureKind, Outcome
+from flowkit.store.names import LIVE_SUFFIX
 from tests.execution.workshop import Workshop, results, returned, started
 
 pytestmark = pytest.mark.cluster
@@ -50,6 +51,12 @@ def add(x: int) -> int:
 def segfault() -> int:
     print("about to fail")
     return ctypes.string_at(0)
+
+@fk.step
+def prints(seconds: float) -> int:
+    print("printed early")
+    time.sleep(seconds)
+    return 1
 
 @fk.step
 def leave() -> int:
@@ -203,6 +210,40 @@ def test_a_dead_hosts_output_is_kept(open_workshop: Open, supervisor: Supervisor
 
     assert "about to fail" in shop.log(ended["segfault"])
     assert "Segmentation fault" in shop.log(ended["segfault"])
+
+
+def test_a_log_that_cannot_be_written_does_not_hide_what_happened(open_workshop: Open, supervisor: Supervisor) -> None:
+    """The node's end is told, with a warning, of a host that died as of one that lives; and the worker goes on."""
+    shop = open_workshop(STEPS)
+    flow = shop.load()
+    orders = [shop.order(flow.segfault), shop.order(flow.prints, seconds=0.1)]
+    for order in orders:
+        (shop.folder.path / order.log).mkdir(parents=True)  # a file can be made by root anywhere, but not there
+
+    ended = {name: result for order in orders for name, result in results(run(supervisor, shop, order)).items()}
+
+    assert ended["segfault"].failure is not None
+    assert ended["segfault"].failure.kind is FailureKind.SIGNALLED
+    assert ended["prints"].outcome is Outcome.EXECUTED
+    for step in ("segfault", "prints"):
+        assert ended[step].log is None
+        (warning,) = ended[step].warnings
+        assert f"Step '{step}': what it printed could not be kept (" in warning
+
+
+def test_a_live_log_that_cannot_be_removed_stays(open_workshop: Open, supervisor: Supervisor) -> None:
+    """What only served whoever watched keeps no node from its end."""
+    shop = open_workshop(STEPS)
+    flow = shop.load()
+    order = shop.order(flow.prints, seconds=0.5)
+    kept = shop.folder.path / f"{order.log}{LIVE_SUFFIX}" / "in the way"
+    kept.mkdir(parents=True)
+
+    ended = results(run(supervisor, shop, order))
+
+    assert ended["prints"].outcome is Outcome.EXECUTED
+    assert "printed early" in shop.log(ended["prints"])
+    assert kept.exists()
 
 
 def test_a_death_is_known_at_once(open_workshop: Open, supervisor: Supervisor) -> None:
