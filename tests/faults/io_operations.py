@@ -17,15 +17,22 @@ from pathlib import Path
 from flowkit.authoring.gates import at_least
 from flowkit.cli.main import run_command
 from flowkit.codecs.base import Encoded
+from flowkit.engine.backups.restoring import restore_backup
+from flowkit.engine.collecting.collect import collect
+from flowkit.engine.collecting.decision import Retention
 from flowkit.errors import FlowkitError, RegistryError
 from flowkit.lineage.schema import APPLICATION_ID, MIGRATION_SET, MIGRATIONS, SCHEMA_VERSION
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import RunStatus
 from flowkit.registry.byhand import promote_by_hand, retire, rollback
+from flowkit.registry.pins import pin
 from flowkit.registry.promote import Candidate, promote
 from flowkit.store import LocalStore, StoreFolder
+from tests.faults.invariants import find_violations, summarise
 from tests.lineage.samples import make_execution, make_inline, make_node, make_run
 from tests.store.values import noise, plain, table
+
+BACKUP = "taxi.tar"
 
 Action = Callable[[Path], int]
 """Works on the store `<folder>/store` and returns an exit code; a refusal is raised."""
@@ -63,6 +70,7 @@ class Operation:
         codes: The exit codes with which it may end under a fault, beside 0.
         every_point: Whether each write is a point, or of several in a row the first and the last: a run's transactions
             are those of the operations before it.
+        look: Returns what is wrong with what it made beside the store; told whether all was done.
     """
 
     name: str
@@ -70,6 +78,7 @@ class Operation:
     perform: Action
     codes: frozenset[int] = frozenset({4})
     every_point: bool = True
+    look: Callable[[Path, bool], list[str]] = lambda folder, done: []
 
 
 def open_writer(folder: Path) -> LineageWriter:
@@ -287,6 +296,60 @@ def prepare_version(version: int) -> Action:
     return prepare
 
 
+def prepare_garbage(folder: Path) -> int:
+    """A champion, two results that no later run uses, and a blob that nothing names."""
+    promote_model(folder, "a")
+    with open_writer(folder) as writer:
+        for text in ("ccc", "dddd"):
+            run = fresh_run(writer)
+            record_model(folder, writer, run, text)
+            writer.finish_run(run, RunStatus.SUCCEEDED, 0, time.time())
+    LocalStore(StoreFolder.open(folder / "store")).put(model_of("orphan"))
+    return 0
+
+
+def collect_garbage(folder: Path) -> int:
+    """Drop all that may go, and what nothing names."""
+    with open_writer(folder) as writer:
+        store = StoreFolder.open(folder / "store")
+        collect(store, writer, Retention(age=0.0), who="ada", grace=0.0, now=time.time() + 1)
+    return 0
+
+
+def pin_result(folder: Path) -> int:
+    """Keep a result from every collection."""
+    with open_writer(folder) as writer:
+        pin(writer, LocalStore(StoreFolder.open(folder / "store")).put(model_of("ccc")), who="ada")
+    return 0
+
+
+def prepare_backup_of_old(folder: Path) -> int:
+    """A store whose champion is of version 2, and its backup of the time of version 1."""
+    promote_model(folder, "a")
+    code = call("backup", str(folder / BACKUP), "--store", str(folder / "store"))
+    return code or promote_model(folder, "bb")
+
+
+def make_backup(folder: Path) -> int:
+    """Replace the backup."""
+    return call("backup", str(folder / BACKUP), "--force", "--store", str(folder / "store"))
+
+
+def look_at_backup(folder: Path, done: bool) -> list[str]:
+    """Return what is wrong with the backup: at any time it is the old one or the new one, and can be restored."""
+    backup, restored = folder / BACKUP, folder.parent / "restored"
+    shutil.rmtree(restored, ignore_errors=True)
+    try:
+        restore_backup(backup, restored, lambda _, __: None)
+    except (FlowkitError, OSError) as error:
+        return [f"the backup cannot be restored: {error}"]
+    found, store = summarise(restored), summarise(folder / "store")
+    versions = 2 if done else len(found["models"])
+    same = found["models"] == store["models"][:versions] and all(row in store["artifacts"] for row in found["artifacts"])
+    wrong = [] if versions in {1, 2} and same else [f"the backup has {found['models']}"]
+    return [*find_violations(restored), *wrong]
+
+
 OPERATIONS = (
     Operation("create", prepare_nothing, create_store),
     Operation("put", prepare_store, put_values),
@@ -296,6 +359,9 @@ OPERATIONS = (
     Operation("retire", prepare_retired, retire_version),
     Operation("promote by hand", prepare_champions, promote_again),
     Operation("restore", prepare_backup, restore, every_point=False),
+    Operation("gc", prepare_garbage, collect_garbage),
+    Operation("pin", prepare_garbage, pin_result),
+    Operation("backup", prepare_backup_of_old, make_backup, every_point=False, look=look_at_backup),
     Operation("run", prepare_project, run_pipeline, frozenset({1, 4}), every_point=False),
     *(
         Operation(f"migrate from {version}", prepare_version(version), prepare_store, every_point=version == 1)

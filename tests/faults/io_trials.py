@@ -170,7 +170,8 @@ class Trials:
 
     def _look(self, place: Path, done: bool) -> list[str]:
         """Return what is wrong with a store; where all was `done`, also what differs from the end undisturbed."""
-        return compare(place / "store", self._expected) if done else find_violations(place / "store")
+        wrong = compare(place / "store", self._expected) if done else find_violations(place / "store")
+        return [*wrong, *self._operation.look(place, done)]
 
     def _note(self, name: str, wrong: list[str]) -> None:
         self.violations += [f"{self._operation.name}, {name}: {text}" for text in wrong]

@@ -114,7 +114,8 @@ def make_backup(
             contents = _list_contents(folder, copy, schema, version, named)
             size = _write(folder, copy, file, contents, named, progress)
     finally:
-        copy.unlink(missing_ok=True)
+        with suppress(OSError):  # what cannot go now is of no use to anyone: gc removes it once it is old
+            copy.unlink()
     return BackupReport(file, contents, size, len(named.runs), tuple(named.missing))
 
 
