@@ -122,14 +122,14 @@ def test_no_gate_is_an_error() -> None:
         judge([], {"accuracy": 1.0}, None, None)
 
 
-numbers = st.decimals(-1000, 1000, places=3).map(float)
+thousandths = st.integers(-1_000_000, 1_000_000)
 
 
-@given(observed=numbers, champion=numbers, tolerance=st.decimals(0, 10, places=3).map(float))
-def test_a_tolerance_means_what_it_says_on_paper(observed: float, champion: float, tolerance: float) -> None:
+@given(thousandths, thousandths, st.integers(0, 10_000))
+def test_a_tolerance_means_what_it_says_on_paper(found: int, held: int, allowed: int) -> None:
     """Comparing is exact in decimals, and higher and lower are mirror images."""
-    thousandths = [round(value * 1000) for value in (observed, champion, tolerance)]
-    expected = thousandths[0] >= thousandths[1] - thousandths[2]
+    expected = found >= held - allowed
+    observed, champion, tolerance = (number / 1000 for number in (found, held, allowed))
 
     (higher,) = judge([no_worse_than("m", tolerance)], {"m": observed}, {"m": champion}, None)
     (lower,) = judge([no_worse_than("m", tolerance, "lower")], {"m": -observed}, {"m": -champion}, None)

@@ -92,11 +92,7 @@ def test_killed_puts_leave_no_torn_blob(folder: StoreFolder) -> None:
     chance = random.Random(20_261_120)
     visible_after_kill = []
     for kill in range(KILLS):
-        child, reading = start(lambda: [LocalStore(folder).put(encoded) for encoded in values])
-        time.sleep(chance.uniform(0.0, 0.04))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        os.close(reading)
+        _kill_while_it_puts(folder, values, chance)
         visible_after_kill.append(assert_no_torn_blob(folder, values))
         assert list(folder.quarantine.iterdir()) == []
         if kill % 3 == 2:  # begin anew; in between, puts meet what earlier ones left
@@ -107,3 +103,23 @@ def test_killed_puts_leave_no_torn_blob(folder: StoreFolder) -> None:
     store = LocalStore(StoreFolder.create_or_open(folder.path))
     artifacts = [(store.put(encoded), encoded) for encoded in values]
     assert all(is_right(LocalStore(folder), artifact, encoded) for artifact, encoded in artifacts)
+
+
+def _kill_while_it_puts(folder: StoreFolder, values: list[Encoded], chance: random.Random) -> None:
+    """Kill a process in the midst of putting, some time after so many values, however slow the machine is."""
+    hearing, telling = os.pipe()
+
+    def put_all() -> None:
+        for encoded in values:
+            LocalStore(folder).put(encoded)
+            os.write(telling, b".")
+
+    child, reading = start(put_all)
+    os.close(telling)
+    for _ in range(chance.randrange(24)):
+        os.read(hearing, 1)
+    time.sleep(chance.uniform(0.0, 0.002))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(hearing)
+    os.close(reading)
