@@ -345,7 +345,9 @@ def look_at_backup(folder: Path, done: bool) -> list[str]:
         return [f"the backup cannot be restored: {error}"]
     found, store = summarise(restored), summarise(folder / "store")
     versions = 2 if done else len(found["models"])
-    same = found["models"] == store["models"][:versions] and all(row in store["artifacts"] for row in found["artifacts"])
+    same = found["models"] == store["models"][:versions] and all(
+        row in store["artifacts"] for row in found["artifacts"]
+    )
     wrong = [] if versions in {1, 2} and same else [f"the backup has {found['models']}"]
     return [*find_violations(restored), *wrong]
 
