@@ -68,8 +68,8 @@ class Operation:
         prepare: Makes what is there before, in a folder that is empty.
         perform: Does it; called again after a fault it must lead to the same end.
         codes: The exit codes with which it may end under a fault, beside 0.
-        every_point: Whether each write is a point, or of several in a row the first and the last: a run's transactions
-            are those of the operations before it.
+        every_point: Whether each write is a point also in the gate, or there of several in a row only the first and the
+            last: what a promotion commits, and the first migrations, are tried at every write.
         look: Returns what is wrong with what it made beside the store; told whether all was done.
     """
 
@@ -353,9 +353,10 @@ def look_at_backup(folder: Path, done: bool) -> list[str]:
 
 
 OPERATIONS = (
-    Operation("create", prepare_nothing, create_store),
+    Operation("run", prepare_project, run_pipeline, frozenset({1, 4}), every_point=False),
+    Operation("create", prepare_nothing, create_store, every_point=False),
     Operation("put", prepare_store, put_values),
-    Operation("commit", prepare_blobs, commit_records),
+    Operation("commit", prepare_blobs, commit_records, every_point=False),
     Operation("promote", lambda folder: promote_model(folder, "a"), lambda folder: promote_model(folder, "bb")),
     Operation("rollback", prepare_champions, roll_back),
     Operation("retire", prepare_retired, retire_version),
@@ -364,7 +365,6 @@ OPERATIONS = (
     Operation("gc", prepare_garbage, collect_garbage),
     Operation("pin", prepare_garbage, pin_result),
     Operation("backup", prepare_backup_of_old, make_backup, every_point=False, look=look_at_backup),
-    Operation("run", prepare_project, run_pipeline, frozenset({1, 4}), every_point=False),
     *(
         Operation(f"migrate from {version}", prepare_version(version), prepare_store, every_point=version == 1)
         for version in range(1, SCHEMA_VERSION)

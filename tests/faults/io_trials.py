@@ -23,6 +23,7 @@ from typing import Any
 from tests.faults.invariants import compare, find_violations, summarise
 from tests.faults.io_operations import OPERATIONS, Operation, refusal_of
 from tests.faults.power_cut import Disk, Tree, digest_of, everything, nothing, read_tree, ways_to_cut, write_tree
+from tests.faults.scale import SCALE
 from tests.faults.shim import Call, Fault, Shim
 
 MOST_SECONDS = 30
@@ -62,9 +63,9 @@ class Trials:
                 self._fill(point)
 
     def _points(self, calls: list[Call]) -> list[int]:
-        """Return the points to strike: all, or without those in the midst of several writes in a row."""
+        """Return the points to strike: all, or in the gate without those in the midst of several writes in a row."""
         apart = [call is not Call.WRITE for call in (Call.SYNC, *calls, Call.SYNC)]
-        every = self._operation.every_point
+        every = self._operation.every_point or SCALE >= 1
         return [point for point in range(1, len(calls) + 1) if every or any(apart[point - 1 : point + 2])]
 
     def _rehearse(self) -> tuple[Disk, Path]:

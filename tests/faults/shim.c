@@ -339,9 +339,11 @@ int rename(const char *from, const char *to) { return renameat(AT_FDCWD, from, A
 
 int unlinkat(int directory, const char *name, int flags) {
     char path[PATH_MAX];
-    if (!find_path(directory, name, path) || !inode_of(path)) return REAL(unlinkat)(directory, name, flags);
+    ino_t inode = find_path(directory, name, path) ? inode_of(path) : 0;
+    if (!inode) return REAL(unlinkat)(directory, name, flags);
     MEET(flags & AT_REMOVEDIR ? RMDIR : UNLINK, 0);
     int result = REAL(unlinkat)(directory, name, flags);
+    if (!result) touched(inode); /* its number may become that of another file, or of a folder */
     if (!result) append(flags & AT_REMOVEDIR ? RMDIR : UNLINK, 0, 0, path, "", NULL, 0, 0);
     LEAVE(result);
 }

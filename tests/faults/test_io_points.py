@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 PROCESSES = 2
 NAMES = [operation.name for operation in OPERATIONS]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
