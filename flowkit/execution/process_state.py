@@ -22,6 +22,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowkit.execution.library_state import LibraryState
+
 _SIGNALS = tuple(
     getattr(signal, f"SIG{name}")
     for name in ("ALRM", "CHLD", "HUP", "INT", "PIPE", "PROF", "QUIT", "TERM", "USR1", "USR2", "VTALRM")
@@ -32,7 +34,6 @@ _LIMITS = tuple(
     for name in ("AS", "CORE", "CPU", "DATA", "FSIZE", "NOFILE", "NPROC", "STACK")
     if hasattr(resource, f"RLIMIT_{name}")
 )
-_PANDAS_OPTIONS = "pandas._config.config"
 _MOST_OPENED = 100
 """How many files a step may leave open, as libraries do that it imports, before its process is given up."""
 
@@ -54,7 +55,7 @@ class ProcessState:
 
     Attributes:
         handlers: What handles each signal; nothing where this thread may not change it.
-        pandas: The options of pandas, where it is loaded: some change what is computed.
+        libraries: The settings of libraries that change what is computed or seen.
         modules: How many are loaded.
         descriptor: The lowest free one, by which files that stay open are noticed.
     """
@@ -71,7 +72,7 @@ class ProcessState:
     builtins: Mapping[str, Any]
     processors: Any
     priority: int
-    pandas: Mapping[str, Any] | None
+    libraries: LibraryState
     modules: int = field(compare=False)
     descriptor: int = field(compare=False)
 
@@ -92,7 +93,7 @@ class ProcessState:
             builtins=dict(vars(builtins)),
             processors=_processors(),
             priority=os.getpriority(os.PRIO_PROCESS, 0),
-            pandas=_pandas_options(),
+            libraries=LibraryState.read(),
             modules=len(sys.modules),
             descriptor=_lowest_free(),
         )
@@ -107,9 +108,8 @@ class ProcessState:
         if now == self:
             return now.modules >= self.modules and not left_open
         self._restore_python(now)
-        whole = self._restore_system(now)
-        same_options = self.pandas is None or self.pandas == now.pandas
-        return whole and same_options and now.modules >= self.modules and not left_open
+        same_libraries = self.libraries.restore(now.libraries)
+        return self._restore_system(now) and same_libraries and now.modules >= self.modules and not left_open
 
     def _restore_python(self, now: ProcessState) -> None:
         sys.path[:] = self.path
@@ -156,14 +156,6 @@ class ProcessState:
 def _processors() -> Any:
     read = getattr(os, "sched_getaffinity", None)
     return None if read is None else read(0)
-
-
-def _pandas_options() -> Mapping[str, Any] | None:
-    module = sys.modules.get(_PANDAS_OPTIONS)
-    held = getattr(module, "_global_config", None)
-    if not isinstance(held, dict):
-        return None
-    return {name: dict(value) if type(value) is dict else value for name, value in held.items()}
 
 
 def _lowest_free() -> int:

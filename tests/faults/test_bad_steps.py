@@ -388,9 +388,11 @@ def test_a_person_reads_the_same_on_a_terminal(ended: tuple[OrdersProject, Outco
 
 
 CHANGING = """
-import builtins, decimal, gc, json, locale, os, resource, signal, socket, sys, threading, time, warnings
+import builtins, decimal, gc, json, locale, logging, os, resource, signal, socket, sys, threading, time, warnings
 from pathlib import Path
 
+import matplotlib
+import matplotlib.pyplot as plt
 import pandas as pd
 
 import flowkit as fk
@@ -425,6 +427,10 @@ CHANGES = {
     "recursion": lambda: sys.setrecursionlimit(100),
     "built_in": lambda: setattr(builtins, "print", lambda *words: None),
     "pandas": lambda: pd.set_option("display.max_rows", 3),
+    "log": lambda: (logging.basicConfig(level="DEBUG"), logging.disable(5)),
+    "backend": lambda: matplotlib.use("svg"),
+    "styles": lambda: plt.style.use("ggplot"),
+    "figures": lambda: plt.plot([1, 2]),
     "priority": lambda: os.nice(5),
     "processors": lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}),
     "modules": lambda: sys.modules.pop("pandas"),
@@ -459,6 +465,8 @@ def state() -> dict[str, str]:
         "recursion": str(sys.getrecursionlimit()),
         "built-in": str(builtins.print),
         "pandas": str(pd.get_option("display.max_rows")),
+        "log": f"{logging.root.handlers} {logging.root.level} {logging.root.manager.disable}",
+        "plots": f"{matplotlib.get_backend().lower()} {plt.rcParams['axes.facecolor']} {plt.get_fignums()}",
         "priority": str(os.nice(0)),
         "processors": str(os.sched_getaffinity(0)),
         "modules": str(sys.modules.get("pandas") is pd),
