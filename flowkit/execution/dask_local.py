@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,7 @@ class LocalCluster:
             self._client = distributed.Client(  # type: ignore[no-untyped-call]
                 self._cluster, set_as_default=False
             )
+        _forget_folder(self._folder)
         hasten(self._client)
         self._address = next(iter(self._cluster.workers.values())).address
 
@@ -166,6 +168,11 @@ _PACKETS: dict[tuple[str, str], tuple[HostSettings, Envelope]] = {}
 def _without_http(server: Any) -> Any:
     """Return a Dask server class that opens no HTTP port: it would listen on this machine's address on the network."""
     return type(server.__name__, (server,), {"start_http_server": lambda self, *args, **options: None})
+
+
+def _forget_folder(folder: Path) -> None:
+    """Take Dask's folders off this process's import path: a step host inherits that, and none is to import of them."""
+    sys.path[:] = [entry for entry in sys.path if folder not in Path(entry).parents]
 
 
 def _give_thread_up() -> None:

@@ -90,6 +90,8 @@ def call(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     (project / "data.txt").write_text("some data\n")
     if not (project / ".flowkit").exists():
         assert call("run", "small", "--inline", "-q").code == 0
+        # It locks the store against a collection, by a file that stays.
+        assert call("verify").code == 0
     return call
 
 
