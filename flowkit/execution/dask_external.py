@@ -22,7 +22,9 @@ from flowkit.store.folder import StoreFolder
 from flowkit.store.probe import remove_probe, write_probe
 
 _CONNECT_SECONDS = 10.0
-_WORKER_SECONDS = 60.0
+_WORKER_SECONDS = 50.0
+"""How long a cluster may be without workers; with the time to connect, no more than a minute."""
+
 _ANSWER_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
 _PATIENCE = 0.2
@@ -40,6 +42,7 @@ class ExternalCluster:
         self._client: Any = None
         self._topic = f"flowkit-{uuid4().hex}"
         self._workers: dict[str, int] = {}
+        self._without_since: float | None = None
         self._instances: dict[str, str] = {}
         self._resources: dict[str, Mapping[str, float]] = {}
         self._refused: set[str] = set()
@@ -71,7 +74,19 @@ class ExternalCluster:
         """
         assert self._connecting is not None, "start() comes first"
         # Not longer: the driver looks in between whether it was interrupted.
-        return dict(self._workers) if self._connecting.wait(_PATIENCE) else {}
+        if not self._connecting.wait(_PATIENCE):
+            return {}
+        workers = dict(self._workers)
+        self._bear_none(bool(workers))
+        return workers
+
+    def _bear_none(self, any_there: bool) -> None:
+        """Give the cluster time to get a worker after the last one has left, but not for ever."""
+        now = time.monotonic()
+        if any_there or self._without_since is None:
+            self._without_since = None if any_there else now
+        elif now - self._without_since > _WORKER_SECONDS:
+            raise WorkerError.for_no_worker(self._scheduler, _WORKER_SECONDS, self._silent)
 
     def resources(self) -> Mapping[str, Mapping[str, float]]:
         """Return what the workers were started with as `--resources`."""

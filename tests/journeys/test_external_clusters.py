@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from flowkit.execution import dask_external
 from tests.dask_cluster import DaskCluster, dask_cluster, free_port
 from tests.journeys.project import OrdersProject
 
@@ -28,8 +29,8 @@ from pathlib import Path
 import flowkit as fk
 
 
-@fk.step
-def beat(file: str, seconds: float) -> int:
+@fk.step(retries=1)
+def beat(file: str, seconds: float, after: int) -> int:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with open(file, "a") as beats:
@@ -45,8 +46,7 @@ def quick() -> int:
 
 @fk.pipeline
 def beating(file: str, seconds: float = 60.0) -> None:
-    beat(file, seconds)
-    quick()
+    beat(file, seconds, quick())
 '''
 
 GPU = '''
@@ -95,9 +95,11 @@ def adding() -> None:
 SHORT_OF = """
 import sys
 import flowkit.engine.dispatcher
+import flowkit.execution.dask_external
 from flowkit.cli.main import main
 
 flowkit.engine.dispatcher.NEED_SECONDS = 1.0
+flowkit.execution.dask_external._WORKER_SECONDS = 1.0
 sys.exit(main())
 """
 
@@ -121,9 +123,11 @@ def is_still(beats: Path) -> bool:
     return beats.stat().st_size == before
 
 
-def start_run(project: OrdersProject, *arguments: str) -> subprocess.Popen[str]:
+def start_run(
+    project: OrdersProject, *arguments: str, program: Sequence[str] = ("-m", "flowkit")
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "flowkit", "run", *arguments],
+        [sys.executable, *program, "run", *arguments],
         cwd=project.root,
         env={**os.environ, "NO_COLOR": "1"},
         stdout=subprocess.PIPE,
@@ -179,8 +183,33 @@ def test_a_worker_that_gives_no_answer_does_not_refuse_the_run(tmp_path: Path, c
     assert [node["outcome"] for node in json.loads(out)["nodes"]] == ["executed"] * 4
 
 
+def test_a_cluster_without_workers_is_told_within_a_minute(tmp_path: Path, cluster: DaskCluster) -> None:
+    """Whether there was none or the last one left: exit code 4, the need and the command; what is done stays."""
+    project = make_project(tmp_path / "beating", "beating", BEATING)
+    beats = tmp_path / "beats"
+    target = ("beating", "-p", f"file={beats}", "--scheduler", cluster.address)
+    short = ("-c", SHORT_OF)
+    none = start_run(project, *target, program=short).communicate(timeout=60)
+    worker = cluster.add_worker()
+    run = start_run(project, *target, program=short)
+    wait_until(beats.exists, 30, "the step never began")
+
+    worker.kill()
+    out, err = run.communicate(timeout=60)
+    again = project.flowkit("run", "beating", "-p", f"file={beats}", "-p", "seconds=0.1", "--json", "--workers", "1")
+
+    assert run.returncode == 4, out + err
+    for said in (none[1], err):
+        assert "Error: No worker was there within 1 s." in said
+        assert "at least one worker with one thread" in said
+        assert f"dask worker {cluster.address}" in said
+        assert "Traceback" not in said
+    assert dask_external._WORKER_SECONDS + dask_external._CONNECT_SECONDS <= 60
+    assert (again.named("reused"), again.named("executed")) == (["quick"], ["beat"])
+
+
 def test_only_flowkit_speaks_of_a_lost_scheduler(tmp_path: Path, cluster: DaskCluster) -> None:
-    """The run ends with exit code 4 and one error, without a line of Dask's; the step ends with its worker."""
+    """The run ends with exit code 4 and one error; the step ends with its worker; the next run goes on from commits."""
     cluster.add_worker()
     project = make_project(tmp_path / "beating", "beating", BEATING)
     beats = tmp_path / "beats"
@@ -195,6 +224,8 @@ def test_only_flowkit_speaks_of_a_lost_scheduler(tmp_path: Path, cluster: DaskCl
     assert "Traceback" not in err
     assert "distributed" not in err
     wait_until(lambda: is_still(beats), 15, "the step goes on without a scheduler")
+    again = project.flowkit("run", "beating", "-p", f"file={beats}", "-p", "seconds=0.1", "--json", "--workers", "1")
+    assert (again.named("reused"), again.named("executed")) == (["quick"], ["beat"])
 
 
 def make_certificates(folder: Path) -> dict[str, Path]:
