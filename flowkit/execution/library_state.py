@@ -68,7 +68,7 @@ class LibraryState:
             return True
         chosen = now.plots.get(_BACKEND)
         by_itself = not isinstance(before.get(_BACKEND), str) and str(chosen).lower() in _CHOSEN_BY_ITSELF
-        return now.plots == (before | {_BACKEND: chosen} if by_itself else before)
+        return now.plots == ({**before, _BACKEND: chosen} if by_itself else before)
 
 
 def _pandas_options() -> Mapping[str, Any] | None:

@@ -153,7 +153,7 @@ def test_steps_run_in_the_projects_root_and_see_what_was_written_by_another_work
 
 
 def test_a_notebooks_steps_travel_by_value(open_workshop: Open, executor: Executor) -> None:
-    """A step that no module holds runs from its pickle, its code proven; an exception of its own is told as any other."""
+    """A step that no module holds runs from its pickle, its code proven; its own exception is told as any other."""
     shop = open_workshop(STEPS)
     shop.load()
     namespace: dict[str, object] = {"__name__": "__main__"}

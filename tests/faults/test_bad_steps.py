@@ -350,8 +350,8 @@ def test_endings_take_nothing_else_with_them(ended: tuple[OrdersProject, Outcome
     """Exit code 1; steps beside them are done; the next run repeats what failed alone; the store is sound."""
     project, run = ended
 
-    again = project.flowkit("run", "endings", "--json", "--workers", "2", "--select", "healthy* skipping chained")
-    verified = project.flowkit("verify", "--json")
+    again = project.flowkit("run", "endings", "--json", "--inline", "--select", "healthy* skipping chained")
+    verified = project.ask("verify", "--json")
 
     assert run.code == 1, run.err
     assert sorted(run.named("failed")) == sorted(ENDS)
@@ -380,7 +380,9 @@ def test_a_person_reads_the_same_on_a_terminal(ended: tuple[OrdersProject, Outco
     """Without --json a text that no encoding has, or that would colour the terminal, is shown as escapes."""
     project, _ = ended
 
-    run = project.flowkit("run", "endings", "--select", "unprintable skipping", PYTHONIOENCODING="utf-8:strict")
+    run = project.flowkit(
+        "run", "endings", "--inline", "--select", "unprintable skipping", PYTHONIOENCODING="utf-8:strict"
+    )
 
     assert run.code == 1
     assert r"raised ValueError: caf\udce9 \x1b[31mred\x00" in run.err
@@ -789,7 +791,7 @@ def test_steps_that_misbehave_harm_nobody(behaving: OrdersProject, tmp_path: Pat
         error = run.nodes[step]["error"]
         assert (error["type"], error["message"]) == ("type", f"Step '{step}' did not return what it declares.")
         assert error["facts"]["declared"] == f"{declared} as the return value"
-    assert behaving.flowkit("artifact", "export", "last:sees", str(tmp_path / "sees.json")).code == 0
+    assert behaving.ask("artifact", "export", "last:sees", str(tmp_path / "sees.json")).code == 0
     seen = json.loads((tmp_path / "sees.json").read_text())
     assert seen == [
         "{'fare': [1, 2, 3]}",
@@ -802,14 +804,14 @@ def test_steps_that_misbehave_harm_nobody(behaving: OrdersProject, tmp_path: Pat
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
     (warning,) = run.json["warnings"]
     assert warning.startswith("Step 'survivors' left processes running, which were ended: ")
-    assert behaving.flowkit("verify").code == 0
+    assert behaving.ask("verify").code == 0
 
 
 def test_a_step_that_deletes_stored_files_loses_only_them(behaving: OrdersProject) -> None:
     """The next run makes again what is gone, and the store is sound then."""
     target = "pipelines/printing.py:wrecking"
     first = behaving.flowkit("run", target, "--json", "--workers", "1")
-    damaged = behaving.flowkit("verify")
+    damaged = behaving.ask("verify")
 
     second = behaving.flowkit("run", target, "--json", "--workers", "1", "--force", "needs")
 
@@ -818,7 +820,7 @@ def test_a_step_that_deletes_stored_files_loses_only_them(behaving: OrdersProjec
     assert "is gone" in damaged.out + damaged.err
     assert second.code == 0, second.err
     assert second.named("executed") == ["numbers", "needs"]
-    assert behaving.flowkit("verify").code == 0
+    assert behaving.ask("verify").code == 0
 
 
 def _peaks(project: OrdersProject) -> dict[str, int]:

@@ -348,8 +348,8 @@ def test_what_the_dead_have_printed_is_kept(ended: tuple[OrdersProject, Outcome,
     """`flowkit logs` prints each attempt of a step that died, with where it crashed, under a line that names it."""
     project, _, _ = ended
 
-    crashed = project.flowkit("logs", "last", "segfault")
-    starved = project.flowkit("logs", "last", "hungry")
+    crashed = project.ask("logs", "last", "segfault")
+    starved = project.ask("logs", "last", "hungry")
 
     assert crashed.code == starved.code == 0
     assert crashed.out.startswith("── attempt 1 ──\nsegfault begins\nFatal Python error: Segmentation fault")
@@ -423,14 +423,14 @@ def test_a_lost_worker_costs_one_attempt_and_leaves_one_record(
     out, _ = run.communicate(timeout=60)
 
     assert run.returncode == 0, out
-    nodes = {node["node"]: node for node in project.flowkit("logs", "last", "--json").json["nodes"]}
+    nodes = {node["node"]: node for node in project.ask("logs", "last", "--json").json["nodes"]}
     assert nodes["lost"]["attempts"] == 2
     assert {node["outcome"] for node in nodes.values()} == {"executed"}
     assert len(file.read_text().split()) == 2
     tally = Counter(line.split()[0] for line in (project.root / "tally").read_text().splitlines())
     assert tally == {f"bystander{number}": 1 for number in range(20, 24)}
     wait_until(lambda: not Path(f"/proc/{host}").exists(), 5, "the step outlived its worker")
-    again = project.flowkit("run", *target, "--json", "--workers", "1")
+    again = project.flowkit("run", *target, "--json", "--inline")
     # What the lost one has read has changed meanwhile, so that is not reused.
     assert set(again.named("reused")) == set(nodes) - {"lost"}
     cluster.add_worker()

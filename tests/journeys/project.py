@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from flowkit.cli.main import run_command
 from tests.commands import edit, spawn
 
 PYPROJECT = '[project]\nname = "orders"\nversion = "0"\n'
@@ -104,6 +107,13 @@ class OrdersProject:
     def flowkit(self, *arguments: str, cwd: Path | None = None, **environment: str) -> Outcome:
         done = spawn(cwd or self.root, *arguments, **{"NO_COLOR": "1", **environment})
         return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def ask(self, *arguments: str) -> Outcome:
+        """Call a command that runs no step, in this process."""
+        out, err = StringIO(), StringIO()
+        with chdir(self.root), redirect_stdout(out), redirect_stderr(err):
+            code = run_command(list(arguments))
+        return Outcome(code, out.getvalue(), err.getvalue())
 
     def run(self, *arguments: str) -> Outcome:
         return self.flowkit("run", "pipelines/orders.py", "--inline", "--json", *arguments)
