@@ -811,7 +811,7 @@ def test_a_step_that_deletes_stored_files_loses_only_them(behaving: OrdersProjec
     """The next run makes again what is gone, and the store is sound then."""
     target = "pipelines/printing.py:wrecking"
     first = behaving.flowkit("run", target, "--json", "--workers", "1")
-    damaged = behaving.ask("verify")
+    damaged = behaving.flowkit("verify")
 
     second = behaving.flowkit("run", target, "--json", "--workers", "1", "--force", "needs")
 
@@ -820,7 +820,7 @@ def test_a_step_that_deletes_stored_files_loses_only_them(behaving: OrdersProjec
     assert "is gone" in damaged.out + damaged.err
     assert second.code == 0, second.err
     assert second.named("executed") == ["numbers", "needs"]
-    assert behaving.ask("verify").code == 0
+    assert behaving.flowkit("verify").code == 0
 
 
 def _peaks(project: OrdersProject) -> dict[str, int]:

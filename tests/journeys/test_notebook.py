@@ -114,8 +114,11 @@ def test_a_failed_cell_says_why_and_the_next_edit_mends_it(tmp_path: Path) -> No
         "try:\n    run['doubled'].value()\nexcept fk.FlowkitError as error:\n    print(error)",
         "helper = lambda number: number\nrun = fk.run(counting)\n"
         "print(run.status.value, run['source'].outcome.value, run['doubled'].value())",
+        "class Own(Exception):\n    pass\n\ndef helper(number):\n    raise Own('mine')\n",
+        "try:\n    fk.run(counting)['doubled'].value()\nexcept fk.FlowkitError as error:\n    print(error)",
     )
 
+    assert "raised Own: mine" in said[5]
     assert said[1].startswith("failed executed")
     assert "ZeroDivisionError" in said[2]
     assert said[3] == "succeeded reused [0, 1, 2]"
