@@ -816,8 +816,10 @@ def test_a_step_that_deletes_stored_files_loses_only_them(behaving: OrdersProjec
     second = behaving.flowkit("run", target, "--json", "--workers", "1", "--force", "needs")
 
     assert first.code in (0, 1), first.err
-    assert damaged.code == 4
-    assert "is gone" in damaged.out + damaged.err
+    # Where the driver had not recorded the first value yet, that is made again within the run, which says so.
+    was_early = any("removed before it could be recorded" in text for text in first.json["warnings"])
+    assert damaged.code == (0 if was_early else 4)
+    assert was_early or "is gone" in damaged.out + damaged.err
     assert second.code == 0, second.err
     assert second.named("executed") == ["numbers", "needs"]
     assert behaving.flowkit("verify").code == 0
