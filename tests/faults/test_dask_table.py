@@ -348,8 +348,8 @@ def test_what_the_dead_have_printed_is_kept(ended: tuple[OrdersProject, Outcome,
     """`flowkit logs` prints each attempt of a step that died, with where it crashed, under a line that names it."""
     project, _, _ = ended
 
-    crashed = project.ask("logs", "last", "segfault")
-    starved = project.ask("logs", "last", "hungry")
+    crashed = project.flowkit("logs", "last", "segfault")
+    starved = project.flowkit("logs", "last", "hungry")
 
     assert crashed.code == starved.code == 0
     assert crashed.out.startswith("── attempt 1 ──\nsegfault begins\nFatal Python error: Segmentation fault")
