@@ -18,6 +18,7 @@ from typing import Any
 
 from flowkit.engine.examining.checks import Check, ok, problem, warning
 from flowkit.engine.examining.store import existing_parent
+from flowkit.execution.dask_address import ALLOW_PLAIN_TCP
 from flowkit.store.remote import Remote
 
 SECONDS = 75.0
@@ -73,7 +74,9 @@ def _run(project: Path, beside: Path | None, scheduler: str | None, where: str, 
     arguments = ["run", "examined.py", "--json", "--workers", "1"]
     if scheduler is not None:
         arguments = ["run", "examined.py", "--json", "--scheduler", scheduler, "--store", str(beside)]
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("FLOWKIT_")}
+    variables = {
+        name: value for name, value in os.environ.items() if not name.startswith("FLOWKIT_") or name == ALLOW_PLAIN_TCP
+    }
     try:
         done = subprocess.run(  # noqa: S603  (this Python, and words of ours; the address is one argument)
             [sys.executable, "-c", _MAIN, *arguments],
