@@ -89,8 +89,7 @@ def main() -> NoReturn:
             # A file's name may hold bytes that are no text; in a JSON string this escape is one of JSON's own.
             stream.reconfigure(errors="backslashreplace")
     code = run_command(sys.argv[1:])
-    if code == INTERRUPTED:
-        ignore_signals()
+    ignore_signals()
     sys.exit(code)
 
 

@@ -36,7 +36,7 @@ def close_undisturbed() -> None:
 
 
 def ignore_signals() -> None:
-    """Pass over further signals for good: an interpreter that is ending would die of them with another exit code."""
+    """Pass over further signals for good: all is done, and an interpreter that is ending would die of them."""
     take_signals(signal.SIG_IGN)
 
 
