@@ -301,12 +301,12 @@ def test_a_step_is_really_run_here_and_on_a_cluster(
     with dask_cluster(tmp_path / "cluster") as cluster:
         cluster.add_worker(PYTHONPATH=str(ROOT))
         assert check_workers(project / ".flowkit", cluster.address).status is Status.OK
-        open_address = cluster.address.replace("127.0.0.1", "0.0.0.0")  # noqa: S104  (the same scheduler's)
+        open_address = cluster.address.replace("127.0.0.1", "0.0.0.0")
         unsafe = check_workers(project / ".flowkit", open_address)
         monkeypatch.setenv("FLOWKIT_ALLOW_PLAIN_TCP", "1")
         assert check_workers(project / ".flowkit", open_address).status is not Status.PROBLEM
     assert unsafe.status is Status.PROBLEM
-    assert "0.0.0.0" in unsafe.found  # noqa: S104  (a text)
+    assert "0.0.0.0" in unsafe.found
     assert "tls://" in unsafe.remedy
     late = check_workers(project / ".flowkit", None, seconds=0.05)
     assert "did not end" in late.found
