@@ -580,7 +580,8 @@ def test_what_looks_after_a_store_leaves_nothing_half_done(
         number = (signal.SIGINT, signal.SIGTERM)[index % 2]
         driver = stops.take(start_and_wait, once(number, group=number is signal.SIGINT), FIRST)
 
-        assert driver.code == 130, stops.err
+        # One that comes when all is done and told changes nothing.
+        assert driver.code == 130 or (driver.code == 0 and stops.out), stops.err
         assert "Traceback" not in stops.err
         assert names_in(kept, own) - before == set()
         assert os.listdir(tmp_path) == []
