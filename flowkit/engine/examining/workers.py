@@ -36,6 +36,7 @@ def answer(question: int) -> int:
 def examined() -> None:
     answer(41)
 """
+_END_SECONDS = 4.0
 _MAIN = "import sys; from flowkit.cli.main import main; sys.argv[0] = 'flowkit'; main()"
 _NO_RECORDS = "0" * 64
 
@@ -77,19 +78,36 @@ def _run(project: Path, beside: Path | None, scheduler: str | None, where: str, 
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith("FLOWKIT_") or name == ALLOW_PLAIN_TCP
     }
+    with subprocess.Popen(  # noqa: S603  (this Python, and words of ours; the address is one argument)
+        [sys.executable, "-c", _MAIN, *arguments],
+        cwd=project,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Ctrl-C is for this process to hear, which then has the other one end once, in order.
+        start_new_session=True,
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            found = f"a step on {where} did not end in {seconds:.0f} s"
+            return problem("workers", found, "look at the scheduler's log.")
+        except BaseException:
+            _end(process)
+            raise
+    return judge(process.returncode, out, err, where)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Have a run end with all that it started; kill it where it does not."""
+    process.terminate()
     try:
-        done = subprocess.run(  # noqa: S603  (this Python, and words of ours; the address is one argument)
-            [sys.executable, "-c", _MAIN, *arguments],
-            cwd=project,
-            env=variables,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
+        process.communicate(timeout=_END_SECONDS)
     except subprocess.TimeoutExpired:
-        return problem("workers", f"a step on {where} did not end in {seconds:.0f} s", "look at the scheduler's log.")
-    return judge(done.returncode, done.stdout, done.stderr, where)
+        process.kill()
 
 
 def judge(code: int, out: str, err: str, where: str) -> Check:
