@@ -88,9 +88,12 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             # A file's name may hold bytes that are no text; in a JSON string this escape is one of JSON's own.
             stream.reconfigure(errors="backslashreplace")
-    code = run_command(sys.argv[1:])
-    if code == INTERRUPTED:
+    try:
+        code = run_command(sys.argv[1:])
         ignore_signals()
+    except KeyboardInterrupt:  # one that came as the command ended
+        ignore_signals()
+        code = INTERRUPTED
     sys.exit(code)
 
 

@@ -13,6 +13,11 @@ from flowkit.signals import Interrupted, leave_terminal, take_signals
 
 _CLOSE_SECONDS = 2.0
 
+_LOOK_SECONDS = 0.2
+"""How often a prompt looks whether a signal was heard."""
+
+_heard: list[int] = []
+
 
 def end_on_signals() -> None:
     """Let the signals that end a command raise `Interrupted` in it."""
@@ -31,29 +36,41 @@ def close_undisturbed() -> None:
 
 
 def ignore_signals() -> None:
-    """Pass over further signals for good: an interpreter that is ending would die of them with another exit code."""
+    """Pass over further signals for good: all is done, and an interpreter that is ending would die of them."""
     take_signals(signal.SIG_IGN)
 
 
 def read_line(stream: IO[str]) -> str:
     """Return the next line that a person types; empty at the end of what there is.
 
-    A signal that comes right before the process begins to read would be heard only after the next line. Until there is
-    one this waits for either: such a signal, too, leaves a byte in the pipe.
+    Reading begins only once there is something to read. Until then this waits for a signal as well, for one that comes
+    right before it begins to wait would be heard only after the next line: it leaves a byte in a pipe. That it was
+    heard is looked up too: where Python drops what a handler raises, in the middle of a garbage collection, it is lost.
+
+    Raises:
+        Interrupted: A signal came, now or before.
     """
     receive, send = os.pipe()
     os.set_blocking(send, False)
+    os.set_blocking(receive, False)
     previous = signal.set_wakeup_fd(send, warn_on_full_buffer=False)
     try:
-        select.select([stream.fileno(), receive], [], [])
+        ready: list[int] = []
+        while not _heard and stream.fileno() not in ready:
+            ready, _, _ = select.select([stream.fileno(), receive], [], [], _LOOK_SECONDS)
+            if receive in ready:
+                os.read(receive, 100)
     finally:
         signal.set_wakeup_fd(previous)
         os.close(send)
         os.close(receive)
+    if _heard:
+        raise Interrupted
     return stream.readline()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _heard.append(number)
     if number == signal.SIGHUP:
         leave_terminal()
     raise Interrupted

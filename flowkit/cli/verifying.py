@@ -13,6 +13,7 @@ from flowkit.cli.looking import open_store
 from flowkit.cli.opening import open_record, open_session
 from flowkit.cli.render.output import on_terminal, print_json, tell
 from flowkit.cli.render.run_live import LiveListener
+from flowkit.cli.render.summary import store_options
 from flowkit.cli.render.verification import ProofProgress, VerifyListener, print_soundness, print_verification
 from flowkit.engine.verifying.rerun import verify_run
 from flowkit.engine.verifying.soundness import check_store, may_be_repaired, may_be_written, mending
@@ -22,7 +23,11 @@ from flowkit.graph.select import Selection
 from flowkit.lineage.history import LAST, run_summary
 from flowkit.lineage.soundness import damage_of
 from flowkit.project import Project
+from flowkit.store.collection import keeping
 from flowkit.store.local import LocalStore
+
+COLLECTION_SECONDS = 60.0
+"""How long `verify` waits for a collection to end before it gives up."""
 
 
 @click.command(epilog=options.example("flowkit verify", "flowkit verify --rerun last --select train"))
@@ -70,11 +75,13 @@ def verify(
 
 def _check(env: str | None, store: Path | None, *, dry_run: bool, as_json: bool) -> int:
     with open_store(env, store) as view, ProofProgress() as progress, ExitStack() as stack:
-        mender, damage = None, damage_of(view.reader)
-        if not dry_run and may_be_written(view.folder) and may_be_repaired(damage):
-            mender = stack.enter_context(mending(view.folder, view.settings.remote, _warn))
+        damage = damage_of(view.reader)
+        mends = not dry_run and may_be_written(view.folder) and may_be_repaired(damage)
+        # What a collection removes meanwhile would look like damage.
+        stack.enter_context(keeping(view.folder, wait=COLLECTION_SECONDS, reading=not mends))
+        mender = stack.enter_context(mending(view.folder, view.settings.remote, _warn)) if mends else None
         files = LocalStore(view.folder, in_place=True) if mender is None else mender.store
-        report = check_store(view.reader, files, progress.told, mender, damage)
+        report = check_store(view.reader, files, progress.told, mender, damage, store_options(view.settings))
         place = str(view.folder.path)
     if as_json:
         print_json(report.to_json(place))
@@ -95,12 +102,14 @@ def _run_again(
     opened = open_record(record, Project.containing(Path.cwd()), store=store, workers=workers)
     chosen = Selection.parse(select) if select is not None else None
     listener = LiveListener() if on_terminal() and not as_json else VerifyListener()
-    with open_session(opened) as session, listener as hearing:
+    with open_session(opened) as session, listener as hearing, ExitStack() as stack:
         graph = session.check(opened.pipeline, opened.parameters).graph
         workspace = session.workspace_for(opened.pipeline)
         # Not the session's executor, which may be a cluster that does not see the copy of the project.
         executor = DaskExecutor(opened.settings.workers, None, opened.settings.resources)
         try:
+            # What a collection removed meanwhile could not be compared.
+            stack.enter_context(keeping(workspace.folder, wait=COLLECTION_SECONDS))
             report = verify_run(workspace, executor, graph, record.run, chosen, hearing)
         finally:
             executor.close()

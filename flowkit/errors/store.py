@@ -96,7 +96,7 @@ class StoreError(FlowkitError):
     def for_collection(cls, path: Path) -> Self:
         """Return the error for files that are being collected, or must stay, while another process wants otherwise."""
         return cls(
-            "Another process collects the store's garbage, or makes a backup of it, just now.",
+            "Another process collects the store's garbage just now, or makes a backup of it, or verifies it.",
             (("lock", str(path)),),
             "wait until it has ended, then run the same command again.",
         )
@@ -162,6 +162,10 @@ class LostArtifactError(StoreError):
             facts.append(("made by", f"{node} in run {run}"))
         hint = f"make it again with '{command}'." if command else "run a pipeline that is given it as an argument."
         return cls(f"The artifact {digest[:12]} was dropped by gc on {on}.", facts, hint)
+
+    def to_make_again(self, command: str) -> Self:
+        """Return the same error with the command that makes the artifact again."""
+        return type(self)(self.message, self.facts, f"make it again with `{command}`.")
 
     @property
     def digest(self) -> str:

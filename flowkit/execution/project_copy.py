@@ -71,6 +71,9 @@ class ProjectCopy:
         except OSError as error:
             self._remove()
             raise StoreError.for_os_error("copy the project", self._base, error) from error
+        except BaseException:
+            self._remove()
+            raise
         return self
 
     def __exit__(

@@ -1,7 +1,9 @@
-"""Artifacts whose files a collection removed: when, and what makes them again."""
+"""Artifacts whose files are gone: when a collection removed them, and what makes them again."""
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,6 +31,8 @@ _MAKER = """
     ORDER BY e.id IS NULL, x.id DESC
     LIMIT 1"""
 
+_ELEMENT = re.compile(r"\[\d+\]$", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
@@ -48,10 +52,19 @@ class Dropped:
     @property
     def command(self) -> str | None:
         """The command that makes it again, None where there is none."""
-        if self.run is None or self.node is None:
-            return None
-        node = self.node if self.node.replace("_", "").isalnum() and self.node.isascii() else f"'{self.node}'"
-        return f"flowkit rerun {self.run} --select {node}"
+        return remake_command(self.run, self.node) if self.run is not None and self.node is not None else None
+
+
+def remake_command(run: str, node: str, options: str = "") -> str:
+    """Return the command that makes what a node of a run gave again.
+
+    Args:
+        run: The run.
+        node: The node. Of an element of a mapped call the whole call is named: where its list is known only when the
+            pipeline runs no element can be selected by itself. What stands of the others is reused.
+        options: What follows, such as ` --store elsewhere`.
+    """
+    return f"flowkit rerun {run} --select {shlex.quote(_ELEMENT.sub('', node))}{options}"
 
 
 def dropped_on(reader: Reader, digests: Sequence[Digest]) -> dict[Digest, str]:
@@ -63,7 +76,10 @@ def dropped_on(reader: Reader, digests: Sequence[Digest]) -> dict[Digest, str]:
 def find_dropped(reader: Reader, digest: Digest) -> Dropped | None:
     """Return what is known of a dropped artifact; None for one that no collection dropped."""
     on = dropped_on(reader, [digest]).get(digest)
-    if on is None:
-        return None
+    return None if on is None else Dropped(digest, on, *(find_maker(reader, digest) or (None, None)))
+
+
+def find_maker(reader: Reader, digest: Digest) -> tuple[str, str] | None:
+    """Return the (run, node) that makes an artifact again; None where no step made it."""
     made = reader.select(_MAKER, (to_prefix(digest), UNPACKING))
-    return Dropped(digest, on, *(made[0] if made else (None, None)))
+    return (str(made[0][0]), str(made[0][1])) if made else None

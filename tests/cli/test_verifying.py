@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from flowkit.store.collection import collecting
+from flowkit.store.folder import StoreFolder
 from tests.cli.conftest import Recorded
-from tests.commands import Tell
+from tests.commands import Answer, Tell
 
 SMALL_FIT = "SELECT artifact FROM model_version LIMIT 1"
 
@@ -92,7 +97,7 @@ def drop_artifacts(store: Path) -> None:
     execute(store, "DROP TABLE artifact;")
 
 
-PROMOTE = "`flowkit models promote small:1 --to champion`"
+PROMOTE = "`flowkit models promote small:1 --to champion --store "
 
 DAMAGES: list[tuple[Callable[[Path], None], str, str, str]] = [
     (delete, "artifact", "is gone", AGAIN),
@@ -320,6 +325,50 @@ def test_a_database_with_broken_pages_is_an_error_of_the_store(ask: Tell, store:
 
     assert answer.code == 4
     assert "is whole" not in answer.out
+
+
+def beside(store: Path, act: Callable[[], Answer]) -> Answer:
+    """Do something while the store's garbage is being collected for a moment, and see that it waited."""
+    ended = threading.Event()
+    with ExitStack() as stack:
+        stack.callback(ended.set)
+        stack.enter_context(collecting(StoreFolder.open(store)))
+        threading.Timer(0.3, stack.close).start()
+        answer = act()
+        assert ended.is_set()
+    return answer
+
+
+def test_a_check_waits_for_a_collection(ask: Tell, store: Path) -> None:
+    """What it removes would look like damage; a dry run waits as well."""
+    assert beside(store, lambda: ask("verify", "--store", str(store))).code == 0
+    assert beside(store, lambda: ask("verify", "--store", str(store), "--dry-run")).code == 0
+
+
+@pytest.mark.slow
+def test_steps_run_again_without_a_collection_beside_them(ask: Tell, store: Path) -> None:
+    """What they take stays while they are verified."""
+    assert beside(store, lambda: ask("verify", "--rerun", "--store", str(store))).code == 0
+
+
+@pytest.mark.parametrize("damage", [delete, forget_model])
+def test_the_command_that_is_named_for_a_loss_works_when_it_is_pasted(
+    ask: Tell, store: Path, damage: Callable[[Path], None]
+) -> None:
+    """It says the node and, where it is not the project's own, the store; then nothing is lost any more."""
+    damage(store)
+    told = next(
+        finding["meaning"]
+        for finding in ask("verify", "--store", str(store), "--json").json()["findings"]
+        if "flowkit rerun" in finding["meaning"]
+    )
+    _, *words = shlex.split(told.split("`")[1])
+
+    again = ask(*words, "--inline")
+
+    assert "--select" in words
+    assert again.code == 0, again.err
+    assert ask("verify", "--store", str(store)).code == 0
 
 
 @pytest.mark.parametrize("words", [["last"], ["--select", "fit"], ["--workers", "2"]], ids=lambda words: words[0])

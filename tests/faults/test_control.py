@@ -68,6 +68,28 @@ def controlled(file: str = "absent") -> None:
     ages(slow(first(), file))
 
 
+@fk.step
+def bulk(number: int, before: int) -> bytes:
+    return bytes([number]) * 10_000
+
+
+@fk.step
+def naps(file: fk.Untracked[str]) -> int:
+    open(file + ".begun", "w").close()
+    time.sleep(4)
+    return 1
+
+
+@fk.pipeline
+def napping(file: str) -> None:
+    naps(file)
+
+
+@fk.pipeline
+def bulky(number: int, file: str = "absent") -> None:
+    bulk(number, slow(number, file))
+
+
 @fk.pipeline
 def retried(file: str = "absent") -> None:
     flaky(file)
@@ -245,6 +267,65 @@ def test_a_moved_clock_takes_no_living_driver_for_dead(
     assert outcomes(beside) == {"first": "reused"}
     assert alive == ["running", "succeeded"]
     assert statuses(project) == ["crashed", "succeeded", "succeeded"]
+    tell_figure(CAMPAIGN, rows=1)
+
+
+def test_a_collection_under_a_moved_clock_takes_nothing_that_is_in_use(
+    project: Path, moved: Command, tell_figure: Tell
+) -> None:
+    """The latest runs are the last that began; what bears a time to come stays; a run that goes on keeps its own."""
+    moved(YEAR, "run", "bulky", "-p", "number=1")
+    moved(0.0, "run", "bulky", "-p", "number=2")
+    earlier = moved(-YEAR, "gc", "--keep-for", "1h", "--dry-run")
+    latest = moved(YEAR, "gc", "--keep-runs", "1", "--dry-run")
+    (project / "hold").touch()
+    live = Driver(project, "run", "bulky", "-p", "number=2", "-p", f"file={project / 'hold'}", "--force", "slow")
+    wait_until((project / "hold.begun").exists, "the step never began")
+    during = moved(2 * YEAR, "gc", "--keep-for", "1h")
+    (project / "hold").unlink()
+    _, said = live.finish()
+    again = moved(0.0, "run", "bulky", "-p", "number=2")
+
+    assert [fate["decision"] for fate in earlier["artifacts"]] == ["keep", "keep"]
+    assert sorted(fate["decision"] for fate in latest["artifacts"]) == ["drop", "keep"]
+    assert next(fate["reason"] for fate in latest["artifacts"] if fate["decision"] == "drop").startswith("no pipeline")
+    assert {fate["decision"] for fate in during["artifacts"]} == {"keep"}
+    assert live.code == 0, said
+    assert set(outcomes(again).values()) == {"reused"}
+    assert_sound(project)
+    tell_figure(CAMPAIGN, rows=1)
+
+
+@pytest.mark.parametrize("seconds", [-DAY, YEAR])
+def test_a_claim_is_heeded_under_a_moved_clock(project: Path, tell_figure: Tell, seconds: float) -> None:
+    """A driver whose clock is another waits for the node that the first one runs, and takes its result."""
+    run = ("run", "napping", "-p", f"file={project / 'nap'}", "--json")
+    first = Driver(project, *run)
+    wait_until((project / "nap.begun").exists, "the step never began")
+    (project / "nap.begun").unlink()
+    (project / "clock").write_text(f"{seconds:<15}")
+    second = Driver(project, *run, **clock_of(project))
+    told = [driver.finish() for driver in (first, second)]
+
+    assert [first.code, second.code] == [0, 0], told
+    assert not (project / "nap.begun").exists()
+    assert [outcomes_of(out) for out, _ in told] == [{"naps": "executed"}, {"naps": "reused"}]
+    assert_sound(project)
+    tell_figure(CAMPAIGN, rows=1)
+
+
+@pytest.mark.parametrize("seconds", [-YEAR, YEAR])
+def test_a_backup_under_a_moved_clock_is_whole(
+    project: Path, moved: Command, tell_figure: Tell, seconds: float
+) -> None:
+    """Made and restored while the clock says something else: all of it is reused, and nothing counts as too old."""
+    moved(0.0, "run", "controlled")
+    moved(seconds, "backup", "made.tar")
+    moved(-seconds, "backup", "--restore", "made.tar", "--store", "restored")
+    again = moved(0.0, "run", "controlled", "--store", "restored")
+
+    assert set(outcomes(again).values()) == {"reused"}
+    assert moved(seconds, "verify", "--store", "restored")["sound"]
     tell_figure(CAMPAIGN, rows=1)
 
 

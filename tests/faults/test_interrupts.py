@@ -195,6 +195,22 @@ def accepted() -> None:
     add(1)
 """
 
+KEPT = """
+import random
+
+import flowkit as fk
+
+
+@fk.step
+def part(number: int, turn: int) -> bytes:
+    return random.Random(f"{number} {turn}").randbytes(400_000)
+
+
+@fk.pipeline
+def kept(turn: int = 0) -> None:
+    fk.collect(part(fk.each(list(range(30))), turn))
+"""
+
 WAYS = ("sleeps", "ignores", "catches", "holds", "matches", "starts")
 
 
@@ -505,6 +521,90 @@ def test_a_closed_terminal_cancels_the_run(project: Path, stops: Stops) -> None:
     assert driver.code == 130
     assert statuses(project) == ["cancelled"]
     assert outcomes(project) == STOPPED
+
+
+LOOKS_AFTER = {
+    "verify": ("verify",),
+    "verify --rerun": ("verify", "--rerun", "last", "--select", "part[0]"),
+    "gc": ("gc", "--keep-runs", "1"),
+    "backup": ("backup", "again.tar.gz"),
+    "restore": ("backup", "--restore", "made.tar", "--store", "restored"),
+    "doctor": ("doctor",),
+}
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose store has results that can go, a backup of it beside it, and a copy of that store."""
+    folder = write_project(tmp_path_factory.mktemp("kept") / "project", (("pipelines/kept.py", KEPT),))
+    for turn in range(2):
+        assert spawn(folder, "run", "kept", "--inline", "-q", "-p", f"turn={turn}").returncode == 0
+    assert spawn(folder, "backup", "made.tar").returncode == 0
+    shutil.copytree(folder / ".flowkit", folder.with_name("whole"))
+    return folder
+
+
+@pytest.mark.parametrize("command", LOOKS_AFTER.values(), ids=LOOKS_AFTER)
+def test_what_looks_after_a_store_leaves_nothing_half_done(
+    kept: Path, stops: Stops, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """At any moment: exit code 130 and no traceback, nothing of it is left, and the store is whole."""
+    chance = random.Random(f"{SEED} {command}")
+    own = kept / ".flowkit"
+    seconds = 0.0
+
+    def start() -> Driver:
+        shutil.rmtree(own)
+        shutil.copytree(kept.with_name("whole"), own)
+        for file in ("again.tar.gz", "restored"):
+            shutil.rmtree(kept / file) if (kept / file).is_dir() else (kept / file).unlink(missing_ok=True)
+        driver = Driver(kept, *command, TMPDIR=str(tmp_path))
+        wait_until(lambda: driver.code is not None or catches(driver.pid, signal.SIGTERM), "it never began")
+        return driver
+
+    def start_and_wait() -> Driver:
+        for _ in range(20):
+            driver = start()
+            time.sleep(chance.uniform(0, 0.8 * seconds))
+            if driver.code is None:
+                return driver
+        raise AssertionError("it was always over before")
+
+    undisturbed = start()
+    began = time.monotonic()
+    undisturbed.finish()
+    seconds = time.monotonic() - began
+    before = names_in(kept, own) | names_in(kept, kept.with_name("whole")) - {"again.tar.gz", "restored"}
+    before -= {name for name in before if name.startswith("restored/")}
+    for index in range(scaled(20)):
+        number = (signal.SIGINT, signal.SIGTERM)[index % 2]
+        driver = stops.take(start_and_wait, once(number, group=number is signal.SIGINT), FIRST)
+
+        # One that comes when all is done and told changes nothing.
+        assert driver.code == 130 or (driver.code == 0 and stops.out), stops.err
+        assert "Traceback" not in stops.err
+        assert names_in(kept, own) - before == set()
+        assert os.listdir(tmp_path) == []
+        if command[0] == "gc":
+            verified = spawn(kept, "verify", "--json")
+            assert verified.returncode == 0, verified.stdout
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has begun to handle a signal itself."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.M)
+    return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
+
+
+def names_in(folder: Path, store: Path) -> set[str]:
+    """The files of a project and, apart from blobs that nothing may name yet and locks, of its store."""
+    outside = {str(path.relative_to(folder)) for path in folder.rglob("*") if ".flowkit" not in path.parts}
+    inside = {str(path.relative_to(store)) for path in store.rglob("*") if path.is_file()}
+    return outside | {name for name in inside if not name.startswith("blobs/") and not name.endswith(".lock")}
 
 
 def test_nohup_keeps_a_run_alive(project: Path) -> None:

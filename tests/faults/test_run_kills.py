@@ -36,7 +36,7 @@ from tests.faults.commands import (
     write_project,
 )
 from tests.faults.conftest import Tell
-from tests.faults.scale import SEED, scaled, shares
+from tests.faults.scale import SEED, shares
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -336,13 +336,16 @@ class Nannies:
         return self._cluster.add_nanny(**{MARK: self.mark})
 
 
-def test_the_next_run_on_a_cluster_executes_what_was_not_committed(tmp_path: Path, tell_figure: Tell) -> None:
+@pytest.mark.parametrize(("seed", "count"), shares(CLUSTER, 10))
+def test_the_next_run_on_a_cluster_executes_what_was_not_committed(
+    tmp_path: Path, tell_figure: Tell, seed: int, count: int
+) -> None:
     """The same on an external cluster, where a worker or its nanny may be killed as well; no step host outlives it."""
     with dask_cluster(tmp_path / "cluster") as cluster:
         nannies = Nannies(cluster)
         victims = (nannies.workers, nannies.nannies, nannies.hosts, driver_of)
-        for index, find in zip(range(scaled(CLUSTER)), cycle(victims), strict=False):
-            chance = random.Random(1000 * SEED + LOCAL + index)
+        for index, find in zip(range(count), cycle(victims), strict=False):
+            chance = random.Random(1000 * SEED + LOCAL + seed + index)
             scheduler = ("--scheduler", cluster.address)
             trial = Trial(tmp_path / f"{index}", chance, find, scheduler, True, nannies.replace_killed)
             make_trials([trial], tell_figure, "kills in whole runs", 1)

@@ -14,7 +14,7 @@ from flowkit.cli.opening import Opened
 from flowkit.cli.render.formats import counted, format_number, format_seconds
 from flowkit.cli.render.output import on_terminal, print_table, tell, terminal_width
 from flowkit.cli.render.run_lines import describe_reason
-from flowkit.config import DEFAULT_ENVIRONMENT
+from flowkit.config import DEFAULT_ENVIRONMENT, Settings
 from flowkit.engine.report import NodeReport, PromotionReport, RunReport
 from flowkit.errors import FlowkitError
 from flowkit.project import Project
@@ -131,9 +131,9 @@ def _further(report: RunReport, opened: Opened) -> list[str]:
     ran = [node for node in report.nodes if node.outcome is Outcome.EXECUTED and node.reason is not None]
     lines = []
     if ran and report.status is RunStatus.SUCCEEDED:
-        lines.append(f"flowkit why {report.run} {shlex.quote(ran[0].node)}{_options(opened)}")
+        lines.append(f"flowkit why {report.run} {shlex.quote(ran[0].node)}{store_options(opened.settings)}")
     lines += dict.fromkeys(
-        f"flowkit models show {promotion.model}{_options(opened)}" for promotion in report.promotions
+        f"flowkit models show {promotion.model}{store_options(opened.settings)}" for promotion in report.promotions
     )
     return [f"look further: {line}" for line in lines]
 
@@ -147,7 +147,7 @@ def _print_failures(report: RunReport, opened: Opened) -> None:
         tell(f"\n{len(failed) - _MOST_FAILURES:,} more failed: {others}", err=True)
     for node, _ in failed[:1]:
         if node.log:
-            command = f"flowkit logs {report.run} {shlex.quote(node.node)}{_options(opened)}"
+            command = f"flowkit logs {report.run} {shlex.quote(node.node)}{store_options(opened.settings)}"
             tell(f"\nWhat it printed: {command}", err=True)
     if report.status is not RunStatus.SUCCEEDED:
         tell(f"\nTo go on: {resume_command(report.run, opened)}", err=True)
@@ -174,12 +174,11 @@ def resume_command(run: str, opened: Opened) -> str:
     """Return the exact command that repeats a run from the current folder."""
     root = opened.project.root
     away = "" if Project.containing(Path.cwd()).root == root else f"cd {shlex.quote(str(root))} && "
-    return f"{away}flowkit rerun {run}{_options(opened)}"
+    return f"{away}flowkit rerun {run}{store_options(opened.settings)}"
 
 
-def _options(opened: Opened) -> str:
+def store_options(settings: Settings) -> str:
     """Return the options without which another command would look into another store."""
-    settings = opened.settings
     env = "" if settings.env == DEFAULT_ENVIRONMENT else f" --env {shlex.quote(settings.env)}"
     if settings.origin("store") != "--store":
         return env

@@ -18,6 +18,7 @@ from typing import Any
 
 from flowkit.engine.examining.checks import Check, ok, problem, warning
 from flowkit.engine.examining.store import existing_parent
+from flowkit.execution.dask_address import ALLOW_PLAIN_TCP
 from flowkit.store.remote import Remote
 
 SECONDS = 75.0
@@ -35,6 +36,7 @@ def answer(question: int) -> int:
 def examined() -> None:
     answer(41)
 """
+_END_SECONDS = 4.0
 _MAIN = "import sys; from flowkit.cli.main import main; sys.argv[0] = 'flowkit'; main()"
 _NO_RECORDS = "0" * 64
 
@@ -73,20 +75,39 @@ def _run(project: Path, beside: Path | None, scheduler: str | None, where: str, 
     arguments = ["run", "examined.py", "--json", "--workers", "1"]
     if scheduler is not None:
         arguments = ["run", "examined.py", "--json", "--scheduler", scheduler, "--store", str(beside)]
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("FLOWKIT_")}
+    variables = {
+        name: value for name, value in os.environ.items() if not name.startswith("FLOWKIT_") or name == ALLOW_PLAIN_TCP
+    }
+    with subprocess.Popen(  # noqa: S603  (this Python, and words of ours; the address is one argument)
+        [sys.executable, "-c", _MAIN, *arguments],
+        cwd=project,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Ctrl-C is for this process to hear, which then has the other one end once, in order.
+        start_new_session=True,
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            found = f"a step on {where} did not end in {seconds:.0f} s"
+            return problem("workers", found, "look at the scheduler's log.")
+        except BaseException:
+            _end(process)
+            raise
+    return judge(process.returncode, out, err, where)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Have a run end with all that it started; kill it where it does not."""
+    process.terminate()
     try:
-        done = subprocess.run(  # noqa: S603  (this Python, and words of ours; the address is one argument)
-            [sys.executable, "-c", _MAIN, *arguments],
-            cwd=project,
-            env=variables,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
+        process.communicate(timeout=_END_SECONDS)
     except subprocess.TimeoutExpired:
-        return problem("workers", f"a step on {where} did not end in {seconds:.0f} s", "look at the scheduler's log.")
-    return judge(done.returncode, done.stdout, done.stderr, where)
+        process.kill()
 
 
 def judge(code: int, out: str, err: str, where: str) -> Check:

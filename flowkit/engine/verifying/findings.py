@@ -9,6 +9,7 @@ from typing import Any
 
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import LostArtifactError, StoreError
+from flowkit.lineage.dropped import remake_command
 from flowkit.lineage.soundness import Dependants
 from flowkit.records import Artifact
 from flowkit.store.census import Census
@@ -103,15 +104,22 @@ def describe_audit(sequence: int) -> Finding:
     )
 
 
-def describe_loss(artifact: Artifact, error: StoreError, hanging: Dependants) -> Finding:
-    """Return what it means that an artifact is lost, damaged or cannot be read."""
+def describe_loss(artifact: Artifact, error: StoreError, hanging: Dependants, options: str) -> Finding:
+    """Return what it means that an artifact is lost, damaged or cannot be read.
+
+    Args:
+        artifact: The artifact.
+        error: What reading it said.
+        hanging: What would be reused with it, or is it.
+        options: Those without which a command would look into another store.
+    """
     kind = FindingKind.MODEL if hanging.versions else FindingKind.ARTIFACT
     problem = _problem(error)
     if not isinstance(error, LostArtifactError):
         return Finding(kind, name_artifact(artifact), problem, Remedy.POSSIBLE, f"you: {error.hint}")
     if hanging.versions:
         problem = f"the content of model {', '.join(hanging.versions)} is lost: {problem}"
-    return Finding(kind, name_artifact(artifact), problem, *_ways_out(hanging))
+    return Finding(kind, name_artifact(artifact), problem, *_ways_out(hanging, options))
 
 
 def describe_mended(artifact: Artifact, error: StoreError) -> Finding:
@@ -132,15 +140,15 @@ def _problem(error: StoreError) -> str:
     return said.rstrip(".") + (f" ({', '.join(where)})" if where else "")
 
 
-def _ways_out(hanging: Dependants) -> tuple[Remedy, str]:
+def _ways_out(hanging: Dependants, options: str) -> tuple[Remedy, str]:
+    command = f"`{remake_command(*hanging.made_by, options)}`" if hanging.made_by is not None else ""
     if hanging.versions and hanging.made_by is not None:
-        run, node = hanging.made_by
-        again = f"`flowkit rerun {run}`, where {node!r} gives the same bytes again; else {RESTORE}."
-        return Remedy.POSSIBLE, again
+        return Remedy.POSSIBLE, f"{command}, where {hanging.made_by[1]!r} gives the same bytes again; else {RESTORE}."
     if hanging.versions:
         return Remedy.NONE, f"no result that can be made again is this model: {RESTORE}."
     if hanging.nodes:
-        return Remedy.POSSIBLE, f"the next run that needs it, which makes it again: {', '.join(_named(hanging.nodes))}."
+        users = ", ".join(_named(hanging.nodes))
+        return Remedy.POSSIBLE, f"{command}, or the next run that needs it, which makes it again: {users}."
     return Remedy.NONE, "it is history only: no later run would take it."
 
 

@@ -42,7 +42,6 @@ from flowkit.records import Artifact
 from flowkit.registry.audit import verify_chain
 from flowkit.registry.soundness import registry_faults
 from flowkit.store.census import Census, Permission, count_unnamed, wrong_permissions
-from flowkit.store.collection import keeping
 from flowkit.store.folder import StoreFolder
 from flowkit.store.local import LocalStore
 from flowkit.store.remote import Remote
@@ -109,13 +108,13 @@ class Mender:
 
 @contextlib.contextmanager
 def mending(folder: StoreFolder, remote: str | None, warn: Callable[[str], None]) -> Iterator[Mender]:
-    """Open a store to be repaired.
+    """Open a store to be repaired; `keeping` must hold, so that no other process removes its files meanwhile.
 
     Raises:
-        StoreError: It cannot be written, or another process collects its garbage.
+        StoreError: It cannot be written.
     """
     store = LocalStore(folder)
-    with keeping(folder), LineageWriter(folder.database, present=store.holds) as writer:
+    with LineageWriter(folder.database, present=store.holds) as writer:
         yield Mender(writer, store, Remote(remote) if remote else None, warn)
 
 
@@ -137,6 +136,7 @@ def check_store(
     progress: Progress,
     mender: Mender | None,
     damage: Sequence[DatabaseFault],
+    options: str = "",
 ) -> SoundnessReport:
     """Check the database, the registry, the audit log and every file, and hash every artifact.
 
@@ -146,6 +146,7 @@ def check_store(
         progress: Told how far it is.
         mender: Repairs what can be repaired; None where nothing is to be changed.
         damage: What `damage_of` found: going through all pages twice would take long.
+        options: Those without which a command that repairs something would look into another store.
 
     Raises:
         LineageError: The database cannot be read at all.
@@ -154,9 +155,9 @@ def check_store(
     findings = list(_check_database(reader, damage, mender))
     if any(fault.blinds for fault in damage):
         return SoundnessReport(0, 0, 0, 0, Census(), tuple(findings))
-    findings += [*_check_database(reader, dangling_rows(reader), mender), *_check_registry(reader)]
+    findings += [*_check_database(reader, dangling_rows(reader), mender), *_check_registry(reader, options)]
     findings += _check_permissions(store.folder, mender)
-    pass_ = _Pass(reader, store, mender, progress, count_stored(reader))
+    pass_ = _Pass(reader, store, mender, progress, count_stored(reader), options)
     findings += pass_.check_all()
     unnamed = count_unnamed(store.folder, recorded_files(reader), formats_by_suffix(reader), pass_.add_bytes)
     if mender is not None:
@@ -183,9 +184,9 @@ def _done(fault: DatabaseFault) -> str:
     return "made again."
 
 
-def _check_registry(reader: Reader) -> Iterator[Finding]:
+def _check_registry(reader: Reader, options: str) -> Iterator[Finding]:
     for fault in registry_faults(reader.select):
-        by = f"`{fault.command}`, if the audit log says so too (flowkit audit list); else {RESTORE}."
+        by = f"`{fault.command}{options}`, if the audit log says so too (flowkit audit list); else {RESTORE}."
         none = f"compare it with the audit log (flowkit audit list) and with a backup, or {RESTORE}."
         remedy, meaning = (Remedy.POSSIBLE, by) if fault.command else (Remedy.NONE, none)
         yield Finding(FindingKind.REGISTRY, fault.subject, fault.problem, remedy, meaning)
@@ -218,6 +219,7 @@ class _Pass:
     mender: Mender | None
     progress: Progress
     total: int
+    options: str
     done: int = 0
     size: int = 0
     restamped: int = 0
@@ -250,4 +252,4 @@ class _Pass:
         lost = isinstance(error, LostArtifactError)
         if lost and self.mender is not None and self.mender.mend(artifact) is not None:
             return describe_mended(artifact, error)
-        return describe_loss(artifact, error, dependants_of(self.reader, artifact.digest))
+        return describe_loss(artifact, error, dependants_of(self.reader, artifact.digest), self.options)

@@ -1,0 +1,66 @@
+"""A prompt and the signals that end it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.commands import ROOT
+
+PROMPT = """
+import os, signal, sys
+from flowkit.cli.signals import end_on_signals, read_line
+from flowkit.signals import Interrupted
+
+class Swallowing:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+end_on_signals()
+signal.signal(signal.SIGWINCH, lambda number, frame: None)
+{before}
+try:
+    print("asks", flush=True)
+    print("read", read_line(sys.stdin).strip())
+except Interrupted:
+    print("interrupted")
+"""
+
+
+def ask(before: str) -> subprocess.Popen[str]:
+    """Start a process that asks; it may do something before."""
+    asking = subprocess.Popen(
+        [sys.executable, "-c", PROMPT.format(before=before)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert asking.stdout is not None
+    assert asking.stdout.readline() == "asks\n"
+    return asking
+
+
+def test_a_signal_that_python_drops_is_heard_by_the_next_prompt() -> None:
+    """What a handler raises is dropped within `__del__` and the like; the prompt does not wait for an answer then."""
+    asking = ask("Swallowing()")
+
+    assert asking.stdout is not None
+    assert asking.stdout.read() == "interrupted\n"
+    assert asking.wait() == 0
+
+
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGWINCH, "read yes"), (signal.SIGTERM, "interrupted")])
+def test_a_signal_while_a_prompt_waits(number: signal.Signals, said: str) -> None:
+    """One that ends a command ends it; any other leaves the question as it is."""
+    asking = ask("")
+    asking.send_signal(number)
+
+    out, _ = asking.communicate("yes\n" if said == "read yes" else None)
+
+    assert out == f"{said}\n"
