@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from flowkit.records import RunStatus
 
 _PAUSE = 0.1
 _PIECE = 1 << 16
+_UNENDED = (RunStatus.RUNNING, RunStatus.CRASHED)
+"""How a run stands some of whose nodes may not have ended."""
 
 
 @click.command(
@@ -41,7 +44,7 @@ def logs(
     """Print what a node printed.
 
     RUN is a run's id, its beginning, or 'last'. Without NODE the nodes of the run are listed, with where their logs
-    are. Of a node that was retried every attempt is printed, under a line that names it. Of a reused node it is what
+    are; of a run that goes on or crashed also those that had not ended. Of a node that was retried every attempt is printed, under a line that names it. Of a reused node it is what
     the run printed that executed it.
     """
     if (follow or attempt) and (node is None or as_json):
@@ -56,19 +59,83 @@ def logs(
             _print_all(view, identity, node, attempt)
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A node of the list: its row, and the path of its log below the store.
+
+    The outcome of one that has not ended is its run's status; which step it is of is not recorded then.
+    """
+
+    run: str
+    node: str
+    step: str | None
+    map_index: int | None
+    outcome: str
+    reason: str | None
+    detail: str | None
+    cache_key: str | None
+    entry_key: str | None
+    attempts: int
+    started: str | None
+    seconds: float | None
+    worker: str | None
+    peak_memory: int | None
+    log: str | None
+
+
 def _list(view: StoreView, run: str, node: str | None, *, as_json: bool) -> None:
-    rows = [row for row in nodes_of(view.reader, run) if node in (None, row.node)]
     details = details_of(view.reader, run)
-    if node is not None and not rows:
-        raise NotRecordedError.for_node(run, node, sorted(details))
+    listed = [_Listed(**asdict(row), log=details[row.node].log) for row in nodes_of(view.reader, run)]
+    listed = [row for row in (*listed, *_unended(view, run, details)) if node in (None, row.node)]
+    if node is not None and not listed:
+        raise _unknown(view, run, node)
     if as_json:
-        print_json({"format": JSON_FORMAT, "nodes": [{**asdict(row), "log": details[row.node].log} for row in rows]})
+        print_json({"format": JSON_FORMAT, "nodes": [asdict(row) for row in listed]})
         return
     print_table(
         ("node", "outcome", "time", "log"),
-        [(row.node, row.outcome, format_seconds(row.seconds), details[row.node].log) for row in rows],
+        [(row.node, row.outcome, format_seconds(row.seconds), row.log) for row in listed],
         right=("time",),
     )
+
+
+def _unended(view: StoreView, run: str, recorded: Collection[str]) -> list[_Listed]:
+    """Return the nodes that have printed something and of which nothing is recorded: their run goes on, or crashed."""
+    status = run_summary(view.reader, run).status
+    if status not in _UNENDED:
+        return []
+    return [
+        _Listed(
+            run=run,
+            node=node,
+            step=None,
+            map_index=None,
+            outcome=status.value,
+            reason=None,
+            detail=None,
+            cache_key=None,
+            entry_key=None,
+            attempts=attempt,
+            started=None,
+            seconds=None,
+            worker=None,
+            peak_memory=None,
+            log=str(path.relative_to(view.folder.path)),
+        )
+        for node, (attempt, path) in view.folder.find_logged(run, recorded).items()
+    ]
+
+
+def _unknown(view: StoreView, run: str, node: str) -> NotRecordedError:
+    """Return the error of a node of which nothing is recorded, and nothing printed."""
+    status = run_summary(view.reader, run).status
+    recorded = details_of(view.reader, run)
+    if status is RunStatus.RUNNING:
+        return NotRecordedError.for_unstarted(run, node, sorted(recorded))
+    if status is RunStatus.CRASHED:
+        known = {*recorded, *view.folder.find_logged(run)}
+        return NotRecordedError.for_not_begun(run, node, sorted(known))
+    return NotRecordedError.for_node(run, node, sorted(recorded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +169,11 @@ def _print_all(view: StoreView, run: str, node: str, attempt: int | None) -> Non
         NotRecordedError: There is no such node or attempt, or it printed nothing.
     """
     source = _source_of(view, run, node)
-    if source is None and _goes_on(view, run):
-        source = _Source(run, node, "running", 0, None)
-        if not view.folder.find_logs(run, node):
-            raise NotRecordedError.for_unstarted(run, node, sorted(details_of(view.reader, run)))
     if source is None:
-        raise NotRecordedError.for_node(run, node, sorted(details_of(view.reader, run)))
+        status = run_summary(view.reader, run).status
+        if status not in _UNENDED or not view.folder.find_logs(run, node):
+            raise _unknown(view, run, node)
+        source = _Source(run, node, status.value, 0, None)
     found = view.folder.find_logs(source.run, source.node)
     if not found or (source.last is not None and not (view.folder.path / source.last).is_file()):
         raise NotRecordedError.for_log(run, node, source.outcome, lost=source.last or "")
@@ -145,8 +211,6 @@ def _follow(view: StoreView, run: str, node: str, attempt: int | None) -> None:
             told = True
             click.echo(f"waiting for {node} of run {run} to print something …", err=True)
         time.sleep(_PAUSE)
-    if source is None:
-        raise NotRecordedError.for_node(run, node, sorted(details_of(view.reader, run)))
     if not printed:
         _print_all(view, run, node, attempt)
         return

@@ -168,3 +168,13 @@ class NotRecordedError(UsageError):
             list_names("ended", known),
             "wait for it with --follow; `flowkit show` lists the nodes of a pipeline.",
         )
+
+    @classmethod
+    def for_not_begun(cls, run: str, node: str, known: Sequence[str]) -> Self:
+        """A node of a run that crashed, which had printed nothing by then."""
+        return cls(
+            f"Nothing is recorded of {node!r} in run {run!r}, which crashed: it had not printed anything by then, or "
+            "there is no such node.",
+            list_names("nodes", known),
+            suggest(node, known, f"see what is there with `flowkit logs {run}`."),
+        )

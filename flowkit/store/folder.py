@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,7 @@ from flowkit.store.files import (
     remove,
     write_file_durably,
 )
-from flowkit.store.names import LIVE_SUFFIX, check_blob_name, check_run_name, log_name
+from flowkit.store.names import LIVE_SUFFIX, check_blob_name, check_run_name, log_name, node_in_log
 
 _FOLDERS = ("blobs", "quarantine", "runs", "tmp")
 _LATER = ("checkpoints", "cache")
@@ -202,6 +202,22 @@ class StoreFolder:
                 if number not in found or not name.endswith(LIVE_SUFFIX):
                     found[number] = folder / name
         return dict(sorted(found.items()))
+
+    def find_logged(self, run: str, known: Iterable[str] = ()) -> dict[str, tuple[int, Path]]:
+        """Return the nodes of which a run has logs, by name and in its order, each with its last attempt and that log.
+
+        Args:
+            run: The run.
+            known: Nodes that are left out.
+
+        Raises:
+            StoreError: The run's name is unsafe.
+        """
+        folder = self.runs / check_run_name(run)
+        left_out = {node_in_log(log_name(node, 0)) for node in known}
+        names = os.listdir(folder) if folder.is_dir() else ()
+        read = [(*found, folder / name) for name in names if (found := node_in_log(name)) is not None]
+        return {node: (attempt, path) for node, attempt, path in sorted(read) if (node, 0) not in left_out}
 
     def _make(self) -> None:
         if not self.path.exists():

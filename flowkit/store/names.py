@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote_to_bytes
 
 from blake3 import blake3
 
@@ -14,6 +15,7 @@ _BLOB = re.compile(rf"[0-9a-f]{{2}}/[0-9a-f]{{62}}{_SUFFIX}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _SUFFIXES = re.compile(_SUFFIX, re.ASCII)
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", re.ASCII)
+_LOG = re.compile(r"(.+)\.([0-9]+)\.log", re.ASCII)
 _PROBE = re.compile(r"probe-[0-9a-f]{32}", re.ASCII)
 
 LIVE_SUFFIX = ".live"
@@ -107,3 +109,17 @@ def log_name(node: str, attempt: int) -> str:
     if len(safe) > _LONGEST or node != node.lower():
         safe = f"{safe[:_LONGEST]}~{blake3(raw).hexdigest(8)}"
     return f"{safe}.{attempt:d}.log"
+
+
+def node_in_log(name: str) -> tuple[str, int] | None:
+    """Return the node and the attempt that a log's file name stands for, None where it is no log's name.
+
+    Of a name that was cut its beginning and `…` is returned: the rest of it is nowhere.
+    """
+    found = _LOG.fullmatch(name.removesuffix(LIVE_SUFFIX))
+    if found is None:
+        return None
+    safe, _, mark = found[1].partition("~")
+    raw = unquote_to_bytes(safe)
+    cut = mark and blake3(raw).hexdigest(8) != mark
+    return raw.decode("utf-8", "replace") + ("…" if cut else ""), int(found[2])

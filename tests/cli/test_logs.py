@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from flowkit.store.folder import StoreFolder
+from flowkit.store.names import LIVE_SUFFIX, log_name
 from tests.cli.conftest import Recorded
 from tests.commands import MAIN, ROOT, Tell, spawn
 
@@ -112,6 +115,43 @@ def test_ctrl_c_ends_following_and_not_the_run(waiting: tuple[Path, Path]) -> No
     early = spawn(project, "logs", "last", "silent")
     assert early.returncode == 2
     assert "Nothing is recorded of 'silent'" in early.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_what_a_node_printed_before_its_driver_was_killed_is_shown(project: Path) -> None:
+    """Of a crashed run the nodes that had not ended are listed as `crashed`, and what they had printed is there."""
+    (project / "pipelines/waiting.py").write_text(SOURCE)
+    process = _start(project, "run", "waiting", "-p", f"gate={project / 'gate'}")
+    _wait_for_run(project)
+    process.kill()
+    process.wait(30)
+    listed = spawn(project, "logs", "last", "--json")
+    (row,) = json.loads(listed.stdout)["nodes"]
+    assert (row["node"], row["outcome"], row["attempts"], row["step"]) == ("slow", "crashed", 2, None)
+    assert (project / ".flowkit" / row["log"]).read_text() == "first words\n"
+    both = "first words\n── attempt 2 ──\nfirst words\n"
+    for words in ((), ("--follow",)):
+        shown = spawn(project, "logs", "last", "slow", *words)
+        assert (shown.returncode, shown.stdout) == (0, f"── attempt 1 ──\n{both}")
+    assert "crashed" in spawn(project, "logs", "last").stdout
+    unbegun = spawn(project, "logs", "last", "silent")
+    assert unbegun.returncode == 2
+    assert "which crashed: it had not printed anything" in unbegun.stderr
+
+
+def test_logs_of_any_name_are_found_again(tmp_path: Path) -> None:
+    """A node's name is read from its log's file; one that is known is left out, also where its file's name is cut."""
+    folder = StoreFolder.create_or_open(tmp_path / "store")
+    names = ["plain", "Caps[3]", "grün/x", "." * 3, "long" * 50, "live.1.log"]
+    run = folder.make_run_folder("run")
+    for name in names:
+        (run / log_name(name, 1)).write_text("x")
+        (run / f"{log_name(name, 2)}{LIVE_SUFFIX}").write_text("x")
+    found = folder.find_logged("run")
+    assert set(found) == {*names[:4], "long" * 30 + "…", names[5]}
+    assert {attempt for attempt, _ in found.values()} == {2}
+    assert folder.find_logged("run", names) == {}
 
 
 @pytest.mark.parametrize(
