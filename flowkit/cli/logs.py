@@ -44,8 +44,8 @@ def logs(
     """Print what a node printed.
 
     RUN is a run's id, its beginning, or 'last'. Without NODE the nodes of the run are listed, with where their logs
-    are; of a run that goes on or crashed also those that had not ended. Of a node that was retried every attempt is printed, under a line that names it. Of a reused node it is what
-    the run printed that executed it.
+    are; of a run that goes on or crashed also those that had not ended. Of a node that was retried every attempt is
+    printed, under a line that names it. Of a reused node it is what the run printed that executed it.
     """
     if (follow or attempt) and (node is None or as_json):
         raise UsageError.for_command_line("--follow and --attempt need a NODE, and go without --json.", "flowkit logs")

@@ -18,13 +18,13 @@ class LineageError(StoreError):
     """A lineage database that is locked, newer, damaged, full or not writable."""
 
     @classmethod
-    def for_lost_database(cls, path: Path) -> Self:
-        """A store whose blobs are there and whose database is gone or empty."""
+    def for_lost_database(cls, path: Path, *, empty: bool) -> Self:
+        """A store whose blobs are there and whose database is gone, or empty."""
         return cls(
-            f"The lineage database '{path}' is gone, but the store has content.",
+            f"The lineage database '{path}' is {'empty' if empty else 'gone'}, but the store has content.",
             [("store", str(path.parent))],
-            "put the database back from a backup (`flowkit backup --restore FILE`); to start afresh without its runs, "
-            "models and audit log, move the store's folder away first.",
+            "restore the latest backup with 'flowkit backup --restore FILE --store NEW'; to start afresh without its "
+            "runs, models and audit log, move the store's folder away first.",
         )
 
     @classmethod

@@ -94,7 +94,7 @@ def refuse_lost_database(folder: StoreFolder) -> None:
     database = folder.database
     with opening(database):
         if (not database.exists() or database.stat().st_size == 0) and any(folder.blobs.glob("*/*")):
-            raise LineageError.for_lost_database(database)
+            raise LineageError.for_lost_database(database, empty=database.exists())
 
 
 def damage_of(reader: Reader) -> tuple[DatabaseFault, ...]:

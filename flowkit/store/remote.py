@@ -56,6 +56,16 @@ class Remote:
                 return []
             return [system.cat_file(name) for name in names if str(name).endswith(".json")]
 
+    def is_there(self) -> bool:
+        """Say whether the folder, or what stands for one, is there: the first blob or record makes it.
+
+        Raises:
+            RemoteError: The remote cannot be asked.
+        """
+        with self._reporting("be looked at"):
+            system, root = self._connect()
+            return bool(system.exists(root))
+
     def write_record(self, cache_key: Digest, entry_key: Digest, content: bytes, *, replace: bool) -> None:
         """Write a record; one that is there is kept unless `replace`.
 

@@ -127,6 +127,10 @@ def lose_database(folder: StoreFolder) -> None:
     folder.database.unlink()
 
 
+def empty_database(folder: StoreFolder) -> None:
+    folder.database.write_bytes(b"")
+
+
 def alter(folder: StoreFolder, statement: str) -> None:
     with closing(sqlite3.connect(folder.database)) as connection:
         connection.execute(statement)
@@ -152,10 +156,11 @@ def run_tomorrow(folder: StoreFolder) -> None:
 PLANTED = [
     (widen, "permissions", Status.WARNING, ".flowkit/lineage.db 0644", "chmod -R go-rwx"),
     (leave_scratch, "leftovers", Status.WARNING, "older than a day, such as scratch", "rm -r"),
-    (leave_damaged, "leftovers", Status.WARNING, "1 damaged file in quarantine", "flowkit verify"),
+    (leave_damaged, "leftovers", Status.WARNING, "1 damaged file in quarantine", "flowkit verify repairs"),
     (leave_restore, "leftovers", Status.WARNING, "a restore that did not end", "rm -r"),
     (scramble, "database", Status.PROBLEM, "is damaged", "restore the latest backup"),
-    (lose_database, "database", Status.PROBLEM, "is gone, but the store has content", "from a backup"),
+    (lose_database, "database", Status.PROBLEM, "is gone, but the store has content", "--store NEW"),
+    (empty_database, "database", Status.PROBLEM, "is empty, but the store has content", "--store NEW"),
     (make_newer, "database", Status.PROBLEM, "newer flowkit", "upgrade flowkit-pipelines"),
     (leave_run, "runs", Status.WARNING, "died, and nothing has run since", "run the pipeline again"),
     (run_tomorrow, "clock", Status.WARNING, "still to come", "clock"),
@@ -188,6 +193,16 @@ def test_a_trouble_of_the_store_is_found(
     assert names_in(project) == before
 
 
+@pytest.mark.parametrize("plant", [scramble, make_newer])
+def test_a_fault_of_the_database_is_told_once(folder: StoreFolder, plant: Callable[[StoreFolder], None]) -> None:
+    """What would have to read it says that it was not checked."""
+    plant(folder)
+    checks = {check.check: check for check in (isolated(*named) for named in store.store_checks(folder.path))}
+    assert [name for name, check in checks.items() if check.status is Status.PROBLEM] == ["database"]
+    assert checks["runs"].found == "not checked: the database cannot be read"
+    assert "what is recorded is not checked" in checks["clock"].found
+
+
 def test_a_place_that_will_not_do_is_named(tmp_path: Path, folder: StoreFolder) -> None:
     """A network disk, a full one, a file in the store's place, a folder of somebody else."""
     assert store.check_file_system(tmp_path, "nfs4").status is Status.WARNING
@@ -198,6 +213,11 @@ def test_a_place_that_will_not_do_is_named(tmp_path: Path, folder: StoreFolder) 
     assert isolated("store", lambda: store.check_place(tmp_path / "file")).status is Status.PROBLEM
     assert store.check_place(tmp_path / "none" / "yet").status is Status.OK
     assert "makes" in store.check_place(tmp_path / "none" / "yet").found
+    # Where permissions say that a folder could be made, and the system does not make it.
+    impossible = store.check_place(Path("/proc/none"))
+    assert impossible.status is Status.PROBLEM
+    assert "/proc/none cannot be made" in impossible.found
+    assert store.check_space(Path("/proc/none")).status is Status.OK
 
 
 @pytest.fixture
@@ -314,7 +334,10 @@ def test_a_step_is_really_run_here_and_on_a_cluster(
 
 
 def test_a_remote_is_asked(tmp_path: Path) -> None:
-    """One that answers is ok, even if it is empty; one of an unknown kind is a problem."""
+    """One that answers is ok, even if it is empty; one that is not there yet is told; an unknown kind is a problem."""
+    none = check_remote((tmp_path / "none").as_uri())
+    assert (none.status, "is not there yet" in none.found) == (Status.WARNING, True)
+    assert not (tmp_path / "none").exists()
     assert check_remote(tmp_path.as_uri()).status is Status.OK
     assert isolated("remote", lambda: check_remote("nosuch://bucket/x")).status is Status.PROBLEM
 

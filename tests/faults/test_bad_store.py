@@ -478,7 +478,7 @@ DATABASES: list[tuple[Harm, str, str]] = [
     (overwrite_pages, DAMAGED, RESTORE),
     (truncate, DAMAGED, RESTORE),
     (become_a_text, DAMAGED, RESTORE),
-    (empty, "is gone, but the store has content.", RESTORE),
+    (empty, "is empty, but the store has content.", RESTORE),
     (Path.unlink, "is gone, but the store has content.", RESTORE),
     (become_another_database, "is a SQLite database, but not one of flowkit's.", "move it away"),
     (become_newer, "was written by a newer flowkit.", "upgrade flowkit-pipelines"),

@@ -34,6 +34,22 @@ _SLACK = 60.0
 _CLOCKS_APART = 2.0
 
 
+_UNREAD_RUNS = warning("runs", "not checked: the database cannot be read", "mend the database first.")
+
+
+class _Database:
+    """The check of a database, which tells the later ones whether there is one to be read."""
+
+    def __init__(self, folder: StoreFolder) -> None:
+        self._folder = folder
+        self.sound = False
+
+    def check(self) -> Check:
+        found = check_database(self._folder)
+        self.sound = True
+        return found
+
+
 def store_checks(path: Path) -> Iterator[Named]:
     """Yield what is to be looked at of the store at `path`, whether it is there or not."""
     yield "store", lambda: check_place(path)
@@ -45,12 +61,13 @@ def store_checks(path: Path) -> Iterator[Named]:
     folder = StoreFolder(path)
     yield "permissions", lambda: check_permissions(folder)
     yield "leftovers", lambda: check_leftovers(folder, time.time())
-    yield "database", lambda: check_database(folder)
+    database = _Database(folder)
+    yield "database", database.check
     if os.path.isfile(folder.database) and os.path.getsize(folder.database):
         yield "locks", lambda: check_locks(folder)
-        yield "runs", lambda: check_runs(folder)
+        yield "runs", lambda: check_runs(folder) if database.sound else _UNREAD_RUNS
     if os.access(folder.temporary, os.W_OK):
-        yield "clock", lambda: check_clock(folder, time.time())
+        yield "clock", lambda: check_clock(folder, time.time(), recorded=database.sound)
 
 
 def check_place(path: Path) -> Check:
@@ -63,6 +80,9 @@ def check_place(path: Path) -> Check:
                 f"none yet, and {path} cannot be made",
                 f"chmod u+wx {parent}, or choose another --store.",
             )
+        refusal = _refusal_of_folders(parent)
+        if refusal:
+            return problem("store", f"none yet, and {path} cannot be made: {refusal}", "choose another --store.")
         return ok("store", f"none yet: the first run makes {path}")
     folder = StoreFolder.open(path)
     places = (folder.path, folder.blobs, folder.temporary, folder.runs, folder.database)
@@ -107,6 +127,8 @@ def check_space(path: Path, free: int | None = None) -> Check:
     free = shutil.disk_usage(place).free if free is None else free
     left = os.statvfs(place)
     found = f"{free / 1e9:,.1f} GB free"
+    if not left.f_blocks:
+        return ok("space", "not known: this file system tells no size")
     if left.f_files and not left.f_favail:
         return problem("space", "no file can be made: the file system has no inodes left", "remove small files there.")
     if free < LEAST_SPACE:
@@ -146,7 +168,9 @@ def check_leftovers(folder: StoreFolder, now: float) -> Check:
     remedies = []
     if damaged:
         found.append(f"{damaged:,} damaged {'file' if damaged == 1 else 'files'} in quarantine")
-        remedies.append(f"flowkit verify says what they held; then rm -r {folder.quarantine}/*")
+        remedies.append(
+            f"flowkit verify repairs from them what it can; once it has no more to repair, rm -r {folder.quarantine}/*"
+        )
     if old:
         found.append(f"{len(old):,} entries in tmp older than a day, such as {old[0]}")
         remedies.append(f"the next run removes files there; rm -r {folder.temporary}/* while nothing runs")
@@ -163,7 +187,7 @@ def check_database(folder: StoreFolder) -> Check:
     database = folder.database
     if not database.exists() or database.stat().st_size == 0:
         if any(folder.blobs.glob("*/*")):
-            raise LineageError.for_lost_database(database)
+            raise LineageError.for_lost_database(database, empty=database.exists())
         return ok("database", "none yet")
     with opening(database):
         connection, version = connect_as_it_is(database)
@@ -201,8 +225,14 @@ def check_runs(folder: StoreFolder) -> Check:
     return ok("runs", f"under way: {_listed(living)}" if living else "none under way")
 
 
-def check_clock(folder: StoreFolder, now: float) -> Check:
-    """Return whether this machine's clock agrees with the store's disk and with what is recorded."""
+def check_clock(folder: StoreFolder, now: float, *, recorded: bool = True) -> Check:
+    """Return whether this machine's clock agrees with the store's disk and with what is recorded.
+
+    Args:
+        folder: The store.
+        now: This machine's time.
+        recorded: Whether what is recorded can be read.
+    """
     probe = folder.temporary / f"clock-{os.getpid()}-{os.urandom(4).hex()}"
     try:
         os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
@@ -210,7 +240,7 @@ def check_clock(folder: StoreFolder, now: float) -> Check:
     finally:
         probe.unlink(missing_ok=True)
     latest = None
-    if folder.database.exists() and folder.database.stat().st_size:
+    if recorded and folder.database.exists() and folder.database.stat().st_size:
         with Reader(folder.database) as reader:
             ((latest,),) = reader.select("SELECT max(started) FROM run")
     if latest is not None and latest > now + _SLACK:
@@ -226,12 +256,25 @@ def check_clock(folder: StoreFolder, now: float) -> Check:
             f"the disk's clock is {apart:+.1f} s from this machine's",
             "set both clocks by NTP: max_age and schedules go by them.",
         )
+    if not recorded:
+        return ok("clock", "agrees with the disk; what is recorded is not checked: the database cannot be read")
     return ok("clock", "agrees with the disk and with what is recorded")
 
 
 def existing_parent(path: Path) -> Path:
     """Return `path`, or the nearest folder above it that is there."""
     return next(place for place in (path, *path.parents) if place.exists())
+
+
+def _refusal_of_folders(parent: Path) -> str:
+    """Say why no folder can be made here, which permissions do not tell everywhere; empty where one can."""
+    probe = parent / f".flowkit-doctor-{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        probe.mkdir(mode=0o700)
+    except OSError as error:
+        return error.strerror or str(error)
+    probe.rmdir()
+    return ""
 
 
 def _entries(folder: Path) -> Iterator[Path]:

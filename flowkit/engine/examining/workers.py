@@ -18,6 +18,7 @@ from typing import Any
 
 from flowkit.engine.examining.checks import Check, ok, problem, warning
 from flowkit.engine.examining.store import existing_parent
+from flowkit.errors.remote import hide_password
 from flowkit.execution.dask_address import ALLOW_PLAIN_TCP
 from flowkit.store.remote import Remote
 
@@ -63,8 +64,15 @@ def check_workers(store: Path, scheduler: str | None, seconds: float = SECONDS) 
 
 def check_remote(url: str) -> Check:
     """Ask a remote for a result that nobody has."""
-    Remote(url).read_records(_NO_RECORDS)
-    return ok("remote", f"{url} answers")
+    remote = Remote(url)
+    remote.read_records(_NO_RECORDS)
+    if not remote.is_there():
+        return warning(
+            "remote",
+            f"{hide_password(url)} is not there yet: the first run that shares a result makes it",
+            "mend 'remote' or mount its disk, if others share results there already.",
+        )
+    return ok("remote", f"{hide_password(url)} answers")
 
 
 def _shared_place(store: Path) -> Path:
