@@ -179,7 +179,7 @@ def plan_with(
     planner = Planner(
         graph,
         keys,
-        finding(workspace.make_lookups(graph.pipeline, forced, spared, sharing)),
+        finding(workspace.make_lookups(graph.pipeline, forced, spared, sharing, warn=warnings.append)),
         workspace.make_promotions(),
         forced,
         warnings,
@@ -221,7 +221,7 @@ def _assemble(
         state,
         ledger,
         keys,
-        workspace.make_lookups(graph.pipeline, request.forced, request.spared, sharing),
+        workspace.make_lookups(graph.pipeline, request.forced, request.spared, sharing, warn=ledger.warn),
         dispatcher,
         claiming,
         executor,

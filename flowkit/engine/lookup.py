@@ -107,6 +107,7 @@ class Lookups:
         listing: Gives the files of folders that came in.
         spared: Nodes that run only where they must: their latest result does although they are declared cache=False.
         is_gone: Whether there is no project code any more behind a name that a stored value bears.
+        warn: Told of a result that is damaged.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class Lookups:
         listing: ListingOf,
         spared: Collection[str] = (),
         is_gone: IsGone = lambda name: False,
+        warn: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._history = history
         self._store = store
@@ -133,6 +135,7 @@ class Lookups:
         self._observed = observed
         self._spared = spared
         self._is_gone = is_gone
+        self._warn = warn
         self._contents = open_contents(store, listing)
         self._described = 0
 
@@ -220,7 +223,7 @@ class Lookups:
         if is_among(node.name, self._spared):
             options = replace(options, cache=True)
         forced = is_among(node.name, self._forced)
-        present = None if entry is None or forced or not options.cache else self._verified(entry)
+        present = None if entry is None or forced or not options.cache else self._verified(entry, node.name)
         decision = decide_reuse(
             Found(present or entry, present is not None, self._gone(present), self._dropped(entry, present)),
             options,
@@ -268,11 +271,15 @@ class Lookups:
     def _is_held(artifact: Artifact) -> bool:
         return artifact.inline is not None or bool(artifact.files)
 
-    def _verified(self, entry: Entry) -> Entry | None:
+    def _verified(self, entry: Entry, name: str) -> Entry | None:
         """Return the entry with artifacts that are there and right; None where one is not."""
+
+        def tell(error: LostArtifactError) -> None:
+            self._warn(describe_damage(f"What {name!r} gave", error.facts))
+
         outputs = []
         for output in entry.outputs:
-            artifact = verify_presence(self._store, output.artifact)
+            artifact = verify_presence(self._store, output.artifact, tell)
             if artifact is None:
                 return None
             if artifact is not output.artifact:
@@ -320,8 +327,29 @@ def describe_acceptances(acceptances: Iterable[Acceptance]) -> str:
     return "; ".join(describe_acceptance(some[-1], len(some)) for some in times.values())
 
 
-def verify_presence(store: Store, artifact: Artifact) -> Artifact | None:
-    """Return an artifact that is there and holds what it should, hashed where its files changed; None where not."""
+def describe_damage(what: str, facts: Sequence[tuple[str, str]]) -> str:
+    """Return the warning of an artifact that turned out to be gone or damaged.
+
+    Args:
+        what: It, as the beginning of the sentence.
+        facts: Those of the `LostArtifactError`.
+    """
+    told = dict(facts)
+    kept = f"; the damaged file is kept as {told['kept']}" if told.get("kept", "").startswith("quarantine/") else ""
+    where = f" ({told['file']})" if "file" in told else ""
+    return f"{what} is gone or damaged{where}; it is made again{kept}."
+
+
+def verify_presence(
+    store: Store, artifact: Artifact, tell: Callable[[LostArtifactError], None] = lambda error: None
+) -> Artifact | None:
+    """Return an artifact that is there and holds what it should, hashed where its files changed; None where not.
+
+    Args:
+        store: Where it is looked for.
+        artifact: Its record.
+        tell: Told of damage that comes to light.
+    """
     presence = store.check(artifact)
     if presence is Presence.PRESENT:
         return artifact
@@ -329,7 +357,8 @@ def verify_presence(store: Store, artifact: Artifact) -> Artifact | None:
         return None
     try:
         return store.verify(artifact)
-    except LostArtifactError:
+    except LostArtifactError as error:
+        tell(error)
         return None
 
 

@@ -20,7 +20,7 @@ from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.keys import KeyedNode, KeyMaker
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.lists import Lists, is_gathered
-from flowkit.engine.lookup import Lookup, Lookups
+from flowkit.engine.lookup import Lookup, Lookups, describe_damage
 from flowkit.engine.progress import Listener
 from flowkit.engine.recording import Ending, reused
 from flowkit.engine.registry_nodes import RegistryNodes
@@ -350,7 +350,8 @@ class Runner:
             if self._may_repeat(name):
                 # Where no node made it, it is a constant: computing the key anew puts it again.
                 self.keys.unbind(name)
-                self.ledger.warn(f"An artifact that {name!r} needs is gone or damaged; it is made again.")
+                facts = result.failure.facts if result.failure is not None else ()
+                self.ledger.warn(describe_damage(f"An artifact that {name!r} needs", facts))
                 self.claiming.release(name)
                 return self.state.lost(name, result.token, makers)
         if result.outcome is Outcome.EXECUTED:

@@ -156,6 +156,7 @@ class Workspace:
         spared: frozenset[str],
         sharing: Sharing | None = None,
         is_gone: IsGone | None = None,
+        warn: Callable[[str], None] = lambda text: None,
     ) -> Lookups:
         """Return lookups for one run or plan of a pipeline."""
         return Lookups(
@@ -170,6 +171,7 @@ class Workspace:
             self.files.find_folder,
             spared,
             is_gone or GoneNames(self.project).is_gone,
+            warn,
         )
 
     def make_sharing(self, warn: Callable[[str], None], *, fetch: bool) -> Sharing | None:

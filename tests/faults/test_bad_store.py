@@ -202,6 +202,35 @@ def test_a_damaged_blob_is_told_to_who_reads_and_healed_by_the_next_run(store: P
     assert in_child(lambda: call("verify")).code == 0
 
 
+def test_a_run_that_finds_damage_says_what_and_where_it_is_kept(store: Path) -> None:
+    """It warns also with --quiet and in --json: when it looks a result up, and when a step reads what seemed sound."""
+    looked_up = blob(store, ".bin")
+    read = blob(store, ".json")
+    flip(looked_up)
+    flip(read)
+    status = read.stat()
+    execute(
+        store / "lineage.db",
+        f"UPDATE blob_file SET mtime_ns = {status.st_mtime_ns}, ctime_ns = {status.st_ctime_ns}"
+        f" WHERE digest = X'{read.parent.name}{read.stem}'",
+    )
+
+    forced = in_child(lambda: call(*FORCED, "-q"))
+    (kept_read, kept_looked_up) = sorted((store / "quarantine").iterdir(), key=lambda path: ".bin" in path.name)
+    flip(blob(store, ".bin"))
+    told = in_child(lambda: call(*RUN, "--json")).json()["warnings"]
+
+    assert forced.code == 0
+    for what, path, kept in (
+        ("What 'load' gave", looked_up, kept_looked_up),
+        ("An artifact that 'score' needs", read, kept_read),
+    ):
+        said = f"Warning: {what} is gone or damaged ({path.relative_to(store)}); it is made again; "
+        assert f"{said}the damaged file is kept as quarantine/{kept.name}." in forced.err
+    assert len(told) == 1
+    assert "What 'load' gave is gone or damaged" in told[0]
+
+
 @pytest.mark.parametrize("harm", [flip, Path.unlink], ids=["bit rot", "deleted"])
 def test_a_champion_without_its_content_is_a_hard_error(store: Path, harm: Harm) -> None:
     """The version, the alias and the ways out are named; nothing else is taken instead; a rerun brings it back."""
