@@ -205,6 +205,8 @@ def _check(key: str, value: Any, source: _Source) -> Any:
         return None
     if key not in _CHECKS:
         raise SettingError.for_unknown_key(key, source.name, (*_CHECKS, "env"))
+    if key == "retention" and isinstance(value, dict):
+        return _check_retention(value, source)
     wanted, read = _CHECKS[key]
     checked = read(value, source.base)
     if checked is None:
@@ -254,26 +256,34 @@ def _amounts(value: Any, _: Path) -> dict[str, float] | None:
     return dict(value) if fit else None
 
 
-def _retention(value: Any, _: Path) -> dict[str, float] | None:
-    if not isinstance(value, dict) or not value.keys() <= _RETAINED.keys():
-        return None
-    try:
-        read = {key: _RETAINED[key](item) for key, item in value.items()}
-    except StepDefinitionError:
-        return None
-    return None if None in read.values() else {key: item for key, item in read.items() if item is not None}
+def _check_retention(value: Mapping[str, Any], source: _Source) -> dict[str, float]:
+    """Check part by part, so that a mistake is told of the part."""
+    checked = {}
+    for key, item in value.items():
+        name = f"retention.{key}"
+        if key not in _RETAINED:
+            raise SettingError.for_unknown_key(name, source.name, [f"retention.{known}" for known in _RETAINED])
+        wanted, read = _RETAINED[key]
+        try:
+            amount = read(item)
+        except StepDefinitionError:
+            amount = None
+        if amount is None:
+            raise SettingError.for_value(name, source.name, wanted, item)
+        checked[key] = amount
+    return checked
 
 
 def _whole(value: Any) -> float | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else None
 
 
-_RETAINED: Mapping[str, Callable[[Any], float | None]] = {
-    "runs": _whole,
-    "age": lambda value: parse_duration(value, "age"),
-    "bytes": lambda value: parse_size(value, "bytes"),
+_RETAINED: Mapping[str, tuple[str, Callable[[Any], float | None]]] = {
+    "runs": ("a whole number from 1", _whole),
+    "age": ('a duration such as "30d"', lambda value: parse_duration(value, "age")),
+    "bytes": ('a size such as "50GB"', lambda value: parse_size(value, "bytes")),
 }
-"""How each part of a retention is read."""
+"""What each part of a retention must be, in words, and how it is read."""
 
 
 def _one_of(*words: str) -> Callable[[Any, Path], str | None]:
@@ -291,7 +301,7 @@ _CHECKS: Mapping[str, tuple[str, Callable[[Any, Path], Any]]] = {
     "pickle": ("'allow' or 'deny'", _one_of("allow", "deny")),
     "code": ("a list of module names or folders", _names),
     "promotions": ("'allow' or 'dry-run'", _one_of("allow", "dry-run")),
-    "retention": ('a table such as { runs = 5, age = "30d", bytes = "50GB" }', _retention),
+    "retention": ('a table such as { runs = 5, age = "30d", bytes = "50GB" }', _table),
     "params": ("a table of parameter values", _table),
 }
 """By key what it must be, in words, and a function that gives the checked value, or None where it does not fit."""

@@ -197,6 +197,8 @@ def _follow(view: StoreView, run: str, node: str, attempt: int | None) -> None:
     """
     printed: dict[int, int] = {}
     told = False
+    status = run_summary(view.reader, run).status
+    click.echo(f"{node} of run {run}, " + ("which goes on" if status is RunStatus.RUNNING else status.value), err=True)
     while True:
         # Asked before the logs are read: what was printed until the end is there then.
         goes_on = _goes_on(view, run)

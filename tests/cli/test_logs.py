@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -93,7 +94,8 @@ def test_follow_prints_a_running_node_until_it_ends(waiting: tuple[Path, Path]) 
     assert (now.returncode, now.stdout) == (0, "first words\n")
     gate.touch()
     out, errors = watcher.communicate(timeout=60)
-    assert (watcher.returncode, out, errors) == (0, "last words\n", "")
+    assert (watcher.returncode, out) == (0, "last words\n")
+    assert re.fullmatch(r"slow of run \S+, which goes on\n", errors)
     after = spawn(project, "logs", "last", "slow")
     assert after.stdout == "── attempt 1 ──\nfirst words\n── attempt 2 ──\nfirst words\nlast words\n"
     assert spawn(project, "logs", "last", "slow", "--follow").stdout == after.stdout
@@ -111,7 +113,7 @@ def test_ctrl_c_ends_following_and_not_the_run(waiting: tuple[Path, Path]) -> No
     assert watcher.stdout.readline() == "first words\n"
     watcher.send_signal(signal.SIGINT)
     _, errors = watcher.communicate(timeout=30)
-    assert (watcher.returncode, errors.strip()) == (130, "Interrupted.")
+    assert (watcher.returncode, errors.splitlines()[1:]) == (130, ["Interrupted."])
     early = spawn(project, "logs", "last", "silent")
     assert early.returncode == 2
     assert "Nothing is recorded of 'silent'" in early.stderr
@@ -174,5 +176,7 @@ def test_what_has_no_log_is_told(ask: Tell, recorded_project: Recorded, words: l
 
 
 def test_a_finished_node_is_not_followed_for_ever(ask: Tell, recorded_project: Recorded) -> None:
-    """--follow of what has ended prints it and ends."""
-    assert ask("logs", recorded_project.good, "load", "--follow").out == "loading 5\n"
+    """--follow of what has ended prints it and ends; whose output it is stands on stderr."""
+    answer = ask("logs", recorded_project.good, "load", "--follow")
+    assert answer.out == "loading 5\n"
+    assert answer.err == f"load of run {recorded_project.good}, succeeded\n"
