@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from flowkit.cli.render.diagrams import draw_dot, draw_mermaid, draw_tree, graph
 from flowkit.cli.render.explanation import describe_why
 from flowkit.cli.render.formats import counted, format_bytes, format_seconds
 from flowkit.cli.render.output import print_json, print_table
-from flowkit.cli.render.run_lines import MOST_OTHERS, MOST_REUSED, PlainListener, describe_node
+from flowkit.cli.render.run_lines import MOST_CANCELLED, MOST_OTHERS, MOST_REUSED, PlainListener, describe_node
 from flowkit.cli.render.summary import MOST_ROWS, count_outcomes, fill_lines, format_failure, node_rows
 from flowkit.engine.explaining.nodes import WhyReport
 from flowkit.engine.report import NodeReport
@@ -94,6 +95,18 @@ def test_many_nodes_do_not_make_many_lines(capsys: pytest.CaptureFixture[str]) -
     assert len(lines) == MOST_OTHERS + 30 + 1
     assert len(_lines(capsys, PlainListener(verbose=True), _nodes(2000, Outcome.REUSED))) == 2000
     assert _lines(capsys, PlainListener(quiet=True), _nodes(20, Outcome.EXECUTED)) == []
+
+
+def test_cancelled_nodes_are_told_together_in_the_graph_s_order(capsys: pytest.CaptureFixture[str]) -> None:
+    """However they came in, the first of the graph have a line when the run has ended, the others a count."""
+    nodes = _nodes(14, Outcome.CANCELLED)
+    graph: Any = SimpleNamespace(visible=[SimpleNamespace(name=node.node) for node in nodes], pipeline="p")
+    for verbose, shown in ((False, MOST_CANCELLED), (True, 14)):
+        listener = PlainListener(verbose=verbose)
+        listener.run_started("r", graph)
+        _, *lines = _lines(capsys, listener, [*reversed(nodes)])
+        assert lines[:shown] == [describe_node(node) for node in nodes[:shown]]
+        assert lines[shown:] == ([] if verbose else ["… and 9 more cancelled"])
 
 
 def test_a_large_run_is_summed_up_by_call() -> None:

@@ -17,6 +17,9 @@ MOST_REUSED = 50
 MOST_OTHERS = 500
 """How many executed nodes do; after that only counts are printed, and every failure."""
 
+MOST_CANCELLED = 5
+"""How many of the nodes that were cancelled do, when the run has ended."""
+
 _PAUSE = 5.0
 _LONGEST_REASON = 200
 
@@ -85,6 +88,8 @@ class PlainListener:
         self._ended = 0
         self._reused = 0
         self._others = 0
+        self._cancelled: list[NodeReport] = []
+        self._places: dict[str, int] = {}
         self._told = time.monotonic()
 
     def __enter__(self) -> PlainListener:
@@ -95,12 +100,13 @@ class PlainListener:
 
     def run_started(self, run: str, graph: Graph) -> None:
         """Name the run and its size."""
-        self._total = len(graph.visible)
+        self.run_grown(graph)
         self._say(f"run {run} of {graph.pipeline}: {counted(self._total, 'node')}")
 
     def run_grown(self, graph: Graph) -> None:
-        """Note the size that the run has now."""
+        """Note the size that the run has now, and the order of its nodes."""
         self._total = len(graph.visible)
+        self._places = {node.name: place for place, node in enumerate(graph.visible)}
 
     def node_waits(self, node: str, driver: str) -> None:
         """Say for whom the run waits."""
@@ -118,6 +124,10 @@ class PlainListener:
     def node_ended(self, node: NodeReport) -> None:
         """Print the node's line, unless too many like it were printed already."""
         self._ended += 1
+        if node.outcome is Outcome.CANCELLED:
+            # They come all at once and in no order: they are told at the end.
+            self._cancelled.append(node)
+            return
         line = describe_node(node) + (f"  log {node.log}" if self._verbose and node.log else "")
         if node.outcome is Outcome.FAILED:
             say(line)
@@ -133,13 +143,22 @@ class PlainListener:
         tell(f"Warning: {text}", err=True)
 
     def run_ended(self, report: RunReport) -> None:
-        """Say how many nodes had no line."""
+        """Name nodes that were cancelled, and say how many nodes had no line."""
+        self._tell_cancelled()
         if self._verbose:
             return
         if self._reused > MOST_REUSED:
             self._say(f"… and {self._reused - MOST_REUSED:,} more reused")
         if self._others > MOST_OTHERS:
             self._say(f"… and {self._others - MOST_OTHERS:,} more that were not")
+
+    def _tell_cancelled(self) -> None:
+        ordered = sorted(self._cancelled, key=lambda node: self._places.get(node.node, 0))
+        shown = len(ordered) if self._verbose else MOST_CANCELLED
+        for node in ordered[:shown]:
+            self._say(describe_node(node))
+        if ordered[shown:]:
+            self._say(f"… and {len(ordered) - shown:,} more cancelled")
 
     def _say_within(self, line: str, within: bool) -> None:
         if within or self._verbose:
