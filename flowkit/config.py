@@ -11,6 +11,7 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,6 +106,39 @@ def load_settings(
     return _merge(root, env, sources)
 
 
+def find_mistakes(
+    project: Project, flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> tuple[SettingError, ...]:
+    """Return all keys and values that do not fit, where `load_settings` stops at the first.
+
+    Args:
+        project: Whose file is read, with every environment's section.
+        flags: As for `load_settings`.
+        environ: As for `load_settings`.
+
+    Raises:
+        SettingError: The file cannot be read, or has something else where a section should be.
+    """
+    own, environments = _read_sections(project.root)
+    mistakes: list[SettingError] = []
+
+    def attempt(act: Callable[[], object]) -> None:
+        try:
+            act()
+        except SettingError as error:
+            mistakes.append(error)
+
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    sources = [own, *environments.values(), *(_Source(f"--{key}", {key: given[key]}, Path.cwd()) for key in given)]
+    for source in sources:
+        for key, value in source.values.items():
+            attempt(partial(_check, key, value, source))
+    environ = os.environ if environ is None else environ
+    for name in [_variable(key) for key in _CHECKS if _variable(key) in environ]:
+        attempt(partial(_check_variables, project.root, {name: environ[name]}))
+    return tuple(mistakes)
+
+
 def environment_names(project: Project) -> tuple[str, ...]:
     """Return the environments that a project's file knows.
 
@@ -135,21 +169,27 @@ def _merge(root: Path, env: str, sources: list[_Source]) -> Settings:
 
 def _read_file(root: Path, env: str) -> list[_Source]:
     """Return the file's section and, above it, that of the environment."""
+    own, environments = _read_sections(root)
+    if env != DEFAULT_ENVIRONMENT and env not in environments:
+        known = (DEFAULT_ENVIRONMENT, *sorted(environments))
+        raise SettingError.for_unknown_environment(env, str(root / _FILE), known)
+    # Every section is checked, not only the one in use: a misspelt key should not wait for production.
+    for source in environments.values():
+        for key, value in source.values.items():
+            _check(key, value, source)
+    return [own, environments[env]] if env in environments else [own]
+
+
+def _read_sections(root: Path) -> tuple[_Source, dict[str, _Source]]:
+    """Return the file's section, and those of the environments by name."""
     path = root / _FILE
     section = _section(path, _parse(path), ("tool", "flowkit"))
-    environments = _section(path, section, ("env",))
     own = {key: value for key, value in section.items() if key != "env"}
-    if env != DEFAULT_ENVIRONMENT and env not in environments:
-        raise SettingError.for_unknown_environment(env, str(path), (DEFAULT_ENVIRONMENT, *sorted(environments)))
-    # Every section is checked, not only the one in use: a misspelt key should not wait for production.
-    for name in environments:
-        table = _section(path, environments, (name,))
-        for key, value in table.items():
-            _check(key, value, _Source(f"{path} [tool.flowkit.env.{name}]", table, root))
-    return [
-        _Source(f"{path} [tool.flowkit]", own, root),
-        _Source(f"{path} [tool.flowkit.env.{env}]", environments.get(env, {}), root),
-    ]
+    environments = _section(path, section, ("env",))
+    return _Source(f"{path} [tool.flowkit]", own, root), {
+        name: _Source(f"{path} [tool.flowkit.env.{name}]", _section(path, environments, (name,)), root)
+        for name in environments
+    }
 
 
 def _parse(path: Path) -> Mapping[str, Any]:
@@ -178,8 +218,18 @@ def _read_variables(root: Path, environ: Mapping[str, str]) -> list[_Source]:
     return [
         _Source(name, {key: _from_text(key, environ[name], name)}, root)
         for key in _CHECKS
-        if (name := f"FLOWKIT_{key.upper()}") in environ
+        if (name := _variable(key)) in environ
     ]
+
+
+def _check_variables(root: Path, environ: Mapping[str, str]) -> None:
+    for source in _read_variables(root, environ):
+        for key, value in source.values.items():
+            _check(key, value, source)
+
+
+def _variable(key: str) -> str:
+    return f"FLOWKIT_{key.upper()}"
 
 
 def _from_text(key: str, text: str, place: str) -> Any:

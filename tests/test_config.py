@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowkit.config import load_settings
+from flowkit.config import find_mistakes, load_settings
 from flowkit.errors import SettingError
 from flowkit.project import Project
 
@@ -146,6 +146,16 @@ def test_a_variable_that_does_not_fit_is_named(tmp_path: Path, environ: dict[str
     with pytest.raises(SettingError, match=message) as caught:
         load_settings(Project(tmp_path), environ=environ)
     assert next(iter(environ)) in str(caught.value)
+
+
+def test_all_mistakes_are_found_at_once(tmp_path: Path) -> None:
+    """Those of each section, of variables and of flags, each as `load_settings` would raise it."""
+    text = "[tool.flowkit]\nworkers = 0\nretention = {run = 1}\n[tool.flowkit.env.prod]\nstor = 'x'\npickle = 'allow'"
+    environ = {"FLOWKIT_PARAMS": "{", "FLOWKIT_PICKLE": "never", "FLOWKIT_STORE": "there"}
+    found = find_mistakes(Project(_write(tmp_path, text)), {"scheduler": "host", "store": None}, environ)
+    parts = ("'workers'", "'retention.run'", "'stor'", "'scheduler'", "'pickle'", "'params'")
+    assert [part for part, error in zip(parts, found, strict=True) if part not in error.message] == []
+    assert find_mistakes(Project(_write(tmp_path, FILE)), environ={}) == ()
 
 
 def test_an_unknown_environment_lists_those_there_are(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import flowkit
 from flowkit.cli import options
 from flowkit.cli.render.checkup import CheckupLines
 from flowkit.cli.render.output import print_json
-from flowkit.config import Settings, load_settings
+from flowkit.config import Settings, find_mistakes, load_settings
 from flowkit.engine.examining import installation, workers
 from flowkit.engine.examining.checks import Check, CheckupReport, Named, isolated, ok, problem_of
 from flowkit.engine.examining.store import store_checks
@@ -75,10 +75,23 @@ def _settings(
     try:
         settings = load_settings(project, env, flags)
     except FlowkitError as error:
-        look(iter([("settings", partial(problem_of, "settings", error))]), False)
+        look(
+            iter([("settings", partial(problem_of, "settings", one)) for one in _all_mistakes(project, flags, error)]),
+            False,
+        )
         return None
     look(iter([("settings", lambda: ok("settings", f"environment {settings.env} of {project.root}"))]), False)
     return settings
+
+
+def _all_mistakes(project: Project, flags: dict[str, object], first: FlowkitError) -> list[FlowkitError]:
+    """Return what is wrong with the settings beside `first`, with it."""
+    try:
+        found = find_mistakes(project, flags)
+    except FlowkitError:
+        return [first]
+    told = {str(error): error for error in (first, *found)}
+    return list(told.values())
 
 
 def _of_workers(settings: Settings) -> Iterator[Named]:
