@@ -75,10 +75,8 @@ def _settings(
     try:
         settings = load_settings(project, env, flags)
     except FlowkitError as error:
-        look(
-            iter([("settings", partial(problem_of, "settings", one)) for one in _all_mistakes(project, flags, error)]),
-            False,
-        )
+        mistakes = _all_mistakes(project, flags, error)
+        look(iter([("settings", partial(problem_of, "settings", one)) for one in mistakes]), False)
         return None
     look(iter([("settings", lambda: ok("settings", f"environment {settings.env} of {project.root}"))]), False)
     return settings

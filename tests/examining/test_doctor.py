@@ -290,15 +290,16 @@ def test_the_exit_code_says_what_kind_of_problem_there_is() -> None:
 
 
 def test_settings_that_do_not_hold_are_one_of_the_problems(project: Path, tell: Tell) -> None:
-    """A wrong setting is told in the words of every command; what needs no settings is looked at all the same."""
+    """Each wrong one is told in the words of every command; what needs no settings is looked at all the same."""
     with (project / "pyproject.toml").open("a") as file:
-        file.write('[tool.flowkit]\nworkers = "many"\n')
+        file.write('[tool.flowkit]\nworkers = "many"\npickel = "deny"\n')
     answer = tell("doctor", "--json")
     checks = answer.json()["checks"]
     assert answer.code == 2
-    assert checks[-1]["check"] == "settings"
-    assert "workers" in checks[-1]["found"]
-    assert [check["status"] for check in checks[:-1]] == ["ok"] * 5
+    assert [check["check"] for check in checks[5:]] == ["settings"] * 2
+    assert "workers" in checks[5]["found"]
+    assert "pickel" in checks[6]["found"]
+    assert [check["status"] for check in checks[:5]] == ["ok"] * 5
 
 
 def test_how_the_trivial_run_ended_is_told_in_its_own_words() -> None:
