@@ -320,12 +320,15 @@ def describe_acceptances(acceptances: Iterable[Acceptance]) -> str:
     return "; ".join(describe_acceptance(some[-1], len(some)) for some in times.values())
 
 
-def verify_presence(store: Store, artifact: Artifact) -> Artifact | None:
-    """Return an artifact that is there and holds what it should, hashed where its files changed; None where not."""
+def verify_presence(store: Store, artifact: Artifact, *, rescue: bool = False) -> Artifact | None:
+    """Return an artifact that is there and holds what it should, hashed where its files changed; None where not.
+
+    With `rescue` it is also put together where a file is gone whose parts can still be read from quarantine.
+    """
     presence = store.check(artifact)
     if presence is Presence.PRESENT:
         return artifact
-    if presence is Presence.LOST:
+    if presence is Presence.LOST and not rescue:
         return None
     try:
         return store.verify(artifact)

@@ -81,7 +81,7 @@ class Promotions:
         self._seen[model, alias] = found.version if found is not None else None
         if found is None:
             return None
-        artifact = verify_presence(self._store, found.artifact)
+        artifact = verify_presence(self._store, found.artifact, rescue=True)
         if artifact is None:
             raise LostArtifactError.for_champion(f"{model}:{found.version}", alias, found.artifact.digest)
         if artifact is not found.artifact:
