@@ -2,10 +2,10 @@
 
 Bytes count as verified where this process has hashed or written them under the stamp that their file has now; all else
 is hashed at its first use. A recorded stamp is enough to promise a hit, not to hand bytes out: a disk that rots changes
-no stamp. A reference into another file that does not
-hold what it should is followed once more through that file's own table, since that file may have been written anew with
-another layout. What then does not match is lost, and the file at fault goes to quarantine. That file may have whole parts
-that others refer to: they are read from quarantine until `verify` has put the others together again.
+no stamp. A reference into another file that does not hold what it should is followed once more through that file's own
+table, since that file may have been written anew with another layout. What then does not match is lost, and the file at
+fault goes to quarantine. That file may have whole parts that others refer to: they are read from there until `verify`
+has put the others together again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Putting a value into the store: what is there already is verified and left alone, the rest is written once.
 
-A chunk that lies in another file, unchanged since this process wrote, hashed or opened it, is referred to; but not where
-others may refer into the file that is being written, since it stood there before: they would come to depend on a third
-file that no record names for them. A file that stands under the value's name counts only after its content was verified, for its stamp will be recorded as right.
+A chunk that lies in another file, unchanged since this process wrote, hashed or opened it, is referred to; but not
+where the file that is written stood there before, and others may refer into it: they would come to depend on a third
+file that no record names for them. A file that stands under the value's name counts only after its content was
+verified, for its stamp will be recorded as right.
 """
 
 from __future__ import annotations
@@ -57,9 +58,7 @@ def verify_artifact(state: StoreState, artifact: Artifact) -> Artifact:
 
 def write_again(state: StoreState, encoded: Encoded) -> Files:
     """Write the file of a lost artifact, whatever stands in its place, and return the files that hold it now."""
-    return _write(
-        state, encoded, blob_name(encoded.digest, encoded.suffix), replace=True, inside=_all_chunks(encoded)
-    )
+    return _write(state, encoded, blob_name(encoded.digest, encoded.suffix), replace=True, inside=_all_chunks(encoded))
 
 
 def _find_standing(state: StoreState, encoded: Encoded, name: str) -> Files | None:
@@ -105,9 +104,7 @@ def _write(
     raise AssertionError("the last attempt returns or raises")
 
 
-def _write_or_find(
-    state: StoreState, encoded: Encoded, name: str, replace: bool, inside: frozenset[Digest]
-) -> Files:
+def _write_or_find(state: StoreState, encoded: Encoded, name: str, replace: bool, inside: frozenset[Digest]) -> Files:
     """Write the file `name`, or take the one that another process puts there first."""
     make_shard(state.folder, name)
     for race in range(_RACES):
@@ -141,7 +138,7 @@ def _write_once(
 def _known_elsewhere(
     state: StoreState, encoded: Encoded, name: str, inside: frozenset[Digest]
 ) -> tuple[dict[Digest, Location], dict[str, Stamp]]:
-    """Return where chunks of `encoded`, but for those `inside`, lie in other unchanged files, and those files' stamps."""
+    """Return where chunks of `encoded` not `inside` lie in other files that are unchanged, and those files' stamps."""
     references: dict[Digest, Location] = {}
     stamps: dict[str, Stamp | None] = {name: None}
     for chunk in encoded.chunks:

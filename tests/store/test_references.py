@@ -15,7 +15,7 @@ A, B, C = noise(1, 300_000), noise(2, 5_000), noise(3, 9_000)
 
 
 def led_on(folder: StoreFolder) -> tuple[Artifact, Artifact, Artifact, Encoded]:
-    """A table that refers to a file which was lost and refers to a third one since: the third, the second, the table."""
+    """A third file, one that was lost and refers to the third since, and a table that refers to that one."""
     first, second, wider = table(A), table(A, B), table(A, C)
     store = LocalStore(folder)
     load = store.put(second)
@@ -45,7 +45,7 @@ def test_an_artifact_needs_what_its_files_lead_on_to(folder: StoreFolder) -> Non
 
 def test_a_file_that_leads_nowhere_is_needed_itself(folder: StoreFolder) -> None:
     """Files that are gone or cut are needed as they are recorded; nothing follows from them."""
-    base, load, features, _ = led_on(folder)
+    _, load, features, _ = led_on(folder)
     path = folder.blob_path(load.files[0].name)
     path.chmod(0o600)
     path.write_bytes(path.read_bytes()[:-9])

@@ -5,8 +5,8 @@ go; under the write lock each artifact is looked at again and forgotten; that is
 each of its files that still nothing names is unlinked. What a worker found there in between is missed by the commit of
 its record, which is refused, and the run makes it again.
 
-A file also stays where no record names it, but a file that stays leads on to it: see `needs`. On a full disk nothing can
-be recorded, so what needs no record goes before all else.
+A file also stays where no record names it, but a file that stays leads on to it: see `needs`. On a full disk nothing
+can be recorded, so what needs no record goes before all else.
 """
 
 from __future__ import annotations
