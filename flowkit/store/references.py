@@ -6,14 +6,14 @@ third file. Reading follows that reference; what is recorded of those others doe
 
 from __future__ import annotations
 
-from flowkit.records import Digest
+from flowkit.records import Digest, Stamp
 from flowkit.store.blobs import Blob
 from flowkit.store.folder import StoreFolder, reporting
 from flowkit.store.packs import DamagedFileError, Layout, Location, read_layout
 
 
 class References:
-    """The tables of a store's files, each read once.
+    """The tables of a store's files, each read again only where the file is another one by now.
 
     Args:
         folder: The store.
@@ -21,7 +21,7 @@ class References:
 
     def __init__(self, folder: StoreFolder) -> None:
         self._folder = folder
-        self._tables: dict[str, Layout | None] = {}
+        self._tables: dict[str, tuple[Stamp, Layout | None]] = {}
 
     def needed_for(self, name: str) -> frozenset[str]:
         """Return the files that reading an artifact leads to, by the name of its own file; that one among them.
@@ -47,9 +47,13 @@ class References:
             onward = table.chunks.get(digest) if table is not None else None
 
     def _table(self, name: str) -> Layout | None:
-        if name not in self._tables:
-            self._tables[name] = self._read(name)
-        return self._tables[name]
+        stamp = self._folder.stamp(name)
+        if stamp is None:
+            return None
+        held = self._tables.get(name)
+        if held is None or held[0] != stamp:
+            held = self._tables[name] = stamp, self._read(name)
+        return held[1]
 
     def _read(self, name: str) -> Layout | None:
         path = self._folder.blob_path(name)

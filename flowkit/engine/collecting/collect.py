@@ -54,6 +54,7 @@ from flowkit.store.gc import (
     unlink_blobs,
 )
 from flowkit.store.names import digest_in
+from flowkit.store.references import References
 
 T = TypeVar("T")
 
@@ -127,7 +128,7 @@ def foresee(folder: StoreFolder, retention: Retention, *, grace: float = GRACE, 
     """
     moment = time.time() if now is None else now
     with Reader(folder.database) as reader:
-        holdings, needs, plan = _decide(folder, reader, retention, grace, moment)
+        holdings, needs, plan = _decide(folder, reader, References(folder), retention, grace, moment)
         needed = named_files(reader) | needs.without(())
         leftovers = (*find_unnamed_blobs(folder, needed, _before(holdings.live_since, grace, moment)),)
         leftovers += (*_find_others(folder, reader, holdings.live_since, retention, needed, moment),)
@@ -163,9 +164,10 @@ def collect(
     """
     moment = time.time() if now is None else now
     with collecting(folder), _reading(folder, writer) as reader:
+        references = References(folder)
         # First what needs no record: on a full disk only that can be removed.
-        leftovers, freed = _remove_leftovers(folder, writer, reader, retention, grace, moment)
-        holdings, needs, plan = _decide(folder, reader, retention, grace, moment)
+        leftovers, freed = _remove_leftovers(folder, writer, reader, references, retention, grace, moment)
+        holdings, needs, plan = _decide(folder, reader, references, retention, grace, moment)
         begun = partial(_record, plan=plan, retention=retention, who=who, at=moment)
         gone, unlinked = _drop(folder, writer, holdings, needs, plan, grace, moment, begun, told)
         sync_removals(folder)
@@ -173,9 +175,15 @@ def collect(
 
 
 def _remove_leftovers(
-    folder: StoreFolder, writer: LineageWriter, reader: Reader, retention: Retention, grace: float, now: float
+    folder: StoreFolder,
+    writer: LineageWriter,
+    reader: Reader,
+    references: References,
+    retention: Retention,
+    grace: float,
+    now: float,
 ) -> tuple[tuple[Leftover, ...], int]:
-    holdings, needs = _look(folder, reader)
+    holdings, needs = _look(folder, reader, references)
     needed = named_files(reader) | needs.without(())
     others = tuple(_find_others(folder, reader, holdings.live_since, retention, needed, now))
     for leftover in others:
@@ -200,14 +208,16 @@ def _reading(folder: StoreFolder, writer: LineageWriter) -> Iterator[Reader]:
         yield reader
 
 
-def _look(folder: StoreFolder, reader: Reader) -> tuple[Holdings, Needs]:
-    return find_needs(folder, reader, load_holdings(reader, lambda run, driver: is_driven(folder.runs, run, driver)))
+def _look(folder: StoreFolder, reader: Reader, references: References) -> tuple[Holdings, Needs]:
+    return find_needs(
+        references, reader, load_holdings(reader, lambda run, driver: is_driven(folder.runs, run, driver))
+    )
 
 
 def _decide(
-    folder: StoreFolder, reader: Reader, retention: Retention, grace: float, now: float
+    folder: StoreFolder, reader: Reader, references: References, retention: Retention, grace: float, now: float
 ) -> tuple[Holdings, Needs, Plan]:
-    holdings, needs = _look(folder, reader)
+    holdings, needs = _look(folder, reader, references)
     plan = decide(holdings, retention, now)
     since = holdings.live_since
     if since is None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from flowkit.lineage.collection import file_names
 from flowkit.lineage.holdings import Holdings
 from flowkit.lineage.reader import Reader
-from flowkit.store.folder import StoreFolder
 from flowkit.store.references import References
 
 
@@ -35,7 +34,7 @@ class Needs:
         return frozenset().union(*(self.unrecorded.get(artifact, frozenset()) for artifact in artifacts))
 
 
-def find_needs(folder: StoreFolder, reader: Reader, holdings: Holdings) -> tuple[Holdings, Needs]:
+def find_needs(references: References, reader: Reader, holdings: Holdings) -> tuple[Holdings, Needs]:
     """Return what a store holds, each artifact with all the files that it needs, and which of them no record names.
 
     Raises:
@@ -43,7 +42,6 @@ def find_needs(folder: StoreFolder, reader: Reader, holdings: Holdings) -> tuple
     """
     names = file_names(reader)
     numbers = {name: number for number, name in names.items()}
-    references = References(folder)
     unrecorded: dict[int, frozenset[str]] = {}
     artifacts = []
     for holding in holdings.artifacts:
