@@ -16,7 +16,7 @@ from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.references import find_what
 from flowkit.cli.render.formats import format_bytes, short
 from flowkit.cli.render.output import print_json, print_table, tell
-from flowkit.engine.lookup import describe_acceptances
+from flowkit.engine.origins import describe_acceptances
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.lineage.ancestry import ancestors, descendants
 from flowkit.lineage.dropped import find_dropped

@@ -16,7 +16,7 @@ from flowkit.cli.render.card import card_to_json, decision_to_json, write_card
 from flowkit.cli.render.formats import format_moment, format_number, short
 from flowkit.cli.render.output import print_json, print_table, tell, write_text
 from flowkit.engine.dropped import telling_dropped
-from flowkit.engine.lookup import describe_acceptances
+from flowkit.engine.origins import describe_acceptances
 from flowkit.engine.provenance import current_user
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import UsageError

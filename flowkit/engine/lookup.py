@@ -12,11 +12,12 @@ from flowkit.cache.reason import Current, Miss, explain_miss, with_data
 from flowkit.cache.reuse import Found, ReuseDecision, decide_reuse
 from flowkit.engine.contents import InputHistory, compare_inputs, open_contents
 from flowkit.engine.keys import Clock, KeyedNode
+from flowkit.engine.presence import verify_presence
 from flowkit.errors import LostArtifactError
 from flowkit.fingerprint.observed import ObservedDigests
 from flowkit.graph.graph import is_among
-from flowkit.records import Acceptance, Artifact, Digest, Entry, LatestSuccess, Output, Reason, StepOptions
-from flowkit.store.base import Presence, Store
+from flowkit.records import Artifact, Digest, Entry, LatestSuccess, Output, Reason, StepOptions
+from flowkit.store.base import Store
 
 _Decided = tuple[ReuseDecision, Entry | None]
 """What was decided on a node, and the result that this store has for it, usable or not."""
@@ -303,63 +304,6 @@ def find_gone(artifacts: Iterable[Artifact], is_gone: IsGone) -> tuple[str, ...]
     """Return the names in stored values behind which there is no code any more."""
     names = dict.fromkeys(name for artifact in artifacts for name in artifact.refers)
     return tuple(name for name in names if is_gone(name))
-
-
-def describe_origin(entry: Entry) -> str | None:
-    """Return what is to be said of a result that is reused: another machine made it, or a person let it stand."""
-    if entry.accepted is not None:
-        return describe_acceptance(entry.accepted)
-    return f"from the remote, made on {entry.host}" if entry.host else None
-
-
-def describe_acceptance(acceptance: Acceptance, times: int = 1) -> str:
-    """Return who let a result stand for edited code, when (of several times the last) and why."""
-    reason = f": {acceptance.reason}" if acceptance.reason else ""
-    when = f"at {acceptance.at}" if times == 1 else f"{times} times, last at {acceptance.at}"
-    return f"accepted by {acceptance.who or 'an unknown user'} {when}{reason}"
-
-
-def describe_acceptances(acceptances: Iterable[Acceptance]) -> str:
-    """Return who let a result stand for edited code over time: those of one person and reason together."""
-    times: dict[tuple[str, str], list[Acceptance]] = {}
-    for one in acceptances:
-        times.setdefault((one.who, one.reason), []).append(one)
-    return "; ".join(describe_acceptance(some[-1], len(some)) for some in times.values())
-
-
-def describe_damage(what: str, facts: Sequence[tuple[str, str]]) -> str:
-    """Return the warning of an artifact that turned out to be gone or damaged.
-
-    Args:
-        what: It, as the beginning of the sentence.
-        facts: Those of the `LostArtifactError`.
-    """
-    told = dict(facts)
-    kept = f"; the damaged file is kept as {told['kept']}" if told.get("kept", "").startswith("quarantine/") else ""
-    where = f" ({told['file']})" if "file" in told else ""
-    return f"{what} is gone or damaged{where}; it is made again{kept}."
-
-
-def verify_presence(
-    store: Store, artifact: Artifact, tell: Callable[[LostArtifactError], None] = lambda error: None
-) -> Artifact | None:
-    """Return an artifact that is there and holds what it should, hashed where its files changed; None where not.
-
-    Args:
-        store: Where it is looked for.
-        artifact: Its record.
-        tell: Told of damage that comes to light.
-    """
-    presence = store.check(artifact)
-    if presence is Presence.PRESENT:
-        return artifact
-    if presence is Presence.LOST:
-        return None
-    try:
-        return store.verify(artifact)
-    except LostArtifactError as error:
-        tell(error)
-        return None
 
 
 def _options(node: KeyedNode) -> StepOptions:

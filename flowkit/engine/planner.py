@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from flowkit.engine.keys import KeyedNode, KeyMaker
 from flowkit.engine.lists import is_gathered
-from flowkit.engine.lookup import Finder, Lookup, describe_origin
+from flowkit.engine.lookup import Finder, Lookup
+from flowkit.engine.origins import describe_origin
 from flowkit.engine.promotions import Promotions
 from flowkit.engine.report import NodeReport
 from flowkit.errors import FlowkitError

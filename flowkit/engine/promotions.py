@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import EllipsisType
 
 from flowkit.codecs.registry import CodecRegistry
-from flowkit.engine.lookup import verify_presence
+from flowkit.engine.presence import verify_presence
 from flowkit.engine.provenance import current_user
 from flowkit.engine.report import PromotionReport
 from flowkit.errors import LostArtifactError, PromotionError
@@ -81,7 +81,7 @@ class Promotions:
         self._seen[model, alias] = found.version if found is not None else None
         if found is None:
             return None
-        artifact = verify_presence(self._store, found.artifact)
+        artifact = verify_presence(self._store, found.artifact, rescue=True)
         if artifact is None:
             raise LostArtifactError.for_champion(f"{model}:{found.version}", alias, found.artifact.digest)
         if artifact is not found.artifact:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from flowkit.cache.key import compute_entry_key
 from flowkit.engine.keys import KeyedNode
-from flowkit.engine.lookup import Lookup, describe_origin
+from flowkit.engine.lookup import Lookup
+from flowkit.engine.origins import describe_origin
 from flowkit.engine.report import NodeReport
 from flowkit.graph.graph import Node
 from flowkit.records import Entry, Execution, Failure, NodeRecord, Outcome, Output, Reason, StepResult

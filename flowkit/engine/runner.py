@@ -20,7 +20,8 @@ from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.keys import KeyedNode, KeyMaker
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.lists import Lists, is_gathered
-from flowkit.engine.lookup import Lookup, Lookups, describe_damage
+from flowkit.engine.lookup import Lookup, Lookups
+from flowkit.engine.presence import describe_damage
 from flowkit.engine.progress import Listener
 from flowkit.engine.recording import Ending, reused
 from flowkit.engine.registry_nodes import RegistryNodes

@@ -143,7 +143,8 @@ class LostArtifactError(StoreError):
         return cls(
             f"The artifact {digest[:12]} is lost: {reason}.",
             facts,
-            "run the pipeline again; the step that made it makes it anew.",
+            "run the pipeline again; the step that made it makes it anew. `flowkit verify` restores what can be put "
+            "together from other files and from quarantine.",
         )
 
     @classmethod

@@ -15,7 +15,7 @@ from flowkit.lineage.holdings import KEPT_STATES
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.schema import SCHEMA_VERSION
 from flowkit.lineage.tables import REUSED
-from flowkit.lineage.texts import to_bytes
+from flowkit.lineage.texts import to_bytes, to_prefix
 from flowkit.records import Digest, RunStatus
 from flowkit.store.names import blob_name, digest_in, suffix_in
 
@@ -59,9 +59,13 @@ _NAMED = """
     SELECT b.digest, w.text FROM blob_file AS b JOIN word AS w ON w.id = b.suffix
     WHERE EXISTS (SELECT 1 FROM artifact_file AS l WHERE l.file = b.id)"""
 
+_NAMES = "SELECT b.id, b.digest, w.text FROM blob_file AS b JOIN word AS w ON w.id = b.suffix"
+
 _IS_NAMED = f"""
     SELECT 1 FROM blob_file JOIN word AS w ON w.id = blob_file.suffix
     WHERE blob_file.digest = ? AND w.text = ? AND NOT {_UNNAMED}"""
+
+_RECORDED = "SELECT 1 FROM artifact WHERE substr(digest, 1, 12) = ? AND digest = ?"
 
 _LIVE_SINCE = f"SELECT min(started) FROM run WHERE {_RUNNING}"
 
@@ -134,6 +138,16 @@ def live_since(connection: sqlite3.Connection) -> float | None:
 def named_files(reader: Reader) -> frozenset[str]:
     """Return every blob that an artifact names."""
     return frozenset(blob_name(digest.hex(), suffix) for digest, suffix in reader.select(_NAMED))
+
+
+def file_names(reader: Reader) -> dict[int, str]:
+    """Return the name of every recorded blob by its number."""
+    return {file: blob_name(digest.hex(), suffix) for file, digest, suffix in reader.select(_NAMES)}
+
+
+def is_recorded(reader: Reader, digest: Digest) -> bool:
+    """Return whether an artifact is recorded, or was before it was dropped."""
+    return bool(reader.select(_RECORDED, (to_prefix(digest), to_bytes(digest))))
 
 
 def files_of(reader: Reader, artifact: int) -> tuple[str, ...]:

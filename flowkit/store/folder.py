@@ -167,6 +167,12 @@ class StoreFolder:
             return f"left in place, it cannot be moved ({error.strerror})"
         return f"quarantine/{target.name}"
 
+    def quarantined(self, name: str) -> list[Path]:
+        """Return what lies in quarantine of the blob `name`, the latest first."""
+        start = f"{check_blob_name(name).replace('/', '')}."
+        found = [file for file in _listed(self.quarantine) if file.startswith(start)]
+        return [self.quarantine / file for file in sorted(found, reverse=True) if blob_in_quarantine(file) == name]
+
     def make_run_folder(self, run: str) -> Path:
         """Return the folder of `run`, made if need be.
 
@@ -271,3 +277,19 @@ class StoreFolder:
 def make_shard(folder: StoreFolder, name: str) -> None:
     """Make the folder below `blobs/` in which the blob `name` is to stand, durably, if it is not there."""
     make_folder_durably(folder.blobs / name[:2])
+
+
+def blob_in_quarantine(file: str) -> str | None:
+    """Return the name that a file in quarantine had as a blob; None where it never was one."""
+    name = f"{file[:2]}/{file[2:].rpartition('.')[0]}"
+    try:
+        return check_blob_name(name)
+    except StoreError:
+        return None
+
+
+def _listed(path: Path) -> list[str]:
+    try:
+        return os.listdir(path)
+    except FileNotFoundError:
+        return []

@@ -19,7 +19,7 @@ from flowkit.errors import StoreError
 from flowkit.records import Digest
 from flowkit.store.checkpoints import remove_checkpoints
 from flowkit.store.files import fsync_directory, remove
-from flowkit.store.folder import StoreFolder, reporting
+from flowkit.store.folder import StoreFolder, blob_in_quarantine, reporting
 from flowkit.store.names import check_blob_name, check_digest, check_run_name
 
 _DAY = 24 * 3600.0
@@ -72,7 +72,11 @@ def find_unnamed_blobs(folder: StoreFolder, named: Container[str], before: float
 
 
 def find_leftovers(
-    folder: StoreFolder, now: float, live_since: float | None, has_succeeded: Callable[[Digest], bool]
+    folder: StoreFolder,
+    now: float,
+    live_since: float | None,
+    has_succeeded: Callable[[Digest], bool],
+    needed: Container[str] = (),
 ) -> Iterator[Leftover]:
     """Yield what killed processes and nodes left behind that nobody asks for again.
 
@@ -81,6 +85,7 @@ def find_leftovers(
         now: Seconds since the epoch.
         live_since: When the oldest run began that goes on: what is younger may be its own.
         has_succeeded: Whether a result stands under a cache key.
+        needed: Blobs that something recorded needs: what lies in quarantine of one that is gone stays.
 
     Raises:
         StoreError: A folder cannot be looked into.
@@ -94,7 +99,9 @@ def find_leftovers(
         ):
             for entry in _scan(place):
                 size, changed = _measure(Path(entry.path))
-                if changed < oldest - age:
+                if changed < oldest - age and not (
+                    kind is LeftoverKind.QUARANTINE and _may_mend(folder, entry.name, needed)
+                ):
                     yield Leftover(kind, entry.name, size)
         for entry in _scan(folder.checkpoints):
             if not _is_digest(entry.name):
@@ -213,6 +220,12 @@ def _measure(path: Path) -> tuple[int, float]:
         else:
             size += status.st_size
     return size, changed
+
+
+def _may_mend(folder: StoreFolder, quarantined: str, needed: Container[str]) -> bool:
+    """Say whether a quarantined file is what is left of a blob that is needed: most of its parts are whole."""
+    name = blob_in_quarantine(quarantined)
+    return name is not None and name in needed and folder.stamp(name) is None
 
 
 def _is_blob_name(name: str) -> bool:

@@ -2,15 +2,17 @@
 
 Bytes count as verified where this process has hashed or written them under the stamp that their file has now; all else
 is hashed at its first use. A recorded stamp is enough to promise a hit, not to hand bytes out: a disk that rots changes
-no stamp. A reference into another file that does not
-hold what it should is followed once more through that file's own table, since that file may have been written anew with
-another layout. What then does not match is lost, and the file at fault goes to quarantine.
+no stamp. A reference into another file that does not hold what it should is followed once more through that file's own
+table, since that file may have been written anew with another layout. What then does not match is lost, and the file at
+fault goes to quarantine. That file may have whole parts that others refer to: they are read from there until `verify`
+has put the others together again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from flowkit.codecs.base import Buffer, Chunk, Encoded, digest_chunk, digest_payload
 from flowkit.errors import LostArtifactError, StoreError
@@ -173,6 +175,11 @@ class StoredArtifact:
         others = {blob.name: blob.stamp for _, (blob, _) in self._located_all() if blob is not own}
         return (BlobFile(own.name, own.stamp), *(BlobFile(name, others[name]) for name in sorted(others)))
 
+    def own_chunks(self) -> frozenset[Digest]:
+        """Return the chunks that lie in the artifact's own file."""
+        chunks = self._own_layout().chunks
+        return frozenset(digest for digest, location in chunks.items() if location.name == self._name)
+
     def _located_all(self) -> list[tuple[Digest, tuple[Blob, Location]]]:
         return [(digest, self.locate(digest)) for digest in self._own_layout().chunks]
 
@@ -219,11 +226,41 @@ class StoredArtifact:
         location = self._own_layout().chunks.get(digest)
         if location is None:
             raise _unnamed_chunk(self._artifact, digest)
-        blob = self._blob(location.name)
-        if self._is_there(digest, location, blob):
-            return blob, location
-        self.followed = True
-        return self._follow(digest, location, blob)
+        try:
+            blob = self._blob(location.name)
+            if self._is_there(digest, location, blob):
+                return blob, location
+            self.followed = True
+            return self._follow(digest, location, blob)
+        except LostArtifactError:
+            rescued = self._rescue(digest)
+            if rescued is None:
+                raise
+            return rescued
+
+    def _rescue(self, digest: Digest) -> tuple[Blob, Location] | None:
+        """Find a chunk of another file that went to quarantine for another of its parts; None where it is nowhere.
+
+        No record vouches for what lies there.
+        """
+        names, looked_in = [self._own_layout().chunks[digest].name], {self._name}
+        while names:
+            name = names.pop()
+            if name in looked_in:
+                continue
+            looked_in.add(name)
+            folder = self._state.folder
+            for path in (folder.blob_path(name), *folder.quarantined(name)):
+                found = _read_part(path, name, digest)
+                if found is None:
+                    continue
+                blob, location = found
+                if location.name != name:
+                    names.append(location.name)
+                elif self._is_there(digest, location, blob):
+                    self.followed = True
+                    return blob, location
+        return None
 
     def _follow(self, digest: Digest, location: Location, blob: Blob) -> tuple[Blob, Location]:
         """Look the chunk up in the table of the file where it should be; no record vouches for what that one says."""
@@ -282,6 +319,16 @@ class StoredArtifact:
 
     def _damage(self, name: str, reason: str, kept: str = "") -> LostArtifactError:
         return LostArtifactError.for_damage(self._artifact.digest, self._artifact.format, name, reason, kept)
+
+
+def _read_part(path: Path, name: str, digest: Digest) -> tuple[Blob, Location] | None:
+    """Return where a chunk lies by the table of a file that may be damaged; None where that says nothing."""
+    try:
+        blob = Blob(path, name)
+        location = read_layout(name, blob.content).chunks.get(digest)
+    except (OSError, DamagedFileError):  # this file has nothing to give
+        return None
+    return None if location is None else (blob, location)
 
 
 def _own_name(artifact: Artifact) -> str:

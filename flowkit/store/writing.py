@@ -1,7 +1,9 @@
 """Putting a value into the store: what is there already is verified and left alone, the rest is written once.
 
-A chunk that lies in another file, unchanged since this process wrote, hashed or opened it, is referred to. A file that
-stands under the value's name counts only after its content was verified, for its stamp will be recorded as right.
+A chunk that lies in another file, unchanged since this process wrote, hashed or opened it, is referred to; but not
+where the file that is written stood there before, and others may refer into it: they would come to depend on a third
+file that no record names for them. A file that stands under the value's name counts only after its content was
+verified, for its stamp will be recorded as right.
 """
 
 from __future__ import annotations
@@ -33,7 +35,10 @@ def put_encoded(state: StoreState, encoded: Encoded) -> Artifact:
         blob_name(encoded.digest, encoded.suffix)  # refused here too, or it would depend on the value's size
         return Artifact(encoded.digest, encoded.format, size, inline=bytes(encoded.payload), refers=encoded.refers)
     name = blob_name(encoded.digest, encoded.suffix)
-    files = _find_standing(state, encoded, name) or _write(state, encoded, name)
+    stood = state.folder.stamp(name) is not None or bool(state.folder.quarantined(name))
+    files = _find_standing(state, encoded, name) or _write(
+        state, encoded, name, inside=_all_chunks(encoded) if stood else frozenset()
+    )
     _remember(state, encoded)
     return Artifact(encoded.digest, encoded.format, encoded.bytes, files=files, refers=encoded.refers)
 
@@ -47,13 +52,13 @@ def verify_artifact(state: StoreState, artifact: Artifact) -> Artifact:
     stored = StoredArtifact(state, artifact, afresh=True)
     files = stored.locate_all()
     if stored.followed:
-        files = _write(state, stored.encode_again(), files[0].name, replace=True)
+        files = _write(state, stored.encode_again(), files[0].name, replace=True, inside=stored.own_chunks())
     return dataclasses.replace(artifact, files=files)
 
 
 def write_again(state: StoreState, encoded: Encoded) -> Files:
     """Write the file of a lost artifact, whatever stands in its place, and return the files that hold it now."""
-    return _write(state, encoded, blob_name(encoded.digest, encoded.suffix), replace=True)
+    return _write(state, encoded, blob_name(encoded.digest, encoded.suffix), replace=True, inside=_all_chunks(encoded))
 
 
 def _find_standing(state: StoreState, encoded: Encoded, name: str) -> Files | None:
@@ -75,11 +80,23 @@ def _find_standing(state: StoreState, encoded: Encoded, name: str) -> Files | No
     return files
 
 
-def _write(state: StoreState, encoded: Encoded, name: str, *, replace: bool = False) -> Files:
+def _all_chunks(encoded: Encoded) -> frozenset[Digest]:
+    return frozenset(chunk.digest for chunk in encoded.chunks)
+
+
+def _write(
+    state: StoreState,
+    encoded: Encoded,
+    name: str,
+    *,
+    replace: bool = False,
+    inside: frozenset[Digest] = frozenset(),
+) -> Files:
+    """Write the file `name`; the chunks `inside` go into it wherever else they lie."""
     path = state.folder.blob_path(name)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return _write_or_find(state, encoded, name, replace)
+            return _write_or_find(state, encoded, name, replace, inside)
         except OSError as error:
             # A disk that failed once may take a new file; the file whose fsync failed is gone and never synced again.
             if error.errno != errno.EIO or attempt == _ATTEMPTS:
@@ -87,13 +104,14 @@ def _write(state: StoreState, encoded: Encoded, name: str, *, replace: bool = Fa
     raise AssertionError("the last attempt returns or raises")
 
 
-def _write_or_find(state: StoreState, encoded: Encoded, name: str, replace: bool) -> Files:
+def _write_or_find(state: StoreState, encoded: Encoded, name: str, replace: bool, inside: frozenset[Digest]) -> Files:
     """Write the file `name`, or take the one that another process puts there first."""
     make_shard(state.folder, name)
     for race in range(_RACES):
         # What stands there and is not right, from the first race on, is replaced.
         try:
-            written = _write_once(state, encoded, name, replace=replace or race > 0)
+            again = inside if race == 0 else _all_chunks(encoded)
+            written = _write_once(state, encoded, name, replace=replace or race > 0, inside=again)
         except IsADirectoryError:  # no file can take the place of a folder: that is put aside
             state.put_away(name, None)
             continue
@@ -103,9 +121,11 @@ def _write_or_find(state: StoreState, encoded: Encoded, name: str, replace: bool
     raise OSError(errno.EBUSY, "other processes keep replacing or removing it")
 
 
-def _write_once(state: StoreState, encoded: Encoded, name: str, *, replace: bool) -> Files | None:
+def _write_once(
+    state: StoreState, encoded: Encoded, name: str, *, replace: bool, inside: frozenset[Digest]
+) -> Files | None:
     folder = state.folder
-    references, others = _known_elsewhere(state, encoded, name)
+    references, others = _known_elsewhere(state, encoded, name, inside)
     plan = plan_file(name, encoded, references)
     path = folder.blob_path(name)
     stamp = write_file_durably(path, plan.parts(), temporary_folder=folder.temporary, replace=replace)
@@ -115,13 +135,15 @@ def _write_once(state: StoreState, encoded: Encoded, name: str, *, replace: bool
     return (BlobFile(name, stamp), *(BlobFile(other, others[other]) for other in sorted(others)))
 
 
-def _known_elsewhere(state: StoreState, encoded: Encoded, name: str) -> tuple[dict[Digest, Location], dict[str, Stamp]]:
-    """Return where chunks of `encoded` lie in other files that are unchanged, and those files' stamps."""
+def _known_elsewhere(
+    state: StoreState, encoded: Encoded, name: str, inside: frozenset[Digest]
+) -> tuple[dict[Digest, Location], dict[str, Stamp]]:
+    """Return where chunks of `encoded` not `inside` lie in other files that are unchanged, and those files' stamps."""
     references: dict[Digest, Location] = {}
     stamps: dict[str, Stamp | None] = {name: None}
     for chunk in encoded.chunks:
         known = state.known.find(chunk.digest)
-        if known is None or known.location.length != chunk.size:
+        if known is None or known.location.length != chunk.size or chunk.digest in inside:
             continue
         other = known.location.name
         if other not in stamps:

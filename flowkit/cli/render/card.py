@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from flowkit.cli.render.formats import format_bytes, format_number
-from flowkit.engine.lookup import describe_acceptances
+from flowkit.engine.origins import describe_acceptances
 from flowkit.engine.report import JSON_FORMAT, format_time
 from flowkit.records import Promotion
 from flowkit.registry.card import ModelCard

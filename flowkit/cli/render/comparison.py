@@ -15,7 +15,7 @@ from flowkit.cli.render.output import tell
 from flowkit.engine.explaining.data_report import table_to_json
 from flowkit.engine.explaining.nodes import change_to_json
 from flowkit.engine.explaining.runs import Decided, NodeComparison, OutputChange, Pair, RunComparison
-from flowkit.engine.lookup import describe_acceptance
+from flowkit.engine.origins import describe_acceptance
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.records import RETURN, Reason
 

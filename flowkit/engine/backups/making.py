@@ -30,6 +30,7 @@ from flowkit.store.files import fsync_directory, read_stamp, stamp_of
 from flowkit.store.folder import StoreFolder
 from flowkit.store.local import LocalStore
 from flowkit.store.names import check_run_name
+from flowkit.store.references import References
 
 Progress = Callable[[int, int], None]
 """Told how many bytes of how many are copied."""
@@ -121,13 +122,15 @@ def make_backup(
 
 def _look_through(folder: StoreFolder, copy: Path) -> _Named:
     """Hash every artifact that a copy of the database names."""
-    store, named = LocalStore(folder), _Named()
+    store, named, references = LocalStore(folder), _Named(), References(folder)
     with Reader(copy) as reader:
         named.runs.extend(run for (run,) in reader.select("SELECT run FROM run ORDER BY id"))
         for artifact in stored_artifacts(reader):
             try:
                 # Taken before: what changes after it was hashed is noticed when it is copied.
-                stamps = {blob.name: folder.stamp(blob.name) for blob in artifact.files}
+                needed = references.needed_for(artifact.files[0].name) if artifact.files else frozenset()
+                names = needed.union(blob.name for blob in artifact.files)
+                stamps = {name: folder.stamp(name) for name in names}
                 store.prove(artifact)
             except StoreError as error:
                 named.missing.append((artifact.digest, _problem_of(error)))

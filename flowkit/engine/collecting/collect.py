@@ -4,6 +4,9 @@ In this order, so that a crash leaves files that nothing names and never a row w
 go; under the write lock each artifact is looked at again and forgotten; that is committed; under the write lock again
 each of its files that still nothing names is unlinked. What a worker found there in between is missed by the commit of
 its record, which is refused, and the run makes it again.
+
+A file also stays where no record names it, but a file that stays leads on to it: see `needs`. On a full disk nothing
+can be recorded, so what needs no record goes before all else.
 """
 
 from __future__ import annotations
@@ -11,13 +14,14 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
 from flowkit.engine.collecting.decision import Decision, Fate, Plan, Retention, decide
+from flowkit.engine.collecting.needs import Needs, find_needs
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.lineage.collection import (
     drop_artifacts,
@@ -25,6 +29,7 @@ from flowkit.lineage.collection import (
     forget_unnamed_files,
     has_succeeded,
     is_named,
+    is_recorded,
     live_since,
     named_files,
     runs_before,
@@ -48,6 +53,8 @@ from flowkit.store.gc import (
     sync_removals,
     unlink_blobs,
 )
+from flowkit.store.names import digest_in
+from flowkit.store.references import References
 
 T = TypeVar("T")
 
@@ -121,9 +128,10 @@ def foresee(folder: StoreFolder, retention: Retention, *, grace: float = GRACE, 
     """
     moment = time.time() if now is None else now
     with Reader(folder.database) as reader:
-        holdings, plan = _decide(folder, reader, retention, grace, moment)
-        leftovers = (*_find_blobs(folder, reader, holdings.live_since, grace, moment),)
-        leftovers += (*_find_others(folder, reader, holdings.live_since, retention, moment),)
+        holdings, needs, plan = _decide(folder, reader, References(folder), retention, grace, moment)
+        needed = named_files(reader) | needs.without(())
+        leftovers = (*find_unnamed_blobs(folder, needed, _before(holdings.live_since, grace, moment)),)
+        leftovers += (*_find_others(folder, reader, holdings.live_since, retention, needed, moment),)
     freed = plan.freed + sum(leftover.bytes for leftover in leftovers)
     return Collection(plan, leftovers, freed, retention, dry_run=True)
 
@@ -156,28 +164,40 @@ def collect(
     """
     moment = time.time() if now is None else now
     with collecting(folder), _reading(folder, writer) as reader:
-        writer.mark_crashed_runs()
-        writer.write(forget_unnamed_files)
+        references = References(folder)
         # First what needs no record: on a full disk only that can be removed.
-        leftovers, freed = _remove_leftovers(folder, writer, reader, retention, grace, moment)
-        holdings, plan = _decide(folder, reader, retention, grace, moment)
+        leftovers, freed = _remove_leftovers(folder, writer, reader, references, retention, grace, moment)
+        holdings, needs, plan = _decide(folder, reader, references, retention, grace, moment)
         begun = partial(_record, plan=plan, retention=retention, who=who, at=moment)
-        gone, unlinked = _drop(folder, writer, holdings, plan, grace, moment, begun, told)
+        gone, unlinked = _drop(folder, writer, holdings, needs, plan, grace, moment, begun, told)
         sync_removals(folder)
         return Collection(_as_done(plan, gone), leftovers, freed + unlinked, retention, dry_run=False)
 
 
 def _remove_leftovers(
-    folder: StoreFolder, writer: LineageWriter, reader: Reader, retention: Retention, grace: float, now: float
+    folder: StoreFolder,
+    writer: LineageWriter,
+    reader: Reader,
+    references: References,
+    retention: Retention,
+    grace: float,
+    now: float,
 ) -> tuple[tuple[Leftover, ...], int]:
-    since = writer.write(live_since)
-    others = tuple(_find_others(folder, reader, since, retention, now))
+    holdings, needs = _look(folder, reader, references)
+    needed = named_files(reader) | needs.without(())
+    others = tuple(_find_others(folder, reader, holdings.live_since, retention, needed, now))
     for leftover in others:
         remove_leftover(folder, leftover)
-    blobs = tuple(_find_blobs(folder, reader, since, grace, now))
-    if blobs:
+    before = _before(holdings.live_since, grace, now)
+    blobs = tuple(find_unnamed_blobs(folder, needed, before))
+    recorded = [blob.name for blob in blobs if is_recorded(reader, digest_in(blob.name))]
+    never = [blob.name for blob in blobs if blob.name not in frozenset(recorded)]
+    size = _unlink(folder, writer, never, needs.without(()), before)
+    writer.mark_crashed_runs()
+    writer.write(forget_unnamed_files)
+    if recorded:
         writer.write(write_durably)
-    size = _unlink(folder, writer, [blob.name for blob in blobs], _before(since, grace, now))
+    size += _unlink(folder, writer, recorded, needs.without(()), before)
     return (*blobs, *others), size + sum(leftover.bytes for leftover in others)
 
 
@@ -188,14 +208,20 @@ def _reading(folder: StoreFolder, writer: LineageWriter) -> Iterator[Reader]:
         yield reader
 
 
+def _look(folder: StoreFolder, reader: Reader, references: References) -> tuple[Holdings, Needs]:
+    return find_needs(
+        references, reader, load_holdings(reader, lambda run, driver: is_driven(folder.runs, run, driver))
+    )
+
+
 def _decide(
-    folder: StoreFolder, reader: Reader, retention: Retention, grace: float, now: float
-) -> tuple[Holdings, Plan]:
-    holdings = load_holdings(reader, lambda run, driver: is_driven(folder.runs, run, driver))
+    folder: StoreFolder, reader: Reader, references: References, retention: Retention, grace: float, now: float
+) -> tuple[Holdings, Needs, Plan]:
+    holdings, needs = _look(folder, reader, references)
     plan = decide(holdings, retention, now)
     since = holdings.live_since
     if since is None:
-        return holdings, plan
+        return holdings, needs, plan
     # Only of what would go is it worth looking at the files; what stays then may let others go in its place.
     fresh: frozenset[int] = frozenset()
     while True:
@@ -205,7 +231,7 @@ def _decide(
             if any(is_put_since(folder, name, since - grace) for name in files_of(reader, fate.holding.id))
         )
         if not found:
-            return holdings, plan
+            return holdings, needs, plan
         fresh |= found
         plan = decide(holdings, retention, now, fresh)
 
@@ -214,6 +240,7 @@ def _drop(
     folder: StoreFolder,
     writer: LineageWriter,
     holdings: Holdings,
+    needs: Needs,
     plan: Plan,
     grace: float,
     now: float,
@@ -247,20 +274,23 @@ def _drop(
 
         forgotten, orphans = writer.write(forget)
         gone |= forgotten
-        size += _unlink(folder, writer, orphans, None)
+        size += _unlink(folder, writer, (*orphans, *sorted(needs.of(forgotten))), needs.without(gone), None)
         told(min(start + BATCH, len(going)), len(going))
     return gone, size
 
 
-def _unlink(folder: StoreFolder, writer: LineageWriter, names: Sequence[str], before: float | None) -> int:
-    """Unlink blobs that nothing names, in batches, each under the write lock; return their bytes."""
+def _unlink(
+    folder: StoreFolder, writer: LineageWriter, names: Sequence[str], needed: Container[str], before: float | None
+) -> int:
+    """Unlink blobs that nothing names or needs, in batches, each under the write lock; return their bytes."""
     size = 0
     for start in range(0, len(names), BATCH):
         batch = names[start : start + BATCH]
 
         def unlink(connection: sqlite3.Connection, batch: Sequence[str] = batch) -> int:
             # No record can be committed meanwhile: one that names such a file was before, or will miss it.
-            return unlink_blobs(folder, [name for name in batch if not is_named(connection, name)], before)[1]
+            free = [name for name in batch if name not in needed and not is_named(connection, name)]
+            return unlink_blobs(folder, free, before)[1]
 
         size += writer.write(unlink)
     return size
@@ -282,16 +312,15 @@ def _before(since: float | None, grace: float, now: float) -> float:
     return min(now, since if since is not None else now) - grace
 
 
-def _find_blobs(
-    folder: StoreFolder, reader: Reader, since: float | None, grace: float, now: float
-) -> Iterator[Leftover]:
-    return find_unnamed_blobs(folder, named_files(reader), _before(since, grace, now))
-
-
 def _find_others(
-    folder: StoreFolder, reader: Reader, since: float | None, retention: Retention, now: float
+    folder: StoreFolder,
+    reader: Reader,
+    since: float | None,
+    retention: Retention,
+    needed: Container[str],
+    now: float,
 ) -> Iterator[Leftover]:
-    yield from find_leftovers(folder, now, since, lambda key: has_succeeded(reader, key))
+    yield from find_leftovers(folder, now, since, lambda key: has_succeeded(reader, key), needed)
     if retention.age is not None:
         yield from find_logs(folder, runs_before(reader, now - retention.age))
 

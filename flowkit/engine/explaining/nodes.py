@@ -15,7 +15,7 @@ from flowkit.cache.content import Contents
 from flowkit.cache.reason import Change, Current, DataOf, add_data, compare, describe_reuse, with_data
 from flowkit.engine.contents import Inputs, compare_inputs
 from flowkit.engine.explaining.data_report import data_to_json
-from flowkit.engine.lookup import describe_acceptance
+from flowkit.engine.origins import describe_acceptance
 from flowkit.engine.planner import Planner
 from flowkit.engine.report import JSON_FORMAT, NodeReport
 from flowkit.errors import NotRecordedError

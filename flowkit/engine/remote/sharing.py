@@ -22,6 +22,7 @@ from flowkit.records import Artifact, Digest, Entry, NodeRecord, Outcome, Output
 from flowkit.store.blobs import Blob
 from flowkit.store.local import LocalStore
 from flowkit.store.packs import DamagedFileError, read_layout
+from flowkit.store.references import References
 from flowkit.store.remote import Remote
 
 HARMLESS = frozenset({"bytes", "json", "json-files", "npy", "path", "str", "table"})
@@ -145,7 +146,17 @@ class Sharing:
             self._fetch_file(file.name)
             for other in self._files_named_in(file.name):
                 self._fetch_file(other)
+        # Another machine may have written one of them in another layout, which leads on to files that it has.
+        fetched: set[str] = set()
+        while more := self._needed_for(artifact) - fetched:
+            for name in more:
+                self._fetch_file(name)
+            fetched |= more
         return self.store.verify(artifact)
+
+    def _needed_for(self, artifact: Artifact) -> frozenset[str]:
+        own = artifact.files[:1]
+        return References(self.store.folder).needed_for(own[0].name) if own else frozenset()
 
     def _fetch_file(self, name: str) -> None:
         self.remote.fetch_blob(self.store.folder, name)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from flowkit.cache.reason import Current, explain_miss
 from flowkit.engine.keys import KeyedNode
-from flowkit.engine.lookup import describe_acceptance
+from flowkit.engine.origins import describe_acceptance
 from flowkit.engine.placement import Demand, fits
 from flowkit.engine.report import NodeReport
 from flowkit.engine.verifying.differences import GENERAL, Contents, describe_difference
