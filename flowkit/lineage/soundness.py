@@ -93,7 +93,8 @@ def refuse_lost_database(folder: StoreFolder) -> None:
     """
     database = folder.database
     with opening(database):
-        if (not database.exists() or database.stat().st_size == 0) and any(folder.blobs.glob("*/*")):
+        lost = not database.exists() or (database.is_file() and database.stat().st_size == 0)
+        if lost and any(folder.blobs.glob("*/*")):
             raise LineageError.for_lost_database(database)
 
 

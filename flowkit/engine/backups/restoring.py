@@ -9,11 +9,12 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from blake3 import blake3
 
@@ -99,11 +100,11 @@ def restore_backup(file: Path, target: Path, progress: Progress) -> RestoreRepor
     """
     target = Path(os.path.abspath(target))
     _refuse_used(target)
-    with _reporting("read", file), file.open("rb") as source, _judging(file):
+    with _reporting("read", file), _judging(file), _opened(file) as source:
         archive = ArchiveReader(source)
-        contents = _read_contents(archive, file)
+        contents, listed_as = _read_contents(archive, file)
         with _unpacking(target, contents) as folder:
-            _unpack(archive, contents, folder, progress)
+            _unpack(archive, contents, listed_as, folder, progress)
             runs, crashed = _settle(folder, contents, file)
             with _reporting("restored", target):
                 _finish(folder, target)
@@ -120,14 +121,22 @@ def _refuse_used(target: Path) -> None:
             raise BackupUseError.for_used_folder(target, "it is not a folder")
 
 
-def _read_contents(archive: ArchiveReader, file: Path) -> Contents:
-    number, version, said = read_format(archive.read_list(CONTENTS))
+def _opened(file: Path) -> IO[bytes]:
+    """Open a plain file; a pipe would be waited for."""
+    if not stat.S_ISREG(os.stat(file).st_mode):
+        raise DamagedArchiveError("it is not a plain file")
+    return file.open("rb")
+
+
+def _read_contents(archive: ArchiveReader, file: Path) -> tuple[Contents, str]:
+    raw = archive.read_list(CONTENTS)
+    number, version, said = read_format(raw)
     if number != BACKUP_FORMAT:
         raise BackupError.for_newer(file, "format", number, BACKUP_FORMAT, version)
     contents = read_contents(said)
     if contents.schema > SCHEMA_VERSION:
         raise BackupError.for_newer(file, "schema", contents.schema, SCHEMA_VERSION, version)
-    return contents
+    return contents, blake3(raw).hexdigest()
 
 
 @contextmanager
@@ -175,9 +184,9 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _unpack(archive: ArchiveReader, contents: Contents, folder: Path, progress: Progress) -> None:
+def _unpack(archive: ArchiveReader, contents: Contents, listed_as: str, folder: Path, progress: Progress) -> None:
     """Write every member, and compare the digests once all are there."""
-    found: dict[str, str] = {}
+    found = {CONTENTS: listed_as}
     done = 0
     for name in ("blobs", "quarantine", "runs", "tmp"):
         make_folder(folder / name)
@@ -226,13 +235,16 @@ def _settle(folder: Path, contents: Contents, file: Path) -> tuple[int, tuple[st
         raise BackupError.for_not_a_backup(file, f"its database has schema {found}, not {contents.schema} as it says")
     crashed = end_open_runs(database)
     held = {member.name for member in contents.members}
-    missing = set(contents.missing)
+    missing, known = set(contents.missing), set()
     with Reader(database) as reader:
         (runs,) = reader.select("SELECT count(*) FROM run")[0]
         for artifact in stored_artifacts(reader):
+            known.add(artifact.digest)
             absent = [blob.name for blob in artifact.files if f"blobs/{blob.name}" not in held]
             if absent and artifact.digest not in missing:
                 raise BackupError.for_not_a_backup(file, f"its database names {absent[0]!r}, which is not in it")
+    if not missing <= known:
+        raise BackupError.for_not_a_backup(file, "it says that artifacts are missing which its database does not name")
     return runs, crashed
 
 
