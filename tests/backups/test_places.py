@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import time
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from flowkit.engine.backups.making import make_backup
+from flowkit.engine.backups.restoring import restore_backup
+from flowkit.errors import BackupUseError
 from flowkit.store.folder import StoreFolder
 from tests.backups.archives import Archive, restate
 from tests.backups.stored import files_of, names_in, rows_of
@@ -110,18 +113,17 @@ def test_a_store_that_lost_its_database_is_told_so(project: Path, tell: Tell, em
     assert "but the store has content" in answer.err
 
 
-@pytest.mark.parametrize("command", [["backup", "copy.tar"], ["runs"], ["gc"]], ids=lambda words: words[0])
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
-def test_a_database_that_is_no_file_is_told_so(project: Path, tell: Tell, kind: str, command: list[str]) -> None:
+def test_a_database_that_is_no_file_is_told_so(project: Path, tell: Tell, kind: str) -> None:
     """No error of the disk is made up, and nothing waits for what never comes."""
     database = project / ".flowkit" / "lineage.db"
     database.unlink()
     database.mkdir() if kind == "folder" else os.mkfifo(database)
 
-    answer = tell(*command)
-
-    assert answer.code == 4
-    assert "is no file" in answer.err
+    for command in (["backup", "copy.tar"], ["runs"], ["gc"]):
+        answer = tell(*command)
+        assert answer.code == 4
+        assert "is no file" in answer.err
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
@@ -141,7 +143,7 @@ def test_only_a_file_is_restored(project: Path, tell: Tell, kind: str) -> None:
     assert not (project / "again").exists()
 
 
-STRANGE = {
+STRANGE: dict[str, list[object]] = {
     "schema": [float("inf"), float("nan"), 1e999, 2.5, True, "9", None, -1, 10**400, [9]],
     "created": [None, 5, ["now"], {}],
     "host": [None, 5],
@@ -153,23 +155,20 @@ STRANGE = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in STRANGE.items() for value in values])
-def test_lists_of_contents_that_say_nonsense_are_refused(
-    project: Path, backup: Path, tell: Tell, name: str, value: object
-) -> None:
+@pytest.mark.parametrize("name", STRANGE)
+def test_lists_of_contents_that_say_nonsense_are_refused(project: Path, backup: Path, tell: Tell, name: str) -> None:
     """Numbers that are none, numbers without an end, texts that are none, artifacts that are not: exit code 4."""
-    archive = Archive.read(backup)
-    restate(**{name: value})(archive)
-    if name == "flowkit":
-        restate(format=2)(archive)
-    archive.write(project / "strange.tar")
+    for value in STRANGE[name]:
+        archive = Archive.read(backup)
+        restate(**{name: value} | ({"format": 2} if name == "flowkit" else {}))(archive)
+        archive.write(project / "strange.tar")
 
-    answer = tell("backup", "--restore", "strange.tar", "--store", "again")
+        answer = tell("backup", "--restore", "strange.tar", "--store", "again")
 
-    assert answer.code == 4, answer.err
-    assert "bug" not in answer.err
-    assert len(answer.err) < 2000
-    assert not (project / "again").exists()
+        assert answer.code == 4, (value, answer.err)
+        assert "bug" not in answer.err
+        assert len(answer.err) < 2000
+        assert not (project / "again").exists()
 
 
 def test_what_a_backup_says_of_itself_is_under_a_digest(project: Path, backup: Path, tell: Tell) -> None:
@@ -189,3 +188,46 @@ def test_what_a_backup_says_of_itself_is_under_a_digest(project: Path, backup: P
     assert answer.code == 4
     assert "'contents.json' in it is damaged" in answer.err
     assert tell("backup", "--restore", "older.tar", "--store", "older").code == 0
+
+
+def test_a_restore_stays_within_a_folder_that_is_there(
+    project: Path, backup: Path, tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty folder may be a mount point: it stays itself, and neither room nor permission beside it is asked for."""
+    (project / "again").mkdir(mode=0o777)
+    (project / "again").chmod(0o777)
+    before, inode = names_in(project), (project / "again").stat().st_ino
+    asked: list[str] = []
+    usage = shutil.disk_usage
+
+    def full(path: Path) -> object:
+        asked.append(str(path))
+        return usage(path)._replace(free=0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", full)
+        assert tell("backup", "--restore", "good.tar", "--store", "again").code == 4
+    assert names_in(project) == before
+    assert asked[0].startswith(str(project / "again" / ""))
+
+    assert tell("backup", "--restore", "good.tar", "--store", "again").code == 0
+    assert (project / "again").stat().st_ino == inode
+    assert stat.S_IMODE((project / "again").stat().st_mode) == 0o700
+    assert rows_of(project / "again") == rows_of(project / ".flowkit")
+    assert files_of(project / "again") == files_of(project / ".flowkit")
+    assert not [name for name in names_in(project) if "restoring" in name]
+    assert tell("verify", "--store", "again", "--json").json()["findings"] == []
+
+
+def test_a_folder_that_is_taken_while_a_restore_goes_on_is_left_alone(project: Path, backup: Path) -> None:
+    """What somebody puts into the folder meanwhile is not overwritten: the restore is refused at its end."""
+    (project / "again").mkdir()
+
+    def take(done: int, total: int) -> None:
+        (project / "again" / "lineage.db").write_text("mine")
+
+    with pytest.raises(BackupUseError, match="holds something"):
+        restore_backup(backup, project / "again", take)
+
+    assert names_in(project / "again") == {"lineage.db"}
+    assert (project / "again" / "lineage.db").read_text() == "mine"
