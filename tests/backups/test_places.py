@@ -53,7 +53,9 @@ OWN = {
 }
 
 
-@pytest.mark.parametrize("place", OWN)
+@pytest.mark.parametrize(
+    "place", [pytest.param(place, marks=() if "database" in place else pytest.mark.slow) for place in OWN]
+)
 def test_a_backup_is_never_written_into_its_own_store(project: Path, tell: Tell, place: str) -> None:
     """By whatever name a place in the store is called, also with --force: exit code 2, and the store is as before."""
     name = OWN[place](project)
@@ -155,6 +157,7 @@ STRANGE: dict[str, list[object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STRANGE)
 def test_lists_of_contents_that_say_nonsense_are_refused(project: Path, backup: Path, tell: Tell, name: str) -> None:
     """Numbers that are none, numbers without an end, texts that are none, artifacts that are not: exit code 4."""
