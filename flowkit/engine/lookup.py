@@ -12,7 +12,7 @@ from flowkit.cache.reason import Current, Miss, explain_miss, with_data
 from flowkit.cache.reuse import Found, ReuseDecision, decide_reuse
 from flowkit.engine.contents import InputHistory, compare_inputs, open_contents
 from flowkit.engine.keys import Clock, KeyedNode
-from flowkit.engine.presence import verify_presence
+from flowkit.engine.presence import describe_damage, verify_presence
 from flowkit.errors import LostArtifactError
 from flowkit.fingerprint.observed import ObservedDigests
 from flowkit.graph.graph import is_among

@@ -27,6 +27,24 @@ class BackupUseError(UsageError):
         )
 
     @classmethod
+    def for_not_a_file(cls, path: Path) -> Self:
+        """Return the error for a backup that would replace a link, a pipe or a folder."""
+        return cls(
+            f"'{path}' is not a plain file, so no backup takes its place.",
+            (("file", str(path)),),
+            "choose another name, or move that away first.",
+        )
+
+    @classmethod
+    def for_place_in_store(cls, path: Path, store: Path) -> Self:
+        """Return the error for a backup that would be written into the very store it is of."""
+        return cls(
+            f"'{path}' is in the store that is backed up.",
+            (("file", str(path)), ("store", str(store))),
+            "choose a place outside the store, best on another disk.",
+        )
+
+    @classmethod
     def for_used_folder(cls, path: Path, found: str) -> Self:
         """Return the error for a restore into a folder that holds something."""
         return cls(

@@ -56,6 +56,15 @@ class LineageError(StoreError):
         )
 
     @classmethod
+    def for_not_a_file(cls, path: Path) -> Self:
+        """Something else stands where it should be."""
+        return cls(
+            f"The lineage database {str(path)!r} is no file.",
+            [("store", str(path.parent))],
+            "move that away, and put the database back from a backup (`flowkit backup --restore FILE`).",
+        )
+
+    @classmethod
     def for_missing(cls, path: Path) -> Self:
         """There is none yet."""
         return cls(

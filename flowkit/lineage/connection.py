@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -51,6 +52,7 @@ def connect_for_writing(path: Path, timeout: float = LOCK_TIMEOUT, *, durable: b
     """
     with opening(path):
         if not _create(path):
+            _refuse_other_than_file(path)
             _check_unopened(path, timeout)
         connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, check_same_thread=False)
         try:
@@ -99,7 +101,10 @@ def connect_as_it_is(path: Path, timeout: float = LOCK_TIMEOUT) -> tuple[sqlite3
         LineageError: There is none, or it is newer, of something else or damaged.
         OSError: It cannot be looked at; called within `opening`.
     """
-    if not path.exists() or path.stat().st_size == 0:
+    if not path.exists():
+        raise LineageError.for_missing(path)
+    _refuse_other_than_file(path)
+    if path.stat().st_size == 0:
         raise LineageError.for_missing(path)
     version = _check_unopened(path, timeout)
     if version == 0:
@@ -198,6 +203,12 @@ def _create(path: Path) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def _refuse_other_than_file(path: Path) -> None:
+    """Refuse a folder, of which SQLite says that the disk fails, and a pipe, which looks like an empty database."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise LineageError.for_not_a_file(path)
 
 
 def _check_unopened(path: Path, timeout: float) -> int | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -19,11 +19,16 @@ from flowkit.lineage.texts import to_prefix
 from flowkit.records import Digest
 from flowkit.store.folder import StoreFolder
 
+Row = tuple[object, ...]
+Select = Callable[[str, Sequence[object]], Sequence[Row]]
+"""Executes a query with its parameters and returns its rows."""
+
 _MOST_FAULTS = 20
 
 _OF_INDEX = re.compile(
     r"(?:row \d+ missing from|wrong # of entries in|row \d+ values differ from) index ([A-Za-z_0-9]+)", re.ASCII
 )
+_UNIQUE = re.compile(r"CREATE UNIQUE INDEX \S+ ON (\S+) ?\((.+?)\)(?: WHERE (.+))?", re.ASCII)
 _IN_LIBRARY = "_sqlite_migrations"
 
 _MAKERS = """
@@ -62,12 +67,14 @@ class DatabaseFault:
         subject: The index, view or trigger that it is about; empty where it is about more.
         mended_by: Statements that make it right and lose nothing; none where nothing does.
         blinds: Whether nothing else can be found out.
+        writable: Whether the rest may be repaired although this cannot be: no page of the file is damaged.
     """
 
     text: str
     subject: str = ""
     mended_by: tuple[str, ...] = ()
     blinds: bool = False
+    writable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,8 @@ def refuse_lost_database(folder: StoreFolder) -> None:
     """
     database = folder.database
     with opening(database):
-        if (not database.exists() or database.stat().st_size == 0) and any(folder.blobs.glob("*/*")):
+        lost = not database.exists() or (database.is_file() and database.stat().st_size == 0)
+        if lost and any(folder.blobs.glob("*/*")):
             raise LineageError.for_lost_database(database, empty=database.exists())
 
 
@@ -117,24 +125,88 @@ def _damage_of_file(reader: Reader) -> tuple[DatabaseFault, ...]:
 def _differences_of_schema(reader: Reader) -> tuple[DatabaseFault, ...]:
     """Return what of tables, indexes, views and triggers is missing or changed; a person's own are left alone."""
     rows = reader.select("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL")
-    found = tuple(_compare_schema({name: _plain(sql) for name, sql in rows}))
-    # What else a missing table has taken along says nothing new.
-    return tuple(fault for fault in found if fault.blinds) or found
-
-
-def _compare_schema(present: dict[str, str]) -> Iterator[DatabaseFault]:
+    present = {name: _plain(sql) for name, sql in rows}
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
         create_anew(fresh)
         made = fresh.execute("SELECT type, name, sql FROM sqlite_master WHERE sql NOT NULL").fetchall()
+        made = [row for row in made if _IN_LIBRARY not in row[1]]
+        tables = [(name, sql) for kind, name, sql in made if kind == "table"]
+        blinding = tuple(_compare_tables(present, tables, reader.select, _selecting(fresh)))
+    # What else a missing table has taken along says nothing new.
+    return blinding or tuple(_compare_others(present, [row for row in made if row[0] != "table"], reader.select))
+
+
+def _selecting(connection: sqlite3.Connection) -> Select:
+    return lambda query, values: connection.execute(query, values).fetchall()
+
+
+def _compare_tables(
+    present: Mapping[str, str], made: Iterable[tuple[str, str]], here: Select, fresh: Select
+) -> Iterator[DatabaseFault]:
+    for name, sql in made:
+        if name not in present:
+            yield DatabaseFault("the table is missing", name, blinds=True)
+        elif present[name] != _plain(sql):
+            problem = _difference_of(_parts_of(name, here), _parts_of(name, fresh))
+            if problem:
+                yield DatabaseFault(f"the table is not as flowkit made it: {problem}", name, blinds=True)
+
+
+def _compare_others(
+    present: Mapping[str, str], made: Iterable[tuple[str, str, str]], here: Select
+) -> Iterator[DatabaseFault]:
     for kind, name, sql in made:
-        if _IN_LIBRARY in name:
+        if present.get(name) == _plain(sql):
             continue
-        if kind == "table":
-            if name not in present:
-                yield DatabaseFault("the table is missing", name, blinds=True)
-        elif present.get(name) != _plain(sql):
-            problem = "is not as flowkit made it" if name in present else "is missing"
+        problem = "is not as flowkit made it" if name in present else "is missing"
+        twice = kind == "index" and _holds_twice(sql, here)
+        if twice:
+            yield DatabaseFault(f"the {kind} {problem}, and cannot be made: {twice}", name, writable=True)
+        else:
             yield DatabaseFault(f"the {kind} {problem}", name, (f'DROP {kind.upper()} IF EXISTS "{name}"', sql))
+
+
+def _parts_of(table: str, select: Select) -> dict[str, Row]:
+    """Return what counts of a table: its columns, and what makes rows unique, by how each is called."""
+    columns = select('SELECT name, upper(type), "notnull", dflt_value, pk FROM pragma_table_info(?)', (table,))
+    parts: dict[str, Row] = {f"column {name}": tuple(rest) for name, *rest in columns}
+    for (index,) in select("SELECT name FROM pragma_index_list(?) WHERE origin IN ('u', 'pk')", (table,)):
+        names = select("SELECT name FROM pragma_index_info(?) ORDER BY seqno", (index,))
+        parts["unique " + ", ".join(str(name) for (name,) in names)] = ()
+    return parts
+
+
+def _difference_of(found: Mapping[str, Row], wanted: Mapping[str, Row]) -> str:
+    """Return in words how a table differs from the one that is wanted; empty where it will do as well."""
+    wrong = [f"it lacks {part}" for part in wanted if part not in found]
+    wrong += [f"{part} is another" for part in wanted if part in found and found[part] != wanted[part]]
+    wrong += [f"{part} is not its own" for part in found if part not in wanted and _hinders(found[part])]
+    return ", ".join(wrong)
+
+
+def _hinders(part: Row) -> bool:
+    """Say whether a person's own column must have a value, or this keeps rows unique: flowkit's own rows would fail."""
+    if not part:
+        return True
+    _, not_null, default, _ = part
+    return bool(not_null) and default is None
+
+
+def _holds_twice(sql: str, select: Select) -> str:
+    """Return in words what keeps a unique index from being made; empty where nothing does."""
+    match = _UNIQUE.fullmatch(_plain(sql))
+    if match is None:
+        return ""
+    table, columns, condition = match.groups()
+    # Rows with a NULL among these are never equal, to themselves neither.
+    where = f"({columns}) = ({columns})" + (f" AND ({condition})" if condition else "")
+    twice = f"SELECT 1 FROM {table} WHERE {where} GROUP BY {columns} HAVING count(*) > 1"
+    ((count,),) = select(f"SELECT count(*) FROM ({twice})", ())
+    if not count:
+        return ""
+    return (
+        f"{count:,} " + ("row of {0} is" if count == 1 else "rows of {0} are").format(table) + " there more than once"
+    )
 
 
 def dangling_rows(reader: Reader) -> tuple[DatabaseFault, ...]:

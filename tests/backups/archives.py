@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from blake3 import blake3
+
 
 @dataclass
 class Archive:
@@ -29,11 +31,14 @@ class Archive:
         return next(position for position, (member, _) in enumerate(self.members) if member.name.startswith(start))
 
     def edit(self, name: str, change: Callable[[Any], None]) -> None:
-        """Change one of the two lists."""
+        """Change one of the two lists; the digest of the first one is kept right, as whoever means harm would."""
         position = self.index(name)
         content = json.loads(self.members[position][1])
         change(content)
-        self.members[position] = (self.members[position][0], json.dumps(content).encode())
+        raw = json.dumps(content).encode()
+        self.members[position] = (self.members[position][0], raw)
+        if name == "contents.json" and any(member.name == "digests.json" for member, _ in self.members):
+            self.edit("digests.json", lambda digests: digests.update(contents=blake3(raw).hexdigest()))
 
     def put(
         self, position: int, name: str, content: bytes = b"x", kind: bytes = tarfile.REGTYPE, link: str = ""

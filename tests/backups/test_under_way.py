@@ -177,6 +177,34 @@ def test_a_killed_restore_leaves_no_store_or_all_of_it(project: Path, backup: Pa
     assert not [name for name in names_in(project) if "restoring" in name]
 
 
+@pytest.mark.slow
+def test_a_restore_into_an_empty_folder_that_is_killed_leaves_no_store_or_all_of_it(
+    project: Path, backup: Path, tell: Tell
+) -> None:
+    """It may be a mount point, which nothing can be renamed to: what is half there is a store to no command."""
+    rows, files = rows_of(project / ".flowkit"), files_of(project / ".flowkit")
+    words = ["backup", "--restore", "good.tar", "--store", "again"]
+    event, partly, whole = 1, 0, 0
+    (project / "again").mkdir()
+    while in_killed_process(words, event):
+        if (project / "again" / "blobs").exists():
+            whole += 1
+            assert (rows_of(project / "again"), files_of(project / "again")) == (rows, files)
+            shutil.rmtree(project / "again")
+            (project / "again").mkdir()
+        elif (project / "again" / "lineage.db").exists():
+            partly += 1
+            assert tell("runs", "--store", "again").code == 4
+            assert tell("run", "pipelines/golden.py", "--inline", "--store", "again").code == 4
+        event += 2
+    assert event > 20
+    assert whole > 0
+    assert partly > 0
+    assert (rows_of(project / "again"), files_of(project / "again")) == (rows, files)
+    assert tell("verify", "--store", "again").code == 0
+    assert not [name for name in names_in(project) if "restoring" in name]
+
+
 def test_two_that_write_one_file_keep_apart(project: Path, backup: Path) -> None:
     """A second backup to the same place, and a second restore, are refused while the first goes on."""
     folder = StoreFolder.open(project / ".flowkit")

@@ -97,6 +97,33 @@ def drop_artifacts(store: Path) -> None:
     execute(store, "DROP TABLE artifact;")
 
 
+def replace_pins(store: Path) -> None:
+    execute(store, "DROP TABLE pin; CREATE TABLE pin (x);")
+
+
+def rename_column(store: Path) -> None:
+    execute(store, "ALTER TABLE blob_file RENAME COLUMN mtime_ns TO modified;")
+
+
+def retype_column(store: Path) -> None:
+    """Have a column be another: what names it still works, what is written goes wrong."""
+    execute(store, "DROP TABLE dropped; CREATE TABLE dropped (artifact TEXT PRIMARY KEY, at REAL NOT NULL);")
+
+
+def allow_doubles(store: Path) -> None:
+    execute(store, "DROP TABLE pin; CREATE TABLE pin (artifact INTEGER, audit INTEGER NOT NULL);")
+
+
+def require_more(store: Path) -> None:
+    execute(store, "ALTER TABLE pin ADD COLUMN more TEXT NOT NULL DEFAULT ''; ALTER TABLE pin ADD COLUMN mine TEXT;")
+    execute(store, "DROP TABLE dropped; CREATE TABLE dropped (artifact INTEGER PRIMARY KEY, at REAL NOT NULL, more);")
+    execute(
+        store,
+        "DROP TABLE folder_listing; CREATE TABLE folder_listing"
+        " (digest BLOB PRIMARY KEY, files BLOB NOT NULL, more TEXT NOT NULL) WITHOUT ROWID;",
+    )
+
+
 PROMOTE = "`flowkit models promote small:1 --to champion --store "
 
 DAMAGES: list[tuple[Callable[[Path], None], str, str, str]] = [
@@ -109,6 +136,16 @@ DAMAGES: list[tuple[Callable[[Path], None], str, str, str]] = [
     (dangle, "database", "rows of execution point to", "keep the file as it is"),
     (scramble_names, "database", "is recorded as what is no list of names", "keep the file as it is"),
     (drop_table, "database", "folder_listing: the table is missing", "keep the file as it is"),
+    (
+        replace_pins,
+        "database",
+        "pin: the table is not as flowkit made it: it lacks column artifact",
+        "keep the file as",
+    ),
+    (rename_column, "database", "blob_file: the table is not as flowkit made it: it lacks column", "keep the file as"),
+    (retype_column, "database", "dropped: the table is not as flowkit made it: column artifact is", "keep the file as"),
+    (allow_doubles, "database", "pin: the table is not as flowkit made it: column artifact is", "keep the file as"),
+    (require_more, "database", "folder_listing: the table is not as flowkit made it: column more", "keep the file as"),
     (drop_artifacts, "database", "artifact: the table is missing", "keep the file as it is"),
     (unmove_alias, "registry", "small@champion: it is gone, and was last moved to version 1", PROMOTE),
     (retire_champion, "registry", "small@champion: it points to version 1, which is retired", PROMOTE),
@@ -154,6 +191,9 @@ def test_what_is_lost_or_damaged_is_named_with_what_follows(
     assert meaning in answer.out
     findings = [finding for finding in told.json()["findings"] if finding["remedy"] != "repaired"]
     assert {finding["kind"] for finding in findings} == {kind}
+    assert [finding["subject"] for finding in findings if "not as flowkit made" in finding["problem"]] == (
+        [problem.partition(":")[0]] if "not as flowkit made" in problem else []
+    )
     assert any(problem in f"{finding['subject']}: {finding['problem']}" for finding in findings)
     assert all(meaning in finding["meaning"] for finding in findings)
 
@@ -263,6 +303,56 @@ def snapshot(store: Path) -> dict[str, tuple[int, bytes]]:
         str(path.relative_to(store)): (path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
         for path in (store, *sorted(store.rglob("*")))
     }
+
+
+def repeat_node(store: Path) -> None:
+    columns = "pipeline, name, step, map_index"
+    execute(
+        store,
+        f"DROP INDEX pipeline_node_name; DROP VIEW runs;"
+        f"INSERT INTO pipeline_node ({columns}) SELECT {columns} FROM pipeline_node LIMIT 1;",
+    )
+
+
+def test_what_cannot_be_repaired_keeps_nothing_else_from_it(ask: Tell, store: Path) -> None:
+    """A unique index over rows that are there twice is told, by a dry run too; all else is looked at and mended."""
+    repeat_node(store)
+    flip(store)
+    (store / "lineage.db").chmod(0o644)
+
+    dry = ask("verify", "--store", str(store), "--dry-run", "--json")
+    answer = ask("verify", "--store", str(store), "--json")
+
+    assert (dry.code, answer.code) == (4, 4)
+    remedies = [
+        {finding["subject"].rpartition("/")[2]: finding["remedy"] for finding in told.json()["findings"]}
+        for told in (dry, answer)
+    ]
+    artifact = next(name for name in remedies[0] if "(" in name)
+    assert remedies[0] == {
+        "pipeline_node_name": "none",
+        "runs": "possible",
+        "lineage.db": "possible",
+        "blobs": "possible",
+        artifact: "possible",
+    }
+    assert remedies[1] == remedies[0] | {"runs": "repaired", "lineage.db": "repaired", "blobs": "repaired"}
+    said = next(one for one in answer.json()["findings"] if one["subject"] == "pipeline_node_name")
+    assert said["problem"] == "the index is missing, and cannot be made: 1 row of pipeline_node is there more than once"
+
+
+def test_a_repair_that_fails_is_one_finding(ask: Tell, store: Path) -> None:
+    """Where a statement of a repair is refused, whatever the cause, the check goes on and the finding says why."""
+    execute(store, "DROP VIEW runs; CREATE TABLE runs (mine); DROP VIEW aliases;")
+
+    answer = ask("verify", "--store", str(store), "--json")
+
+    assert answer.code == 4
+    found = {one["subject"]: (one["remedy"], one["problem"]) for one in answer.json()["findings"]}
+    assert found["aliases"][0] == "repaired"
+    assert found["runs"][0] == "none"
+    assert "could not be repaired: " in found["runs"][1]
+    assert answer.json()["artifacts"] > 10
 
 
 def test_a_result_that_stood_for_nothing_is_made_again(ask: Tell, store: Path) -> None:

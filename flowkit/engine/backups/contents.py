@@ -20,6 +20,8 @@ CONTENTS = "contents.json"
 DIGESTS = "digests.json"
 DATABASE = "lineage.db"
 
+_LARGEST = (1 << 63) - 1
+
 _LOG = re.compile(r"[A-Za-z0-9_\[\]#%~-][A-Za-z0-9_\[\]#%~.-]{0,250}\.log", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -88,7 +90,7 @@ def read_format(raw: bytes) -> tuple[int, str, dict[str, Any]]:
     except (ValueError, RecursionError):
         raise BadContentsError("its list of contents cannot be read") from None
     match content:
-        case {"format": int(number), "flowkit": str(version)}:
+        case {"format": int(number), "flowkit": str(version)} if _is_number(number):
             return number, version, content
     raise BadContentsError("its list of contents is of another kind")
 
@@ -101,33 +103,45 @@ def read_contents(content: Mapping[str, Any]) -> Contents:
     """
     try:
         members = tuple(_read_member(member) for member in content["members"])
-        missing = tuple(str(digest) for digest in content["missing"])
-        said = {name: str(content[name]) for name in ("flowkit", "created", "host", "store")}
-        schema = int(content["schema"])
-    except (KeyError, TypeError, ValueError):
+        missing, schema = content["missing"], content["schema"]
+        said = {name: content[name] for name in ("flowkit", "created", "host", "store")}
+    except (KeyError, TypeError):
         raise BadContentsError("its list of contents is not complete") from None
+    digests = isinstance(missing, list) and all(_is_digest(digest) for digest in missing)
+    if not digests or not _is_number(schema) or not all(isinstance(text, str) for text in said.values()):
+        raise BadContentsError("its list of contents holds something else")
     names = [member.name for member in members]
     if len(set(names)) != len(names):
         twice = next(name for position, name in enumerate(names) if name in names[:position])
         raise BadContentsError(f"it lists {twice!r} twice")
     if names[:1] != [DATABASE]:
         raise BadContentsError("its database is not where it should be")
-    return Contents(schema=schema, missing=missing, members=members, **said)
+    return Contents(schema=schema, missing=tuple(missing), members=members, **said)
+
+
+def write_digests(contents: str, members: Mapping[str, str]) -> bytes:
+    """Return what stands last in the archive: the digests of the list of contents and of each member by its name."""
+    return to_json({"contents": contents, "digests": members})
 
 
 def read_digests(raw: bytes, members: Sequence[Member]) -> dict[str, str]:
-    """Return the digest of each member by its name.
+    """Return the digest of each member by its name, and that of the list of contents where it is given.
+
+    Backups of early versions do not give it.
 
     Raises:
         BadContentsError: They are not those of exactly these members.
     """
     try:
-        digests = json.loads(raw)["digests"]
+        said = json.loads(raw)
+        digests = said["digests"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise BadContentsError("its list of digests cannot be read") from None
     if not isinstance(digests, dict) or digests.keys() != {member.name for member in members}:
         raise BadContentsError("its list of digests is not that of its contents")
-    if not all(isinstance(digest, str) and _DIGEST.fullmatch(digest) for digest in digests.values()):
+    if "contents" in said:
+        digests = {CONTENTS: said["contents"], **digests}
+    if not all(_is_digest(digest) for digest in digests.values()):
         raise BadContentsError("its list of digests holds something else")
     return digests
 
@@ -139,11 +153,19 @@ def is_log_name(name: str) -> bool:
 
 def _read_member(content: Mapping[str, Any]) -> Member:
     name, size = content["name"], content["bytes"]
-    if not isinstance(name, str) or not isinstance(size, int) or isinstance(size, bool) or size < 0:
+    if not isinstance(name, str) or not _is_number(size):
         raise BadContentsError("its list of contents holds something else")
     if not _is_ours(name):
         raise BadContentsError(f"it lists {name[:200]!r}, which is no file of a store")
     return Member(name, size)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
 
 def _is_ours(name: str) -> bool:

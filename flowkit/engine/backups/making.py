@@ -10,6 +10,7 @@ import datetime as dt
 import fcntl
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,16 +19,17 @@ from pathlib import Path
 from typing import IO, Any
 
 from flowkit.engine.backups.archive import PIECE, ArchiveWriter, pieces_of
-from flowkit.engine.backups.contents import CONTENTS, DATABASE, DIGESTS, Contents, Member, is_log_name, to_json
+from flowkit.engine.backups.contents import CONTENTS, DATABASE, DIGESTS, Contents, Member, is_log_name, write_digests
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import BackupError, BackupUseError, StoreError
 from flowkit.lineage.artifacts import stored_artifacts
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.snapshot import copy_database, schema_version
+from flowkit.lineage.soundness import refuse_lost_database
 from flowkit.records import Artifact, Stamp
 from flowkit.store.collection import keeping
-from flowkit.store.files import fsync_directory, read_stamp, stamp_of
-from flowkit.store.folder import StoreFolder
+from flowkit.store.files import fsync_directory, make_folder, read_stamp, stamp_of
+from flowkit.store.folder import StoreFolder, reporting
 from flowkit.store.local import LocalStore
 from flowkit.store.names import check_run_name
 from flowkit.store.references import References
@@ -94,30 +96,53 @@ def make_backup(
         partly: Whether artifacts that are gone or damaged are left out; else they forbid the backup.
 
     Raises:
-        BackupUseError: The file is there already.
+        BackupUseError: The file is there already, is no file, or is in the store.
         BackupError: Content is missing, or the file cannot be written.
         StoreError: The store cannot be read, or its garbage is being collected.
     """
     file = Path(os.path.abspath(file))
     with _reporting(file):
-        os.stat(file.parent)  # told now, not when all is read
-        taken = file.is_dir() or (not force and os.path.lexists(file))
-    if taken:
-        raise BackupUseError.for_existing_file(file)
+        _refuse_place(folder, file, force=force)
+    refuse_lost_database(folder)
     schema_version(folder.database)  # refused before the store's lock is taken: that makes a file
-    copy = folder.temporary / f"backup-{os.getpid()}-{os.urandom(4).hex()}.db"
-    try:
-        with keeping(folder):
-            schema = copy_database(folder.database, copy)
-            named = _look_through(folder, copy)
-            if named.missing and not partly:
-                raise BackupError.for_missing_content(tuple(named.missing))
-            contents = _list_contents(folder, copy, schema, version, named)
-            size = _write(folder, copy, file, contents, named, progress)
-    finally:
-        with suppress(OSError):  # what cannot go now is of no use to anyone: gc removes it once it is old
-            copy.unlink()
+    with keeping(folder), _place_for_copy(folder) as copy:
+        schema = copy_database(folder.database, copy)
+        named = _look_through(folder, copy)
+        if named.missing and not partly:
+            raise BackupError.for_missing_content(tuple(named.missing))
+        contents = _list_contents(folder, copy, schema, version, named)
+        size = _write(folder, copy, file, contents, named, progress)
     return BackupReport(file, contents, size, len(named.runs), tuple(named.missing))
+
+
+def _refuse_place(folder: StoreFolder, file: Path, *, force: bool) -> None:
+    """Refuse a place where a backup would destroy something; by whatever name, link or mount it is called."""
+    os.stat(file.parent)  # told now, not when all is read
+    # What lies elsewhere and is linked to belongs to the store too.
+    places = [os.stat(path) for path in (folder.path, *folder.path.iterdir()) if path.exists()]
+    above = Path(os.path.realpath(file.parent))
+    named = [os.stat(path) for path in (file, above, *above.parents) if path.exists()]
+    if any(os.path.samestat(place, other) for place in places for other in named):
+        raise BackupUseError.for_place_in_store(file, folder.path)
+    if not os.path.lexists(file):
+        return
+    if not stat.S_ISREG(os.lstat(file).st_mode):
+        raise BackupUseError.for_not_a_file(file)
+    if not force:
+        raise BackupUseError.for_existing_file(file)
+
+
+@contextmanager
+def _place_for_copy(folder: StoreFolder) -> Iterator[Path]:
+    """Yield where the database is copied to: in a folder, which only `gc` removes, and that not while this goes on."""
+    place = folder.temporary / f"backup-{os.getpid()}-{os.urandom(4).hex()}"
+    with reporting("be written to", place):
+        make_folder(place)
+    try:
+        yield place / "copy.db"
+    finally:
+        # What cannot go now is of no use to anyone: gc removes it once it is old.
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _look_through(folder: StoreFolder, copy: Path) -> _Named:
@@ -200,7 +225,7 @@ def _write(folder: StoreFolder, copy: Path, file: Path, contents: Contents, name
     with _reporting(partial), _writing(partial) as output:
         archive = ArchiveWriter(output, compressed=compressed, at=time.time())
         listed = contents.to_bytes()
-        archive.add(CONTENTS, len(listed), iter((listed,)))
+        listed_as = archive.add(CONTENTS, len(listed), iter((listed,)))
         digests: dict[str, str] = {}
         done = 0
         for member in contents.members:
@@ -208,7 +233,7 @@ def _write(folder: StoreFolder, copy: Path, file: Path, contents: Contents, name
             digests[member.name] = archive.add(member.name, member.bytes, pieces)
             done += member.bytes
             progress(done, contents.size)
-        closing = to_json({"digests": digests})
+        closing = write_digests(listed_as, digests)
         archive.add(DIGESTS, len(closing), iter((closing,)))
         archive.finish()
         output.flush()

@@ -1,4 +1,4 @@
-"""Makes a store of a backup: unpacked beside its place, checked whole, and renamed into place.
+"""Makes a store of a backup: unpacked, checked whole, and only then put in its place.
 
 Nothing in the archive decides where anything is written: names are those of a store's own files, and each member must
 be the one that the list of contents announces next. The database is opened only once all digests are right.
@@ -6,14 +6,13 @@ be the one that the list of contents announces next. The database is opened only
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from blake3 import blake3
 
@@ -30,20 +29,17 @@ from flowkit.engine.backups.contents import (
     read_digests,
     read_format,
 )
+from flowkit.engine.backups.placing import give_name, refuse_used, reporting, unpacking
 from flowkit.engine.report import JSON_FORMAT
-from flowkit.errors import BackupError, BackupUseError
+from flowkit.errors import BackupError
 from flowkit.lineage.artifacts import stored_artifacts
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.schema import SCHEMA_VERSION
 from flowkit.lineage.snapshot import end_open_runs, schema_version
-from flowkit.store.files import PRIVATE_FILE, READ_ONLY, fsync_directory, make_folder
-from flowkit.store.folder import StoreFolder
+from flowkit.store.files import PRIVATE_FILE, READ_ONLY, make_folder
 
 Progress = Callable[[int, int], None]
 """Told how many bytes of how many are unpacked."""
-
-_MARGIN = 1 << 20
-_MOST_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,91 +94,45 @@ def restore_backup(file: Path, target: Path, progress: Progress) -> RestoreRepor
         BackupError: The file is no backup, is damaged or newer, or there is no place for what it holds.
     """
     target = Path(os.path.abspath(target))
-    _refuse_used(target)
-    with _reporting("read", file), file.open("rb") as source, _judging(file):
+    refuse_used(target)
+    with reporting("read", file), _judging(file), _opened(file) as source:
         archive = ArchiveReader(source)
-        contents = _read_contents(archive, file)
-        with _unpacking(target, contents) as folder:
-            _unpack(archive, contents, folder, progress)
+        contents, listed_as = _read_contents(archive, file)
+        with unpacking(target, contents.size) as folder:
+            _unpack(archive, contents, listed_as, folder, progress)
             runs, crashed = _settle(folder, contents, file)
-            with _reporting("restored", target):
-                _finish(folder, target)
+            with reporting("restored", target):
+                _sync_database(folder)
+                give_name(folder, target)
     return RestoreReport(file, target, contents, runs, crashed)
 
 
-def _refuse_used(target: Path) -> None:
-    with _reporting("restored", target):
-        if target.is_dir() and not target.is_symlink():
-            found = sorted(os.listdir(target))
-            if found:
-                raise BackupUseError.for_used_folder(target, ", ".join(found[:_MOST_SHOWN]))
-        elif os.path.lexists(target):
-            raise BackupUseError.for_used_folder(target, "it is not a folder")
+def _opened(file: Path) -> IO[bytes]:
+    """Open a plain file; a pipe would be waited for."""
+    if not stat.S_ISREG(os.stat(file).st_mode):
+        raise DamagedArchiveError("it is not a plain file")
+    return file.open("rb")
 
 
-def _read_contents(archive: ArchiveReader, file: Path) -> Contents:
-    number, version, said = read_format(archive.read_list(CONTENTS))
+def _read_contents(archive: ArchiveReader, file: Path) -> tuple[Contents, str]:
+    raw = archive.read_list(CONTENTS)
+    number, version, said = read_format(raw)
     if number != BACKUP_FORMAT:
         raise BackupError.for_newer(file, "format", number, BACKUP_FORMAT, version)
     contents = read_contents(said)
     if contents.schema > SCHEMA_VERSION:
         raise BackupError.for_newer(file, "schema", contents.schema, SCHEMA_VERSION, version)
-    return contents
+    return contents, blake3(raw).hexdigest()
 
 
-@contextmanager
-def _unpacking(target: Path, contents: Contents) -> Iterator[Path]:
-    """Yield an empty folder beside `target`; it goes where the block fails, or is renamed by it.
-
-    What a killed process left under that name is removed first; the lock is the kernel's and goes with its holder.
-    """
-    folder = target.with_name(f".{target.name}.restoring")
-    with _reporting("restored", folder):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        make_folder(folder)
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        with _reporting("restored", folder):
-            _hold(lock, folder)
-        try:
-            with _reporting("restored", folder):
-                for name in os.listdir(folder):
-                    _remove(folder / name)
-                free = shutil.disk_usage(folder).free
-            if free < contents.size + _MARGIN:
-                raise BackupError.for_no_space(target, contents.size + _MARGIN, free)
-            yield folder
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-    finally:
-        os.close(lock)
-
-
-def _hold(lock: int, folder: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise BackupError.for_busy(folder) from None
-    if not folder.exists() or not os.path.samestat(os.fstat(lock), folder.stat()):
-        raise BackupError.for_busy(folder)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
-
-
-def _unpack(archive: ArchiveReader, contents: Contents, folder: Path, progress: Progress) -> None:
+def _unpack(archive: ArchiveReader, contents: Contents, listed_as: str, folder: Path, progress: Progress) -> None:
     """Write every member, and compare the digests once all are there."""
-    found: dict[str, str] = {}
+    found = {CONTENTS: listed_as}
     done = 0
     for name in ("blobs", "quarantine", "runs", "tmp"):
         make_folder(folder / name)
     for member in contents.members:
-        with _reporting("restored", folder / member.name):
+        with reporting("restored", folder / member.name):
             found[member.name] = _write(folder, member, archive.read_member(member))
         done += member.bytes
         progress(done, contents.size)
@@ -226,41 +176,25 @@ def _settle(folder: Path, contents: Contents, file: Path) -> tuple[int, tuple[st
         raise BackupError.for_not_a_backup(file, f"its database has schema {found}, not {contents.schema} as it says")
     crashed = end_open_runs(database)
     held = {member.name for member in contents.members}
-    missing = set(contents.missing)
+    missing, known = set(contents.missing), set()
     with Reader(database) as reader:
         (runs,) = reader.select("SELECT count(*) FROM run")[0]
         for artifact in stored_artifacts(reader):
+            known.add(artifact.digest)
             absent = [blob.name for blob in artifact.files if f"blobs/{blob.name}" not in held]
             if absent and artifact.digest not in missing:
                 raise BackupError.for_not_a_backup(file, f"its database names {absent[0]!r}, which is not in it")
+    if not missing <= known:
+        raise BackupError.for_not_a_backup(file, "it says that artifacts are missing which its database does not name")
     return runs, crashed
 
 
-def _finish(folder: Path, target: Path) -> None:
-    """Make all of it durable, mark it as complete, and give it its name."""
-    StoreFolder.create_or_open(folder)
+def _sync_database(folder: Path) -> None:
     descriptor = os.open(folder / DATABASE, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    for path, _, _ in os.walk(folder):
-        fsync_directory(Path(path))
-    os.rename(folder, target)
-    try:
-        fsync_directory(target.parent)
-    except OSError:
-        # Withdrawn rather than left under a name that may vanish: it can be restored again.
-        os.rename(target, folder)
-        raise
-
-
-@contextmanager
-def _reporting(action: str, path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise BackupError.for_os_error(action, path, error) from error
 
 
 @contextmanager

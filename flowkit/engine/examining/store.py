@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from flowkit.engine.backups.placing import UNPACKED
 from flowkit.engine.examining.checks import Check, Named, ok, problem, warning
 from flowkit.errors import LineageError
 from flowkit.lineage.connection import connect_as_it_is, opening
@@ -163,7 +164,7 @@ def check_leftovers(folder: StoreFolder, now: float) -> Check:
     """Return what killed processes left behind, and damaged files that wait for a person."""
     old = [path.name for path in _old_entries(folder.temporary, now)]
     damaged = len(os.listdir(folder.quarantine)) if folder.quarantine.is_dir() else 0
-    partial = folder.path.with_name(f".{folder.path.name}.restoring")
+    places = (folder.path.with_name(f".{folder.path.name}{UNPACKED}"), folder.path / UNPACKED)
     found = []
     remedies = []
     if damaged:
@@ -174,7 +175,7 @@ def check_leftovers(folder: StoreFolder, now: float) -> Check:
     if old:
         found.append(f"{len(old):,} entries in tmp older than a day, such as {old[0]}")
         remedies.append(f"the next run removes files there; rm -r {folder.temporary}/* while nothing runs")
-    if partial.exists():
+    for partial in (path for path in places if path.exists()):
         found.append(f"a restore that did not end, {partial}")
         remedies.append(f"rm -r {partial}")
     if found:

@@ -127,7 +127,7 @@ def may_be_written(folder: StoreFolder) -> bool:
 
 def may_be_repaired(damage: Iterable[DatabaseFault]) -> bool:
     """Say whether a database with this damage may be written to: not where its own pages are damaged."""
-    return all(fault.mended_by for fault in damage)
+    return all(fault.mended_by or fault.writable for fault in damage)
 
 
 def check_store(
@@ -174,8 +174,18 @@ def _check_database(reader: Reader, faults: Iterable[DatabaseFault], mender: Men
         elif mender is None:
             yield Finding(FindingKind.DATABASE, subject, fault.text, Remedy.POSSIBLE, f"{_BY_VERIFY}.")
         else:
-            mender.execute(fault.mended_by)
-            yield Finding(FindingKind.DATABASE, subject, fault.text, Remedy.REPAIRED, _done(fault))
+            yield _mend_database(mender, fault, subject)
+
+
+def _mend_database(mender: Mender, fault: DatabaseFault, subject: str) -> Finding:
+    try:
+        mender.execute(fault.mended_by)
+    except StoreError as error:
+        # One repair that fails keeps none of the others from being tried, nor anything from being looked at.
+        reason = dict(error.facts).get("reason", error.message)
+        problem = f"{fault.text}, and could not be repaired: {reason}"
+        return Finding(FindingKind.DATABASE, subject, problem, Remedy.NONE, _BY_RECOVERY)
+    return Finding(FindingKind.DATABASE, subject, fault.text, Remedy.REPAIRED, _done(fault))
 
 
 def _done(fault: DatabaseFault) -> str:
