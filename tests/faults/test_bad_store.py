@@ -621,7 +621,7 @@ def test_a_remote_that_cannot_be_reached(store: Path, monkeypatch: pytest.Monkey
     run = in_child(lambda: call(*RUN))
 
     assert verified.code == 4
-    assert verified.out.count("can be repaired by: the next run that needs it") == 1
+    assert verified.out.count("can be repaired by: ") == 1
     assert (run.code, "load  executed" in run.out) == (0, True)
     assert run.err.count("Warning: ") == 1
     assert "file:///proc/nowhere" in run.err
