@@ -29,7 +29,7 @@ from flowkit.execution.channel import FrameReader, pack_frame, write_all
 from flowkit.execution.compute import ComputeDesk
 from flowkit.execution.failure import record_failure
 from flowkit.execution.finder import install_bundle
-from flowkit.execution.isolation import WorkFolder
+from flowkit.execution.isolation import Isolation, WorkFolder
 from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.recorder import RECORDER
 from flowkit.execution.observing.watches import install_watches
@@ -113,6 +113,7 @@ def set_up(
         code=code,
         disposable=True,
         survivors=Survivors(),
+        isolation=Isolation(alone=True),
         desk=desk,
     )
     finder = StepFinder(code, worker, settings.proofs, settings.environments)
