@@ -109,6 +109,7 @@ def run(supervisor: Supervisor, shop: Workshop, *orders: NodeOrder) -> list[Exec
     return events
 
 
+@pytest.mark.slow
 def test_the_next_step_sees_nothing_of_it(open_workshop: Open, supervisor: Supervisor) -> None:
     """Each change is made by a step; the step after it sees the process as the first one did, and lives."""
     shop = open_workshop(STEPS, chunk_of_project="")

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
-from types import FrameType
 from weakref import WeakSet
 
+from flowkit.execution.observing.recorder import RECORDER
 from flowkit.execution.traces import is_hidden
+from flowkit.fingerprint.watched import note_watch
 
 _PUT: set[bytes] = set()
 _STARTED: WeakSet[threading.Thread] = WeakSet()
 
 
+def install_threads() -> None:
+    """Note the threads that the project's own code starts, and no library on its account."""
+    original = threading.Thread.start
+
+    @functools.wraps(original)
+    def start(self: threading.Thread) -> None:
+        if RECORDER.active and not is_hidden(sys._getframe(1).f_code.co_filename):
+            _STARTED.add(self)
+        original(self)
+
+    note_watch(start, original)
+    threading.Thread.start = start  # type: ignore[method-assign]
+
+
 def note_variable(name: str | bytes, _: object = None) -> None:
     """Note that an environment variable is set or removed for this process and its children."""
     _PUT.add(os.fsencode(name))
-
-
-def note_thread(function: object, *_: object) -> None:
-    """Note a thread that the user's own code starts, and no library on its account."""
-    thread = getattr(function, "__self__", None)
-    if isinstance(thread, threading.Thread) and _starts_itself(sys._getframe(1)):
-        _STARTED.add(thread)
 
 
 def take_variables() -> frozenset[bytes]:
@@ -34,12 +43,5 @@ def take_variables() -> frozenset[bytes]:
 
 
 def is_own_thread(thread: threading.Thread) -> bool:
-    """Whether the user's own code has started a thread."""
+    """Whether the project's own code has started a thread."""
     return thread in _STARTED
-
-
-def _starts_itself(frame: FrameType | None) -> bool:
-    while frame is not None and frame.f_code is not threading.Thread.start.__code__:
-        frame = frame.f_back
-    caller = None if frame is None else frame.f_back
-    return caller is not None and not is_hidden(caller.f_code.co_filename)
