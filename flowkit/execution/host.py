@@ -30,6 +30,7 @@ from flowkit.execution.compute import ComputeDesk
 from flowkit.execution.failure import record_failure
 from flowkit.execution.finder import install_bundle
 from flowkit.execution.isolation import Isolation, WorkFolder
+from flowkit.execution.memory_use import Leavings
 from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.recorder import RECORDER
 from flowkit.execution.observing.watches import install_watches
@@ -114,6 +115,7 @@ def set_up(
         disposable=True,
         survivors=Survivors(),
         isolation=Isolation(alone=True),
+        leavings=Leavings(),
         desk=desk,
     )
     finder = StepFinder(code, worker, settings.proofs, settings.environments)

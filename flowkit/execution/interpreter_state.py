@@ -50,6 +50,11 @@ class InterpreterState:
             getattr(_methods(), "_actual_context", None),
         )
 
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was imported since, so that it may serve for the next step as well."""
+        return len(sys.modules) == len(self.modules)
+
     def restore(self) -> bool:
         """Put back what has changed since, and say whether all is as it was, also for what was imported meanwhile."""
         imported = len(sys.modules) != len(self.modules)

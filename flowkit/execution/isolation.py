@@ -41,11 +41,15 @@ class Isolation:
 
     marred: bool = False
     alone: bool = False
+    _interpreter: InterpreterState | None = None
 
     @contextmanager
     def around(self, root: Path) -> Iterator[None]:
         """Work in `root`, and afterwards put back what a step may have changed of its process."""
-        before = _Before.read()
+        if not self.alone or self._interpreter is None or not self._interpreter.holds:
+            # Else nothing has changed it since the last step: to read it again would take longer than all the rest.
+            self._interpreter = InterpreterState.read()
+        before = _Before.read(self._interpreter)
         os.chdir(root)
         try:
             yield
@@ -68,11 +72,11 @@ class _Before:
     state: ProcessState
 
     @classmethod
-    def read(cls) -> _Before:
+    def read(cls, interpreter: InterpreterState) -> _Before:
         mask = os.umask(0o022)
         os.umask(mask)
         take_variables()
-        return cls(os.getcwd(), _environment(), mask, InterpreterState.read(), Identity.read(), ProcessState.read())
+        return cls(os.getcwd(), _environment(), mask, interpreter, Identity.read(), ProcessState.read())
 
     def restore(self) -> bool:
         # First the functions that the rest is done with, then the rights that it takes.
