@@ -24,7 +24,9 @@ from flowkit.execution.process_tree import end_marked
 COPY_PREFIX = "flowkit-verify-"
 """How the names of folders begin that hold a copy of a project."""
 
-_PREFIX = "flowkit-work-"
+WORK_PREFIX = "flowkit-work-"
+"""How those begin that hold what steps and Dask leave for the moment."""
+
 _OWNER = "owner"
 _OWNED: dict[Path, int] = {}
 """The folders of this process, each with the descriptor that holds its lock."""
@@ -159,7 +161,7 @@ class WorkFolder:
         self._has_inputs = False
 
 
-def make_work_base(prefix: str = _PREFIX) -> Path:
+def make_work_base(prefix: str = WORK_PREFIX) -> Path:
     """Return a new folder for temporary files, for its owner alone; `remove_stale_bases` knows when that is dead."""
     base = Path(tempfile.mkdtemp(prefix=prefix))
     # Renamed once it is locked: nobody may find it without.
@@ -181,7 +183,7 @@ def remove_work_base(base: Path) -> None:
 def remove_stale_bases() -> None:
     """Remove this user's folders of these kinds whose owners were killed before they could."""
     folder = Path(tempfile.gettempdir())
-    for base in (*folder.glob(f"{_PREFIX}*"), *folder.glob(f"{COPY_PREFIX}*")):
+    for base in (*folder.glob(f"{WORK_PREFIX}*"), *folder.glob(f"{COPY_PREFIX}*")):
         with suppress(OSError):
             # What vanishes meanwhile, or belongs to somebody else, is not this process's to remove.
             status = os.lstat(base)
