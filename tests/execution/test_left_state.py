@@ -95,10 +95,23 @@ def pid(after: str) -> int:
     return os.getpid()
 """
 
-KINDS = (
-    "added_builtin added_with_import alarm rebound_variables put_variable unset_variable replaced_module finders finder"
-    " hooks digits clock date method server"
-).split()
+KINDS = [
+    "added_builtin",
+    "added_with_import",
+    "alarm",
+    "rebound_variables",
+    "put_variable",
+    "unset_variable",
+    "replaced_module",
+    "finders",
+    "finder",
+    "hooks",
+    "digits",
+    "clock",
+    "date",
+    "method",
+    "server",
+]
 AS_ROOT = ["effective_user", "user", "groups", "root_folder"] if os.getuid() == 0 else []
 
 
