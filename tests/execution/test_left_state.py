@@ -95,7 +95,7 @@ def pid(after: str) -> int:
     return os.getpid()
 """
 
-KINDS = [
+KINDS = (
     "added_builtin",
     "added_with_import",
     "alarm",
@@ -111,7 +111,7 @@ KINDS = [
     "date",
     "method",
     "server",
-]
+)
 AS_ROOT = ["effective_user", "user", "groups", "root_folder"] if os.getuid() == 0 else []
 
 
