@@ -78,6 +78,15 @@ class StepDeathError(StepError):
         )
 
     @classmethod
+    def for_processor_time(cls, step: str, limit: int) -> Self:
+        """Report a process that the system killed once it had used `limit` seconds of processor time."""
+        return cls(
+            f"Step '{step}' used up the {limit} s of processor time that its process may take, and was killed.",
+            (("step", step), ("limit", f"{limit} s (RLIMIT_CPU)")),
+            "raise the limit where it is set (resource.setrlimit in a step, or ulimit -t), or let it compute less.",
+        )
+
+    @classmethod
     def for_closed_pipe(cls, step: str) -> Self:
         """Report a step that closed file descriptors which are not its own."""
         return cls(

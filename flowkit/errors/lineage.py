@@ -47,6 +47,16 @@ class LineageError(StoreError):
         )
 
     @classmethod
+    def for_vanished(cls, path: Path) -> Self:
+        """It was removed while it was open."""
+        gone = path if path.parent.is_dir() else path.parent
+        return cls(
+            f"The lineage database {str(path)!r} was removed while flowkit used it.",
+            [("gone", str(gone))],
+            "look for a step or a clean-up that removes it; what no backup holds is lost, and a new run starts afresh.",
+        )
+
+    @classmethod
     def for_unopenable(cls, path: Path, reason: str) -> Self:
         """It cannot be opened at all."""
         return cls(

@@ -14,6 +14,9 @@ from typing import Any
 _HEADER = struct.Struct("<Q")
 _READ_SIZE = 1 << 20
 
+CUT = "cut"
+"""The file in its folder by which a host tells that it ends for want of pipes."""
+
 
 def pack_frame(message: object) -> bytes:
     """Return `message` as a frame."""

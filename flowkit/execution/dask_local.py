@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from flowkit.errors import FlowkitError
 from flowkit.execution.base import HostSettings
 from flowkit.execution.dask_base import ALONE, QUIET, Background, Listener, hasten
 from flowkit.execution.dask_compute import LocalCompute
+from flowkit.execution.dask_quiet import Hush
 from flowkit.execution.envelope import Envelope
 from flowkit.execution.isolation import make_work_base, remove_work_base
 from flowkit.execution.supervisor import Supervisor
@@ -31,6 +31,7 @@ class LocalCluster:
         self._connecting: Background | None = None
         self._cluster: Any = None
         self._client: Any = None
+        self._hush: Hush | None = None
         self._address = ""
         self._folder = Path()
         self._id = uuid4().hex
@@ -100,6 +101,8 @@ class LocalCluster:
         if self._cluster is not None:
             remove_work_base(self._folder)
         self._client = self._cluster = None
+        if self._hush is not None:
+            self._hush.lift()
         _LOCAL.pop(self._id, None)
         for key in [key for key in _PACKETS if key[0] == self._id]:
             _PACKETS.pop(key, None)
@@ -127,6 +130,8 @@ class LocalCluster:
         import dask
         import distributed
 
+        # Not by Dask's own means: it sets levels, which the first of several clusters here sets back for all.
+        self._hush = Hush()
         self._folder = make_work_base()
         # The scheduler too has a folder, which Dask would make for everybody and leave behind.
         with dask.config.set({**ALONE, "temporary-directory": str(self._folder)}):
@@ -136,7 +141,6 @@ class LocalCluster:
                     "options": {"protocol": "inproc://", "port": 0, "dashboard": False},
                 },
                 workers={0: {"cls": _without_http(distributed.Worker), "options": self._worker_options()}},
-                silence_logs=logging.CRITICAL,
             )
             self._client = distributed.Client(  # type: ignore[no-untyped-call]
                 self._cluster, set_as_default=False
@@ -153,7 +157,6 @@ class LocalCluster:
             "memory_limit": 0,
             "local_directory": str(self._folder),
             "dashboard": False,
-            "silence_logs": logging.CRITICAL,
         }
 
     def _land(self, packet: str, future: Any) -> None:

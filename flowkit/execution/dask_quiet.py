@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import warnings
 
+from flowkit.execution.isolation import WORK_PREFIX
+
 _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")
+_FOLDERS = "distributed.diskutils"
 
 
 class Hush:
@@ -21,6 +24,7 @@ class Hush:
         # Instead there is one warning of flowkit's, by `describe_mismatches`. Never taken back: other threads of a
         # notebook change the filters too, and to put an old list back would undo what they did.
         warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
+        logging.getLogger(_FOLDERS).addFilter(_is_not_ours)
         for name in _LOGGERS:
             for handler in logging.getLogger(name).handlers:
                 prints = isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)
@@ -36,3 +40,8 @@ class Hush:
 
     def _drop(self, record: logging.LogRecord) -> bool:
         return False
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    # Dask tidies its folders once more when its objects go, long after flowkit has removed them with all around them.
+    return WORK_PREFIX not in record.getMessage()

@@ -25,11 +25,12 @@ from flowkit.errors import CodeMismatchError, FlowkitError, StoreError
 from flowkit.execution.base import HostSettings, NodeEnded, NodeReturned, NodeStarted, Packet
 from flowkit.execution.bundle import load_bundle
 from flowkit.execution.capture import HostCapture, Spool
-from flowkit.execution.channel import FrameReader, pack_frame, write_all
+from flowkit.execution.channel import CUT, FrameReader, pack_frame, write_all
 from flowkit.execution.compute import ComputeDesk
 from flowkit.execution.failure import record_failure
 from flowkit.execution.finder import install_bundle
-from flowkit.execution.isolation import WorkFolder
+from flowkit.execution.isolation import Isolation, WorkFolder
+from flowkit.execution.memory_use import Leavings
 from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.recorder import RECORDER
 from flowkit.execution.observing.watches import install_watches
@@ -63,9 +64,11 @@ def main(given: Mapping[str, Any]) -> None:
     # A person's script is `__main__` in the driver; what refers to that must not find this module instead.
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv = [""]
-    reader, report = FrameReader(orders), PipeReport(reports)
+    pipes = _Numbers(orders, reports, tickets)
+    reader, report = FrameReader(orders), PipeReport(reports, pipes)
     try:
         hello = reader.receive()
+        pipes.note = os.path.join(hello["work"], CUT)
         desk = ComputeDesk(_Pipes(reader, report), Path(hello["settings"].root), hello["settings"].code)
         desk.install()
         context, finder = set_up(hello["settings"], hello["worker"], Path(hello["work"]), desk)
@@ -113,6 +116,8 @@ def set_up(
         code=code,
         disposable=True,
         survivors=Survivors(),
+        isolation=Isolation(alone=True),
+        leavings=Leavings(),
         desk=desk,
     )
     finder = StepFinder(code, worker, settings.proofs, settings.environments)
@@ -162,15 +167,44 @@ class _Pipes:
         return self._reader.receive()
 
 
+class _Numbers:
+    """Knows the pipes behind some descriptors: a step may close them all, and files that it opens get their numbers.
+
+    Attributes:
+        note: Where to leave word before the process ends for want of them.
+    """
+
+    def __init__(self, *descriptors: int) -> None:
+        self._descriptors = descriptors
+        self._known = self._read()
+        self.note: str | None = None
+
+    def check(self) -> None:
+        """End this process where they are not the same any more: what was sent would go into a file of the step's."""
+        try:
+            same = self._read() == self._known
+        except OSError:
+            same = False
+        if not same:
+            if self.note is not None:
+                Path(self.note).touch()
+            os._exit(1)
+
+    def _read(self) -> list[tuple[int, int]]:
+        return [(held.st_dev, held.st_ino) for held in map(os.fstat, self._descriptors)]
+
+
 class PipeReport:
     """Reports through a pipe; results wait for the next start, so a quick node costs one write."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, pipes: _Numbers) -> None:
         self._descriptor = descriptor
+        self._pipes = pipes
         self._held = b""
 
     def send(self, message: tuple[object, ...]) -> None:
         """Send a message at once, with all that is held back."""
+        self._pipes.check()
         content, self._held = self._held + pack_frame(message), b""
         write_all(self._descriptor, content)
 
@@ -188,6 +222,7 @@ class PipeReport:
 
     def flush(self) -> None:
         """Send what is held back."""
+        self._pipes.check()
         content, self._held = self._held, b""
         write_all(self._descriptor, content)
 

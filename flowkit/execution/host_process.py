@@ -21,10 +21,17 @@ from typing import Any
 from flowkit.errors import WorkerError
 from flowkit.execution.base import HostSettings
 from flowkit.execution.capture import Spool
-from flowkit.execution.channel import FrameReader, pack_frame
+from flowkit.execution.channel import CUT, FrameReader, pack_frame
 from flowkit.execution.isolation import make_work_base, remove_work_base
 from flowkit.execution.memory_use import MemoryGauge, MemoryUse
-from flowkit.execution.process_tree import MARK, children_of, descendants_of, end_all, end_marked
+from flowkit.execution.process_tree import (
+    MARK,
+    children_of,
+    descendants_of,
+    end_all,
+    end_marked,
+    spent_processor_limit,
+)
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -88,10 +95,19 @@ class Spawner:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How a process ended: an exit code, or the number of a signal."""
+    """How a process ended: an exit code, or the number of a signal.
+
+    Attributes:
+        exit_code: None where a signal ended it.
+        signal: None where it ended by itself.
+        cut: Whether it ended because a step had taken its pipes from it.
+        processor_limit: The seconds of processor time that it was allowed, where it had used them up.
+    """
 
     exit_code: int | None
     signal: int | None
+    cut: bool = False
+    processor_limit: int | None = None
 
 
 class HostProcess:
@@ -258,8 +274,11 @@ class HostProcess:
             # It died by itself, so its orphans have gone to a process that knows nothing of them.
             end_marked(str(self._work))
             self._may_have_orphans = False
+        limit = spent_processor_limit(self.pid)
         status = self._process.wait()
-        return Death(None, -status) if status < 0 else Death(status, None)
+        if status < 0:
+            return Death(None, -status, processor_limit=limit)
+        return Death(status, None, cut=(self._work / CUT).exists())
 
     def close(self) -> None:
         """End the process if it still lives, and give everything back."""

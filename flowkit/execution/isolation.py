@@ -9,19 +9,24 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from flowkit.execution.identity import Identity
+from flowkit.execution.interpreter_state import InterpreterState, disarm
+from flowkit.execution.observing.noted import take_variables
 from flowkit.execution.process_state import ProcessState
 from flowkit.execution.process_tree import end_marked
 
 COPY_PREFIX = "flowkit-verify-"
 """How the names of folders begin that hold a copy of a project."""
 
-_PREFIX = "flowkit-work-"
+WORK_PREFIX = "flowkit-work-"
+"""How those begin that hold what steps and Dask leave for the moment."""
+
 _OWNER = "owner"
 _OWNED: dict[Path, int] = {}
 """The folders of this process, each with the descriptor that holds its lock."""
@@ -33,28 +38,67 @@ class Isolation:
 
     Attributes:
         marred: Whether a step has changed what cannot be put back, so that nothing more may run here.
+        alone: Whether the process is there for steps only, so that nobody else has set an alarm in it.
     """
 
     marred: bool = False
+    alone: bool = False
+    _interpreter: InterpreterState | None = None
 
     @contextmanager
     def around(self, root: Path) -> Iterator[None]:
         """Work in `root`, and afterwards put back what a step may have changed of its process."""
-        folder = os.getcwd()
-        variables = _environment()
-        mask = os.umask(0o022)
-        os.umask(mask)
-        state = ProcessState.read()
+        if not self.alone or self._interpreter is None or not self._interpreter.holds:
+            # Else nothing has changed it since the last step: to read it again would take longer than all the rest.
+            self._interpreter = InterpreterState.read()
+        before = _Before.read(self._interpreter)
         os.chdir(root)
         try:
             yield
         finally:
-            os.umask(mask)
-            os.chdir(folder)
-            if _environment() != variables:
-                _restore_environment(variables)
-            if not state.restore():
+            if self.alone:
+                disarm()
+            if not before.restore():
                 self.marred = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """The process as it was before a step."""
+
+    folder: str
+    variables: dict[bytes, bytes]
+    mask: int
+    interpreter: InterpreterState
+    identity: Identity
+    state: ProcessState
+
+    @classmethod
+    def read(cls, interpreter: InterpreterState) -> _Before:
+        mask = os.umask(0o022)
+        os.umask(mask)
+        take_variables()
+        return cls(os.getcwd(), _environment(), mask, interpreter, Identity.read(), ProcessState.read())
+
+    def restore(self) -> bool:
+        # First the functions that the rest is done with, then the rights that it takes.
+        same_interpreter = self.interpreter.restore()
+        same_identity = self.identity.restore()
+        os.umask(self.mask)
+        same_folder = _enter(self.folder)
+        if _environment() != self.variables:
+            _restore_environment(self.variables)
+        _restore_own(take_variables(), self.variables)
+        return self.state.restore() and same_interpreter and same_identity and same_folder
+
+
+def _enter(folder: str) -> bool:
+    try:
+        os.chdir(folder)
+    except OSError:
+        # Removed, or out of reach for a process that sees only a part of the file system now.
+        return False
+    return True
 
 
 def _environment() -> dict[bytes, bytes]:
@@ -67,6 +111,15 @@ def _restore_environment(variables: dict[bytes, bytes]) -> None:
     for name in set(os.environb) - set(variables):
         del os.environb[name]
     os.environb.update(variables)
+
+
+def _restore_own(names: Collection[bytes], variables: Mapping[bytes, bytes]) -> None:
+    """Put back what children and compiled code see of these variables, which may differ from `os.environ`."""
+    for name in names:
+        if name in variables:
+            os.putenv(name, variables[name])
+        else:
+            os.unsetenv(name)
 
 
 class WorkFolder:
@@ -108,7 +161,7 @@ class WorkFolder:
         self._has_inputs = False
 
 
-def make_work_base(prefix: str = _PREFIX) -> Path:
+def make_work_base(prefix: str = WORK_PREFIX) -> Path:
     """Return a new folder for temporary files, for its owner alone; `remove_stale_bases` knows when that is dead."""
     base = Path(tempfile.mkdtemp(prefix=prefix))
     # Renamed once it is locked: nobody may find it without.
@@ -130,7 +183,7 @@ def remove_work_base(base: Path) -> None:
 def remove_stale_bases() -> None:
     """Remove this user's folders of these kinds whose owners were killed before they could."""
     folder = Path(tempfile.gettempdir())
-    for base in (*folder.glob(f"{_PREFIX}*"), *folder.glob(f"{COPY_PREFIX}*")):
+    for base in (*folder.glob(f"{WORK_PREFIX}*"), *folder.glob(f"{COPY_PREFIX}*")):
         with suppress(OSError):
             # What vanishes meanwhile, or belongs to somebody else, is not this process's to remove.
             status = os.lstat(base)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,8 @@ from flowkit.execution.process_tree import descendants_of
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _REST_SHARE = 10
 _LONGEST_REST = 1.0
+_MOST_LEFT = 0.25
+"""The share of a step's memory that earlier steps may hold: what they import comes to something everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,33 @@ class MemoryUse:
 
     bytes: int
     processes: int
+
+
+class Leavings:
+    """Tells how much memory the steps that have run in this process still hold, caches of theirs for example.
+
+    What it held before the first of them, its own code and what it imports, is not theirs.
+    """
+
+    def __init__(self) -> None:
+        self._own: int | None = None
+
+    def begin(self) -> None:
+        """Note what is held before the first step runs; later calls do nothing."""
+        if self._own is None:
+            self._own = _resident(os.getpid())
+
+    def crowd(self, limit: int) -> bool:
+        """Whether they hold so much that a step comes near a limit in bytes on their account; not before the first."""
+        if self._own is None or not self._is_too_much(limit):
+            return False
+        # Perhaps nobody holds it any more, and it was only not given back yet.
+        gc.collect()
+        _give_back()
+        return self._is_too_much(limit)
+
+    def _is_too_much(self, limit: int) -> bool:
+        return self._own is not None and _resident(os.getpid()) - self._own > limit * _MOST_LEFT
 
 
 class MemoryGauge:
@@ -59,6 +91,14 @@ def _resident(pid: int) -> int:
     except (OSError, IndexError, ValueError):
         # It has ended, or there is no such file system here.
         return 0
+
+
+def _give_back() -> None:
+    """Return freed memory to the system, where that needs to be asked for."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def _share(pid: int, resident: int) -> int:

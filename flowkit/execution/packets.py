@@ -24,6 +24,7 @@ WITHDRAWN = "taken back before it began"
 WAITS = "an input from the same packet is missing"
 SPOILED = "a step changed globals, so its step host is replaced"
 LEFT_PROCESSES = "a step left processes running, so its step host is replaced"
+LEFT_MEMORY = "earlier steps hold much of the memory that it may take, so its step host is replaced"
 MARRED = "a step changed its process for good, so its step host is replaced"
 
 
@@ -75,11 +76,13 @@ class PacketRun:
         self._made: dict[Ref, Artifact] = {}
         self._begin: float | None = None
         self._changed = False
+        self._crowded = False
 
     @property
     def spoiled(self) -> bool:
         """Whether a step changed what its code reaches, or its process, or left others: nothing more may run here."""
-        return ((self._changed or self._is_marred) and self._context.disposable) or self._has_survivors
+        changed = (self._changed or self._is_marred) and self._context.disposable
+        return changed or self._has_survivors or self._crowded
 
     @property
     def _is_marred(self) -> bool:
@@ -103,14 +106,27 @@ class PacketRun:
 
     def _take(self, order: NodeOrder) -> Iterator[None]:
         if self.spoiled:
-            reason = MARRED if self._is_marred else SPOILED
-            self._hand_back(order, LEFT_PROCESSES if self._has_survivors else reason)
+            self._hand_back(order, self._reason())
         elif self._begin is not None and time.monotonic() - self._begin > self._packet.budget:
             self._hand_back(order, BUDGET_SPENT)
         elif not self._has_inputs(order):
             self._hand_back(order, WAITS)
+        elif self._is_crowded(order.step.options.memory):
+            self._crowded = True
+            self._hand_back(order, LEFT_MEMORY)
         else:
             yield from self._prepare(order)
+
+    def _reason(self) -> str:
+        if self._has_survivors:
+            return LEFT_PROCESSES
+        if self._crowded:
+            return LEFT_MEMORY
+        return MARRED if self._is_marred else SPOILED
+
+    def _is_crowded(self, limit: int | None) -> bool:
+        leavings = self._context.leavings
+        return leavings is not None and limit is not None and leavings.crowd(limit)
 
     def _prepare(self, order: NodeOrder) -> Iterator[None]:
         started = time.time()
@@ -137,6 +153,8 @@ class PacketRun:
         reaches = self._finder.reached_by(specification)
         # What had changed before is not its doing.
         self._finder.changes_for_others(specification)
+        if self._context.leavings is not None:
+            self._context.leavings.begin()
         result = perform(order, key, specification, self._artifact_of(order), self._context, reaches)
         changes = self._finder.changes(specification)
         if changes:

@@ -27,6 +27,7 @@ from flowkit.execution.compute import ComputeDesk
 from flowkit.execution.failure import Circumstances, describe_failure, skip_reason
 from flowkit.execution.isolation import Isolation, WorkFolder, read_peak_memory, reset_peak_memory
 from flowkit.execution.masking import mask_observed, mask_result, read_secrets
+from flowkit.execution.memory_use import Leavings
 from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.recorder import RECORDER, Observation
 from flowkit.execution.observing.wording import (
@@ -73,6 +74,7 @@ class HostContext:
         disposable: Whether another process can take this one's place once a step has changed what others may reach.
         survivors: Ends what steps leave running; None where the process has other children than theirs.
         isolation: Puts back what steps change of the process.
+        leavings: Tells how much memory earlier steps hold; None where that is not theirs alone.
     """
 
     root: Path
@@ -91,6 +93,7 @@ class HostContext:
     desk: ComputeDesk | None = None
     survivors: Survivors | None = None
     isolation: Isolation = field(default_factory=Isolation)
+    leavings: Leavings | None = None
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ node pays for the reading, so that takes microseconds. What can be noticed and n
 
 from __future__ import annotations
 
-import builtins
 import gc
 import locale
 import os
@@ -17,7 +16,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,7 +68,6 @@ class ProcessState:
     locale: str
     zone: tuple[str, str]
     filters: Sequence[Any]
-    builtins: Mapping[str, Any]
     processors: Any
     priority: int
     libraries: LibraryState
@@ -90,7 +88,6 @@ class ProcessState:
             locale=locale.setlocale(locale.LC_ALL),
             zone=time.tzname,
             filters=list(warnings.filters),
-            builtins=dict(vars(builtins)),
             processors=_processors(),
             priority=os.getpriority(os.PRIO_PROCESS, 0),
             libraries=LibraryState.read(),
@@ -119,8 +116,6 @@ class ProcessState:
                 write(value)
         if self.filters != now.filters:
             self._restore_filters(now)
-        if self.builtins != now.builtins:
-            vars(builtins).update(self.builtins)
         if self.zone != now.zone:
             time.tzset()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 import threading
@@ -24,6 +25,8 @@ _ADOPT_ORPHANS = 36
 _END_SECONDS = 1.0
 _ROUND_SECONDS = 0.002
 _ENDED = frozenset("ZX")
+_TICKS = 0.1
+"""How far the kernel's own count of processor time may be from what it tells, in seconds."""
 
 
 def adopt_orphans() -> None:
@@ -78,6 +81,18 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] not in _ENDED
     except (OSError, IndexError):
         return False
+
+
+def spent_processor_limit(pid: int) -> int | None:
+    """Return the seconds of processor time that a process was allowed, where it has used them up; it may have ended."""
+    try:
+        limit = resource.prlimit(pid, resource.RLIMIT_CPU)[1]
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        spent = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError, AttributeError):
+        # Another user's process, or a system that does not tell.
+        return None
+    return limit if limit != resource.RLIM_INFINITY and spent > limit - _TICKS else None
 
 
 def _marked(value: str) -> list[int]:

@@ -2,7 +2,7 @@
 
 What such a process or thread still holds or changes would be the next step's trouble. Left alone are what ran before
 the step began, the helpers of `multiprocessing`, joblib's pool, which waits for further calls on purpose, and the
-threads of libraries. Other threads cannot be ended but with the host.
+threads that libraries start. Other threads cannot be ended but with the host.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from flowkit.execution.observing.noted import is_own_thread
 from flowkit.execution.process_tree import children_of, descendants_of, end_all
 from flowkit.execution.traces import is_hidden
 
@@ -118,8 +119,8 @@ def warn_of_threads(step: str, named: Sequence[str]) -> str:
 
 
 def _runs_own_code(thread: threading.Thread) -> bool:
-    """Whether a thread runs, or at a timer's end will run, what is not a library's."""
-    if isinstance(thread, threading.Timer):
+    """Whether the project's code has started a thread, or a thread runs, or at a timer's end will run, such code."""
+    if isinstance(thread, threading.Timer) or is_own_thread(thread):
         return True
     frame = sys._current_frames().get(thread.ident or 0)
     # A function of compiled code, such as time.sleep, has no frame of its own below that of `run`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -311,6 +312,12 @@ class PacketWatch:
         def explain(running: _Running) -> StepResult:
             step = running.slip.step
             error: FlowkitError
+            if death.cut:
+                error = StepDeathError.for_closed_pipe(step)
+                return self._failed_with(record_failure(error, FailureKind.EXITED))(running)
+            if death.signal == signal.SIGKILL and death.processor_limit is not None:
+                error = StepDeathError.for_processor_time(step, death.processor_limit)
+                return self._failed_with(record_failure(error, FailureKind.SIGNALLED))(running)
             if death.signal is not None:
                 error = StepDeathError.for_signal(step, death.signal, started=began)
                 return self._failed_with(record_failure(error, FailureKind.SIGNALLED))(running)

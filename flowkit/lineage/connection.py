@@ -251,9 +251,15 @@ def _wait_at_most(connection: sqlite3.Connection, seconds: float) -> None:
     connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
 
 
+_WITHOUT_FILE = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
+"""What SQLite says where a file that it has open is removed."""
+
+
 def _describe(error: sqlite3.Error, path: Path, waited: float) -> LineageError:
     code = _primary(error)
     reason = str(error)
+    if code in _WITHOUT_FILE and not path.exists():
+        return LineageError.for_vanished(path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LineageError.for_locked(path, waited, find_lock_holders(path))
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):

@@ -107,6 +107,20 @@ def close_streams() -> int:
     return 1
 
 @fk.step
+def take_numbers() -> int:
+    os.closerange(3, 256)
+    globals()["kept"] = [open(f"file{number}", "wb") for number in range(30)]
+    return 1
+
+@fk.step
+def use_processor() -> int:
+    import resource
+    used = int(time.process_time()) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (used, used))
+    while True:
+        pass
+
+@fk.step
 def close_everything() -> int:
     os.closerange(3, 1000)
     time.sleep(30)
@@ -272,6 +286,32 @@ def test_a_step_that_closes_every_descriptor_is_named(open_workshop: Open, super
 
     assert ended["close_everything"].failure is not None
     assert "closed the pipe" in ended["close_everything"].failure.message
+
+
+def test_a_step_that_takes_the_descriptors_numbers_is_named(open_workshop: Open, supervisor: Supervisor) -> None:
+    """Files of the step's that stand where the pipes were get none of what the host reports."""
+    shop = open_workshop(STEPS)
+    flow = shop.load()
+
+    events = run(supervisor, shop, shop.order(flow.take_numbers), shop.order(flow.good))
+
+    failure = results(events)["take_numbers"].failure
+    assert failure is not None
+    assert "closed the pipe" in failure.message
+    assert returned(events) == {"good": SLOT_DIED}
+    assert not any(file.stat().st_size for file in shop.root.glob("file*"))
+
+
+def test_a_death_by_a_limit_of_processor_time_is_told_as_one(open_workshop: Open, supervisor: Supervisor) -> None:
+    """The same signal as where memory is short, and another remedy."""
+    shop = open_workshop(STEPS)
+    flow = shop.load()
+
+    failure = results(run(supervisor, shop, shop.order(flow.use_processor)))["use_processor"].failure
+
+    assert failure is not None
+    assert "s of processor time" in failure.message
+    assert "out of memory" not in failure.message
 
 
 def test_a_module_that_ends_its_process_is_charged_to_the_node_that_needs_it(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -439,6 +440,20 @@ def test_a_full_disk_commits_nothing_and_says_so(database: Path) -> None:
     writer.close()
     assert rows(database, "SELECT node FROM nodes WHERE node = 'kept'") == [("kept",)]
     assert rows(database, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_database_that_is_removed_while_it_is_open_is_told_as_gone(tmp_path: Path) -> None:
+    """Nobody is sent to look at permissions of a file that is not there."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    writer = open_writer(folder / "lineage.db")
+    writer.begin_run(make_run())
+    shutil.rmtree(folder)
+
+    with pytest.raises(LineageError, match="was removed while flowkit used it") as caught:
+        writer.begin_run(make_run("run-2"))
+
+    assert ("gone", str(folder)) in caught.value.facts
 
 
 def test_a_read_only_database_is_refused_at_once_and_can_be_read() -> None:

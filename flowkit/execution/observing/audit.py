@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from flowkit.execution.observing.account import Account
+from flowkit.execution.observing.noted import note_variable
 from flowkit.execution.observing.recorder import RECORDER
 from flowkit.fingerprint.observed import ObservedKind
 
@@ -124,5 +125,7 @@ _HANDLERS: dict[str, Callable[..., None]] = {
     "os.rename": _renamed,
     "os.link": _linked,
     "os.symlink": _pointed,
+    "os.putenv": note_variable,
+    "os.unsetenv": note_variable,
 }
 """By the name of an audit event, what takes its arguments."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from flowkit.execution.observing.audit import install_audit
+from flowkit.execution.observing.noted import install_threads
 from flowkit.execution.observing.readers import install_readers
 from flowkit.execution.observing.status import install_status
 from flowkit.execution.observing.variables import install_variables
@@ -12,8 +13,9 @@ from flowkit.execution.observing.variables import install_variables
 
 @functools.cache
 def install_watches() -> None:
-    """Watch files, folders, `os.stat`, the environment and foreign readers; a second call does nothing."""
+    """Watch files, folders, `os.stat`, the environment, threads and foreign readers; a second call does nothing."""
     install_readers()
     install_status()
     install_variables()
+    install_threads()
     install_audit()
