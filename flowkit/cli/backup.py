@@ -11,9 +11,9 @@ from flowkit.cli import options
 from flowkit.cli.render.backups import BytesProgress, print_backup, print_restored
 from flowkit.cli.render.output import print_json
 from flowkit.config import load_settings
-from flowkit.engine.backups.making import make_backup
-from flowkit.engine.backups.restoring import restore_backup
 from flowkit.errors import BackupUseError
+from flowkit.housekeeping.backups.making import make_backup
+from flowkit.housekeeping.backups.restoring import restore_backup
 from flowkit.project import Project
 from flowkit.store.folder import StoreFolder
 

@@ -13,10 +13,10 @@ from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.render.collection import CollectionProgress, print_collection
 from flowkit.cli.render.output import print_json
 from flowkit.config import Settings
-from flowkit.engine.collecting.collect import Collection, collect, foresee
-from flowkit.engine.collecting.decision import Retention
 from flowkit.engine.provenance import current_user
 from flowkit.errors import StepDefinitionError
+from flowkit.housekeeping.collecting.collect import Collection, collect, foresee
+from flowkit.housekeeping.collecting.decision import Retention
 from flowkit.lineage.writer import LineageWriter
 
 

@@ -13,10 +13,10 @@ from flowkit.cli import options
 from flowkit.cli.render.checkup import CheckupLines
 from flowkit.cli.render.output import print_json
 from flowkit.config import Settings, find_mistakes, load_settings
-from flowkit.engine.examining import installation, workers
-from flowkit.engine.examining.checks import Check, CheckupReport, Named, isolated, ok, problem_of
-from flowkit.engine.examining.store import store_checks
 from flowkit.errors import FlowkitError
+from flowkit.housekeeping.examining import installation, workers
+from flowkit.housekeeping.examining.checks import Check, CheckupReport, Named, isolated, ok, problem_of
+from flowkit.housekeeping.examining.store import store_checks
 from flowkit.project import Project
 
 

@@ -15,11 +15,11 @@ from flowkit.cli.render.output import on_terminal, print_json, tell
 from flowkit.cli.render.run_live import LiveListener
 from flowkit.cli.render.summary import store_options
 from flowkit.cli.render.verification import ProofProgress, VerifyListener, print_soundness, print_verification
-from flowkit.engine.verifying.rerun import verify_run
-from flowkit.engine.verifying.soundness import check_store, may_be_repaired, may_be_written, mending
 from flowkit.errors import StoreError, UsageError
 from flowkit.execution.dask import DaskExecutor
 from flowkit.graph.select import Selection
+from flowkit.housekeeping.verifying.rerun import verify_run
+from flowkit.housekeeping.verifying.soundness import check_store, may_be_repaired, may_be_written, mending
 from flowkit.lineage.history import LAST, run_summary
 from flowkit.lineage.soundness import damage_of
 from flowkit.project import Project

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from flowkit.cli.main import run_command
-from flowkit.engine.backups.making import make_backup
-from flowkit.engine.backups.restoring import restore_backup
 from flowkit.errors import BackupError
+from flowkit.housekeeping.backups.making import make_backup
+from flowkit.housekeeping.backups.restoring import restore_backup
 from flowkit.lineage.liveness import identify_driver
 from flowkit.store.collection import collecting
 from flowkit.store.folder import StoreFolder

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flowkit.engine.backups.restoring import restore_backup
 from flowkit.errors import BackupError
+from flowkit.housekeeping.backups.restoring import restore_backup
 from tests.backups.archives import HOSTILE, Archive, compressed
 from tests.backups.stored import files_of, names_in, rows_of
 from tests.commands import Tell

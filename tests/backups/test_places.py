@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from flowkit.engine.backups.making import make_backup
-from flowkit.engine.backups.restoring import restore_backup
 from flowkit.errors import BackupUseError
+from flowkit.housekeeping.backups.making import make_backup
+from flowkit.housekeeping.backups.restoring import restore_backup
 from flowkit.store.folder import StoreFolder
 from tests.backups.archives import Archive, restate
 from tests.backups.stored import files_of, names_in, rows_of

@@ -16,9 +16,9 @@ import pytest
 
 import flowkit as fk
 from flowkit.cli.main import run_command
-from flowkit.engine.backups.making import make_backup
-from flowkit.engine.backups.restoring import restore_backup
 from flowkit.errors import BackupError
+from flowkit.housekeeping.backups.making import make_backup
+from flowkit.housekeeping.backups.restoring import restore_backup
 from flowkit.store.folder import StoreFolder
 from tests.backups.stored import files_of, names_in, rows_of
 from tests.commands import Tell

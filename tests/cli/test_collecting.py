@@ -17,10 +17,10 @@ import pytest
 
 import flowkit as fk
 from flowkit.cli.main import run_command
-from flowkit.engine.collecting import collect as collecting_module
-from flowkit.engine.collecting.collect import collect
-from flowkit.engine.collecting.decision import Retention
 from flowkit.errors import LostArtifactError
+from flowkit.housekeeping.collecting import collect as collecting_module
+from flowkit.housekeeping.collecting.collect import collect
+from flowkit.housekeeping.collecting.decision import Retention
 from flowkit.lineage.artifacts import stored_artifacts
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.writer import LineageWriter

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from flowkit.engine.collecting.collect import Collection, collect, foresee
-from flowkit.engine.collecting.decision import Retention
+from flowkit.housekeeping.collecting.collect import Collection, collect, foresee
+from flowkit.housekeeping.collecting.decision import Retention
 from flowkit.lineage.artifacts import find_artifact
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.writer import LineageWriter

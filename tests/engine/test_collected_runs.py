@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import flowkit as fk
-from flowkit.engine.collecting.collect import collect
-from flowkit.engine.collecting.decision import Retention
 from flowkit.engine.runner import MOST_REPEATS
+from flowkit.housekeeping.collecting.collect import collect
+from flowkit.housekeeping.collecting.decision import Retention
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import Outcome

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from flowkit.codecs.registry import CodecRegistry
-from flowkit.engine.verifying.differences import (
+from flowkit.housekeeping.verifying.differences import (
     BYTES_ONLY,
     GENERAL,
     LOST,

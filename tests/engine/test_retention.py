@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowkit.engine.collecting.decision import Decision, Plan, Retention, decide
+from flowkit.housekeeping.collecting.decision import Decision, Plan, Retention, decide
 from flowkit.lineage.holdings import HeldRun, Holding, Holdings, Use
 from flowkit.lineage.makers import Maker
 

@@ -9,12 +9,12 @@ import pytest
 
 import flowkit as fk
 from flowkit.engine.report import NodeReport
-from flowkit.engine.verifying.differences import Contents
-from flowkit.engine.verifying.judging import INTERRUPTED, exit_code_of, judge, wanted_rows, why_never, why_no_room
-from flowkit.engine.verifying.recorded_graph import RecordedRun
-from flowkit.engine.verifying.verdicts import NodeVerdict, Verdict
 from flowkit.execution.base import Slots
 from flowkit.graph.graph import Graph
+from flowkit.housekeeping.verifying.differences import Contents
+from flowkit.housekeeping.verifying.judging import INTERRUPTED, exit_code_of, judge, wanted_rows, why_never, why_no_room
+from flowkit.housekeeping.verifying.recorded_graph import RecordedRun
+from flowkit.housekeeping.verifying.verdicts import NodeVerdict, Verdict
 from flowkit.lineage.rows import NodeRow
 from flowkit.records import Acceptance, Artifact, Failure, FailureKind, Outcome, Output
 

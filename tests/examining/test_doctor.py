@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 import flowkit
-from flowkit.engine.examining import installation, store
-from flowkit.engine.examining.checks import CheckupReport, Status, isolated, ok, problem, warning
-from flowkit.engine.examining.workers import check_remote, check_workers, judge
+from flowkit.housekeeping.examining import installation, store
+from flowkit.housekeeping.examining.checks import CheckupReport, Status, isolated, ok, problem, warning
+from flowkit.housekeeping.examining.workers import check_remote, check_workers, judge
 from flowkit.store.folder import StoreFolder
 from tests.backups.stored import names_in
 from tests.commands import ROOT, Tell, caller

@@ -17,10 +17,10 @@ from pathlib import Path
 from flowkit.authoring.gates import at_least
 from flowkit.cli.main import run_command
 from flowkit.codecs.base import Encoded
-from flowkit.engine.backups.restoring import restore_backup
-from flowkit.engine.collecting.collect import collect
-from flowkit.engine.collecting.decision import Retention
 from flowkit.errors import FlowkitError, RegistryError
+from flowkit.housekeeping.backups.restoring import restore_backup
+from flowkit.housekeeping.collecting.collect import collect
+from flowkit.housekeeping.collecting.decision import Retention
 from flowkit.lineage.schema import APPLICATION_ID, MIGRATION_SET, MIGRATIONS, SCHEMA_VERSION
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import RunStatus

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from flowkit.engine.collecting.collect import collect
-from flowkit.engine.collecting.decision import Retention
 from flowkit.errors import StoreError
+from flowkit.housekeeping.collecting.collect import collect
+from flowkit.housekeeping.collecting.decision import Retention
 from flowkit.lineage.artifacts import stored_artifacts
 from flowkit.lineage.collection import named_files
 from flowkit.lineage.reader import Reader

@@ -48,7 +48,7 @@ IMPORTING = {
 """Every import of a module by a name that is no part of a statement."""
 
 STARTING = {
-    "engine/examining/workers.py:_run": "this Python, with code that is a constant",
+    "housekeeping/examining/workers.py:_run": "this Python, with code that is a constant",
     "engine/provenance.py:GitQuery.__init__": "git, with constant arguments",
     "execution/host_process.py:Spawner.start.order": "this Python, with code that is a constant",
 }

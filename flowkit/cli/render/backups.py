@@ -6,8 +6,8 @@ import time
 
 from flowkit.cli.render.formats import counted, format_bytes, short
 from flowkit.cli.render.output import tell
-from flowkit.engine.backups.making import BackupReport
-from flowkit.engine.backups.restoring import RestoreReport
+from flowkit.housekeeping.backups.making import BackupReport
+from flowkit.housekeeping.backups.restoring import RestoreReport
 
 _PAUSE = 5.0
 _MOST_MISSING = 20

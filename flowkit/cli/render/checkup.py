@@ -6,7 +6,7 @@ import click
 
 from flowkit.cli.render.formats import counted
 from flowkit.cli.render.output import tell, visible
-from flowkit.engine.examining.checks import Check, CheckupReport, Status
+from flowkit.housekeeping.examining.checks import Check, CheckupReport, Status
 
 _STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.PROBLEM: "bright_red"}
 _WIDTH = max(map(len, Status))

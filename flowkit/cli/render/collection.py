@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from flowkit.cli.render.formats import counted, format_bytes, format_seconds, short
 from flowkit.cli.render.output import print_table, tell
-from flowkit.engine.collecting.collect import Collection
-from flowkit.engine.collecting.decision import Fate
+from flowkit.housekeeping.collecting.collect import Collection
+from flowkit.housekeeping.collecting.decision import Fate
 from flowkit.store.gc import LeftoverKind
 
 MOST_DROPPED = 20

@@ -10,9 +10,9 @@ from flowkit.cli.render.output import print_table, tell
 from flowkit.cli.render.run_lines import one_line
 from flowkit.engine.progress import Quiet
 from flowkit.engine.report import NodeReport
-from flowkit.engine.verifying.findings import Remedy, SoundnessReport
-from flowkit.engine.verifying.verdicts import NodeVerdict, OutputVerdict, Verdict, VerificationReport
 from flowkit.graph.graph import Graph
+from flowkit.housekeeping.verifying.findings import Remedy, SoundnessReport
+from flowkit.housekeeping.verifying.verdicts import NodeVerdict, OutputVerdict, Verdict, VerificationReport
 from flowkit.records import RETURN
 from flowkit.store.census import Census
 

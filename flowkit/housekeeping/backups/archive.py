@@ -15,7 +15,7 @@ from typing import IO
 
 from blake3 import blake3
 
-from flowkit.engine.backups.contents import Member
+from flowkit.housekeeping.backups.contents import Member
 
 BLOCK = 512
 PIECE = 1 << 20

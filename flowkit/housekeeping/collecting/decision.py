@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from flowkit.engine.collecting.accounts import Remaking, SharedFiles
+from flowkit.housekeeping.collecting.accounts import Remaking, SharedFiles
 from flowkit.lineage.holdings import Holding, Holdings
 from flowkit.lineage.makers import Maker
 

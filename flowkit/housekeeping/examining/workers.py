@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flowkit.engine.examining.checks import Check, ok, problem, warning
-from flowkit.engine.examining.store import existing_parent
 from flowkit.errors.remote import hide_password
 from flowkit.execution.dask_address import ALLOW_PLAIN_TCP
+from flowkit.housekeeping.examining.checks import Check, ok, problem, warning
+from flowkit.housekeeping.examining.store import existing_parent
 from flowkit.store.remote import Remote
 
 SECONDS = 75.0

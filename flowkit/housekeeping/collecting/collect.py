@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from flowkit.engine.collecting.decision import Decision, Fate, Plan, Retention, decide
-from flowkit.engine.collecting.needs import Needs, find_needs
 from flowkit.engine.report import JSON_FORMAT
+from flowkit.housekeeping.collecting.decision import Decision, Fate, Plan, Retention, decide
+from flowkit.housekeeping.collecting.needs import Needs, find_needs
 from flowkit.lineage.collection import (
     drop_artifacts,
     files_of,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
 
-from flowkit.engine.examining.checks import Check, ok, problem, warning
+from flowkit.housekeeping.examining.checks import Check, ok, problem, warning
 
 DISTRIBUTION = "flowkit-pipelines"
 OTHER = "flowkit"

@@ -16,8 +16,10 @@ from typing import IO, Any
 
 from blake3 import blake3
 
-from flowkit.engine.backups.archive import ArchiveReader, DamagedArchiveError
-from flowkit.engine.backups.contents import (
+from flowkit.engine.report import JSON_FORMAT
+from flowkit.errors import BackupError
+from flowkit.housekeeping.backups.archive import ArchiveReader, DamagedArchiveError
+from flowkit.housekeeping.backups.contents import (
     BACKUP_FORMAT,
     CONTENTS,
     DATABASE,
@@ -29,9 +31,7 @@ from flowkit.engine.backups.contents import (
     read_digests,
     read_format,
 )
-from flowkit.engine.backups.placing import give_name, refuse_used, reporting, unpacking
-from flowkit.engine.report import JSON_FORMAT
-from flowkit.errors import BackupError
+from flowkit.housekeeping.backups.placing import give_name, refuse_used, reporting, unpacking
 from flowkit.lineage.artifacts import stored_artifacts
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.schema import SCHEMA_VERSION

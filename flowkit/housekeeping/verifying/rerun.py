@@ -26,24 +26,6 @@ from flowkit.engine.provenance import new_run_id
 from flowkit.engine.registry_nodes import RegistryNodes
 from flowkit.engine.run_state import RunState
 from flowkit.engine.runner import Runner
-from flowkit.engine.verifying.differences import Contents
-from flowkit.engine.verifying.judging import (
-    exit_code_of,
-    judge,
-    not_verified,
-    wanted_rows,
-    why_changed,
-    why_never,
-    why_no_room,
-)
-from flowkit.engine.verifying.recorded_graph import (
-    RecordedRun,
-    SeparateNodes,
-    grow_as_recorded,
-    separate,
-    unrecorded_producers,
-)
-from flowkit.engine.verifying.verdicts import NodeVerdict, VerificationReport
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import FlowkitError
 from flowkit.execution.base import Executor
@@ -52,6 +34,24 @@ from flowkit.fingerprint.observed import ObservedDigests
 from flowkit.graph.arguments import Ref
 from flowkit.graph.graph import Graph, Node
 from flowkit.graph.select import Selection
+from flowkit.housekeeping.verifying.differences import Contents
+from flowkit.housekeeping.verifying.judging import (
+    exit_code_of,
+    judge,
+    not_verified,
+    wanted_rows,
+    why_changed,
+    why_never,
+    why_no_room,
+)
+from flowkit.housekeeping.verifying.recorded_graph import (
+    RecordedRun,
+    SeparateNodes,
+    grow_as_recorded,
+    separate,
+    unrecorded_producers,
+)
+from flowkit.housekeeping.verifying.verdicts import NodeVerdict, VerificationReport
 from flowkit.lineage.history import artifacts_of, metrics_of, nodes_of
 from flowkit.lineage.latest import accounts_of
 from flowkit.lineage.reader import Reader

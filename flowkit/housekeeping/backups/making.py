@@ -18,10 +18,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from flowkit.engine.backups.archive import PIECE, ArchiveWriter, pieces_of
-from flowkit.engine.backups.contents import CONTENTS, DATABASE, DIGESTS, Contents, Member, is_log_name, write_digests
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import BackupError, BackupUseError, StoreError
+from flowkit.housekeeping.backups.archive import PIECE, ArchiveWriter, pieces_of
+from flowkit.housekeeping.backups.contents import (
+    CONTENTS,
+    DATABASE,
+    DIGESTS,
+    Contents,
+    Member,
+    is_log_name,
+    write_digests,
+)
 from flowkit.lineage.artifacts import stored_artifacts
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.snapshot import copy_database, schema_version

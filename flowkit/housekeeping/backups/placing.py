@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from flowkit.engine.backups.contents import DATABASE
 from flowkit.errors import BackupError, BackupUseError
+from flowkit.housekeeping.backups.contents import DATABASE
 from flowkit.store.files import PRIVATE_FOLDER, fsync_directory, make_folder
 from flowkit.store.folder import StoreFolder
 

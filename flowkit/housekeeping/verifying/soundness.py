@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flowkit.engine.verifying.findings import (
+from flowkit.errors import LostArtifactError, RemoteError, StoreError
+from flowkit.housekeeping.verifying.findings import (
     RESTORE,
     Finding,
     FindingKind,
@@ -23,7 +24,6 @@ from flowkit.engine.verifying.findings import (
     describe_loss,
     describe_mended,
 )
-from flowkit.errors import LostArtifactError, RemoteError, StoreError
 from flowkit.lineage.artifacts import count_stored, stored_artifacts
 from flowkit.lineage.connection import LOCK_TIMEOUT, connect_for_reading, reporting, waiting
 from flowkit.lineage.history import list_audit

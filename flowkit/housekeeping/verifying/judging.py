@@ -10,12 +10,12 @@ from flowkit.engine.keys import KeyedNode
 from flowkit.engine.origins import describe_acceptance
 from flowkit.engine.placement import Demand, fits
 from flowkit.engine.report import NodeReport
-from flowkit.engine.verifying.differences import GENERAL, Contents, describe_difference
-from flowkit.engine.verifying.recorded_graph import SUCCEEDED, RecordedRun
-from flowkit.engine.verifying.verdicts import MetricVerdict, NodeVerdict, OutputVerdict, Verdict
 from flowkit.errors import StoreError
 from flowkit.execution.base import Slots
 from flowkit.graph.graph import Graph, Node, template_of
+from flowkit.housekeeping.verifying.differences import GENERAL, Contents, describe_difference
+from flowkit.housekeeping.verifying.recorded_graph import SUCCEEDED, RecordedRun
+from flowkit.housekeeping.verifying.verdicts import MetricVerdict, NodeVerdict, OutputVerdict, Verdict
 from flowkit.lineage.rows import NodeRow
 from flowkit.records import Acceptance, FailureKind, LatestSuccess, ObservedInput, Outcome, Output, Reason
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from flowkit.engine.backups.placing import UNPACKED
-from flowkit.engine.examining.checks import Check, Named, ok, problem, warning
 from flowkit.errors import LineageError
+from flowkit.housekeeping.backups.placing import UNPACKED
+from flowkit.housekeeping.examining.checks import Check, Named, ok, problem, warning
 from flowkit.lineage.connection import connect_as_it_is, opening
 from flowkit.lineage.holders import find_lock_holders
 from flowkit.lineage.journal import choose_journal_mode, find_file_system

@@ -1,0 +1,1 @@
+"""What keeps a store in order beside runs: verifying, collecting, backing up, examining."""
