@@ -247,7 +247,7 @@ def test_what_a_driver_forked_does_not_hold_its_run(tmp_path: Path) -> None:
     """A process that a step forked, as a pool of processes does, may outlive the driver: its run is driven no more."""
     lock = DriverLock.acquire(tmp_path, "run-1")
     reading, writing = os.pipe()
-    child, result = start_forked(lambda: (os.write(writing, b"."), signal.pause()))
+    child, result = start_forked(lambda: os.write(writing, b".") and signal.sigtimedwait([], 60))
     os.read(reading, 1)
 
     # As its death does, which leaves the file.
