@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import time
@@ -18,14 +19,17 @@ from flowkit.cli.render.formats import format_seconds
 from flowkit.cli.render.output import print_json, print_table
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import NotRecordedError, UsageError
+from flowkit.execution.capture import LONGEST_LOG
 from flowkit.lineage.history import details_of, find_run, nodes_of, run_summary
 from flowkit.lineage.liveness import is_driven
 from flowkit.records import RunStatus
+from flowkit.store.names import LIVE_SUFFIX
 
 _PAUSE = 0.1
 _PIECE = 1 << 16
 _UNENDED = (RunStatus.RUNNING, RunStatus.CRASHED)
 """How a run stands some of whose nodes may not have ended."""
+_LEFT_OUT = re.compile("\n… [0-9]+ bytes left out …\n".encode())
 
 
 @click.command(
@@ -227,13 +231,27 @@ def _print_further(number: int, path: Path, printed: dict[int, int]) -> None:
         with open(path, "rb") as file:
             if number not in printed:
                 _write((_heading(number) if number > 1 else "").encode())
-            file.seek(printed.setdefault(number, 0))
+            file.seek(_continued(path, printed.setdefault(number, 0)))
             while piece := file.read(_PIECE):
                 printed[number] += len(piece)
                 _write(piece)
     except FileNotFoundError:
         # The node has just ended: its finished log is found the next time.
         return
+
+
+def _continued(path: Path, printed: int) -> int:
+    """Return where to go on in a log after so many bytes; where its middle was left out, from there at the latest.
+
+    The live log went on beyond the beginning that a long one keeps, so its end would be missed.
+    """
+    if path.name.endswith(LIVE_SUFFIX) or path.stat().st_size <= max(printed, LONGEST_LOG // 2):
+        return printed
+    content = path.read_bytes()
+    gaps = [found.start() for found in _LEFT_OUT.finditer(content)]
+    # A step may print such words itself; the gap is in the middle.
+    gap = min(gaps, key=lambda start: abs(2 * start - len(content)), default=printed)
+    return min(printed, gap)
 
 
 def _goes_on(view: StoreView, run: str) -> bool:

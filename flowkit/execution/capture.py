@@ -257,6 +257,7 @@ class _LiveLog:
             with self._lock:
                 if self._path is not None:
                     self._told = self._spool.append(self._path, self._told)
+                    self._spool.trim()
 
 
 def remove_live_log(path: Path) -> None:

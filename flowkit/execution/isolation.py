@@ -20,6 +20,7 @@ from flowkit.execution.interpreter_state import InterpreterState, disarm
 from flowkit.execution.observing.noted import take_variables
 from flowkit.execution.process_state import ProcessState
 from flowkit.execution.process_tree import end_marked
+from flowkit.store.forks import close_own, keep_from_forks
 
 COPY_PREFIX = "flowkit-verify-"
 """How the names of folders begin that hold a copy of a project."""
@@ -165,7 +166,7 @@ def make_work_base(prefix: str = WORK_PREFIX) -> Path:
     """Return a new folder for temporary files, for its owner alone; `remove_stale_bases` knows when that is dead."""
     base = Path(tempfile.mkdtemp(prefix=prefix))
     # Renamed once it is locked: nobody may find it without.
-    descriptor = os.open(base / "new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    descriptor = keep_from_forks(os.open(base / "new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     _OWNED[base] = descriptor
     if _lock(descriptor):
         os.rename(base / "new", base / _OWNER)
@@ -177,7 +178,7 @@ def remove_work_base(base: Path) -> None:
     shutil.rmtree(base, ignore_errors=True)
     descriptor = _OWNED.pop(base, None)
     if descriptor is not None:
-        os.close(descriptor)
+        close_own(descriptor)
 
 
 def remove_stale_bases() -> None:

@@ -1,6 +1,6 @@
 """Whether a run's driver lives: told by a lock that it holds, not by a clock or a heartbeat.
 
-The lock is the kernel's and goes with the process, however that ends.
+The lock is the kernel's and goes with the process, however that ends; what the process forked does not have it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from flowkit.errors import LineageError
+from flowkit.store.forks import close_own, keep_from_forks
 from flowkit.store.names import check_run_name
 
 _LOCK = "driver.lock"
@@ -35,18 +36,18 @@ class DriverLock:
         path = _lock_path(runs, run)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = keep_from_forks(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
             raise LineageError.for_os_error("keep the lock of a run", path, error) from error
         if not _try_lock(descriptor, fcntl.LOCK_EX):
-            os.close(descriptor)
+            close_own(descriptor)
             raise LineageError.for_driven_twice(run)
         return cls(path, descriptor)
 
     def abandon(self) -> None:
         """Let the lock go and leave its file: that nobody holds it says, also to this process, that the run crashed."""
         if self._descriptor >= 0:
-            os.close(self._descriptor)
+            close_own(self._descriptor)
             self._descriptor = -1
 
     def release(self) -> None:

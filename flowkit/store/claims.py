@@ -6,7 +6,9 @@ alone, and has been since it looked, need not look twice.
 
 Hazards of these locks, and what is done here: they belong to the process, so runs of one process exclude each other by
 a table; closing any descriptor of the file drops them all, so a process has one, shared and kept open while a run needs
-it, and nothing else may open the file; they are not inherited, so a forked process begins anew.
+it; they are not inherited, so a forked process begins anew. A step or a notebook may open the file all the same, to
+copy the store, or remove it: so whoever claims, or looks, first goes over to the file that is there, and takes again
+what its run holds; a thread does it for a driver that is busy.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ import struct
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
+from flowkit.errors import StoreError
 from flowkit.records import Digest
 from flowkit.store.files import PRIVATE_FILE
 from flowkit.store.folder import StoreFolder, reporting
@@ -34,6 +38,7 @@ _FIRST = 64
 _KEY_DIGITS = 15
 """How many hexadecimal digits of a key give its place: 60 bits, as many as an offset can take safely."""
 
+_RENEW_SECONDS = 0.5
 _HELD = (errno.EACCES, errno.EAGAIN)
 _FLOCK = struct.Struct("@qqihh") if sys.platform == "darwin" else struct.Struct("@hhqqi4x")
 
@@ -66,8 +71,9 @@ class Claims:
         refusal: Why the system does not lock this file; empty where it does. Nothing is claimed then, and all is free.
     """
 
-    def __init__(self, file: _File, run: str) -> None:
+    def __init__(self, file: _File, path: str, run: str) -> None:
         self._file = file
+        self._path = path
         self._run = run
 
     @classmethod
@@ -81,7 +87,7 @@ class Claims:
         with reporting("keep claims", folder.path / "claims"), _GUARD:
             file = _open(path)
             file.add(run)
-        return cls(file, run)
+        return cls(file, path, run)
 
     def leave(self) -> None:
         """Let everything go. What is let go again later is none of anybody's business."""
@@ -96,23 +102,55 @@ class Claims:
 
     def take(self, key: Digest) -> bool:
         """Claim a key, and return whether this run holds it now; never waits."""
-        return self._file.take(_place(key), self._run)
+        with _GUARD:
+            return self._renewed().take(_place(key), self._run)
 
     def release(self, key: Digest) -> None:
         """Let a key go that this run holds; nothing happens where it does not."""
-        self._file.release(_place(key), self._run)
+        with _GUARD:
+            self._file.release(_place(key), self._run)
 
     def find_holder(self, key: Digest) -> Holder | None:
         """Return who else holds a key; None where it is free, or this run's own."""
-        return self._file.find_holder(_place(key), self._run)
+        with _GUARD:
+            return self._renewed().find_holder(_place(key), self._run)
 
     def look_around(self) -> Moment:
         """Return who is here now, before looking up what may be claimed later."""
-        return self._file.look_around()
+        with _GUARD:
+            return self._renewed().look_around()
 
     def undisturbed_since(self, moment: Moment) -> bool:
         """Whether nobody else can have computed anything since a moment. Ask after claiming."""
         return moment.alone and self._file.read_last() == moment.last
+
+    def renew_until(self, over: threading.Event) -> None:
+        """Take again what was dropped behind this run's back, again and again, until told that it is over."""
+        while not over.wait(_RENEW_SECONDS):
+            # A folder that is gone is told to whoever claims next.
+            with suppress(StoreError), _GUARD:
+                if not over.is_set():
+                    self._renewed()
+
+    def _renewed(self) -> _File:
+        """Return the file that others use now, with all that this run holds locked in it, as far as it still can be."""
+        try:
+            status = os.lstat(self._path)
+            if (status.st_dev, status.st_ino) == self._file.identity:
+                self._file.lock_again()
+                return self._file
+        except FileNotFoundError:
+            # Removed: it is made anew.
+            pass
+        held, left = self._file.held_by(self._run), self._file
+        with reporting("keep claims", Path(self._path)):
+            self._file = _open(self._path)
+            self._file.add(self._run)
+        for place in held:
+            self._file.take(place, self._run)
+        if left.remove(self._run):
+            _FILES.pop(left.identity, None)
+        return self._file
 
 
 @contextmanager
@@ -123,9 +161,13 @@ def joined(folder: StoreFolder, run: str) -> Iterator[Claims]:
         StoreError: The file of claims cannot be made or opened.
     """
     claims = Claims.join(folder, run)
+    over = threading.Event()
+    renewing = threading.Thread(target=claims.renew_until, args=(over,), name="flowkit-claims", daemon=True)
+    renewing.start()
     try:
         yield claims
     finally:
+        over.set()
         claims.leave()
 
 
@@ -159,6 +201,19 @@ class _File:
             os.close(self._descriptor)
             self._descriptor = -1
             return True
+
+    def held_by(self, run: str) -> list[int]:
+        with self._lock:
+            return [place for place, holder in self._holders.items() if holder == run]
+
+    def lock_again(self) -> None:
+        """Take what is held once more, which changes nothing unless the locks were dropped behind this one's back."""
+        with self._lock:
+            if not self._try_lock(fcntl.LOCK_SH, _PRESENCE):
+                return
+            for place in [place for place in self._holders if not self._try_lock(fcntl.LOCK_EX, place)]:
+                # Dropped, and another process has it by now: both compute it.
+                del self._holders[place]
 
     def take(self, place: int, run: str) -> bool:
         with self._lock:

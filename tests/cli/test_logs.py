@@ -104,6 +104,29 @@ def test_follow_prints_a_running_node_until_it_ends(waiting: tuple[Path, Path]) 
 
 @pytest.mark.slow
 @pytest.mark.cluster
+def test_follow_prints_the_end_of_what_is_too_long(project: Path) -> None:
+    """Of a log whose middle is left out, whoever follows gets a line that says so and the whole end."""
+    source = SOURCE.replace(
+        'print("last words")', 'print("x" * 12_000_000); print("e" * 4_999_900); print("last words")'
+    )
+    (project / "pipelines/waiting.py").write_text(source.replace('("first words"', '("f" * 9_000_000'))
+    gate = project / "gate"
+    process = _start(project, "run", "waiting", "-p", f"gate={gate}")
+    _wait_for_run(project)
+    watcher = _start(project, "logs", "last", "slow", "--follow", "--attempt", "2")
+    assert watcher.stdout is not None
+    heading, begun = watcher.stdout.readline(), watcher.stdout.read(8_000_000)
+    gate.touch()
+    rest, _ = watcher.communicate(timeout=60)
+    assert process.wait(60) == 0
+    assert (heading, set(begun)) == ("── attempt 2 ──\n", {"f"})
+    _, left_out, end = rest.rpartition(" bytes left out …\n")
+    assert left_out
+    assert end.endswith("e" * 4_999_900 + "\nlast words\n")
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
 def test_ctrl_c_ends_following_and_not_the_run(waiting: tuple[Path, Path]) -> None:
     """Whoever stops watching gets 130; the node it watched goes on. What has not ended is told as such."""
     project, _ = waiting

@@ -595,20 +595,25 @@ def test_more_nodes_than_tickets_come_back(open_workshop: Open, supervisor: Supe
 
 
 def test_what_a_killed_driver_left_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Temporary folders whose owner is dead go when the next supervisor starts; those of the living stay."""
+    """Temporary folders whose owner is dead go when the next supervisor starts; those of the living stay.
+
+    What the dead one forked, and lives on, does not count.
+    """
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     program = (
-        "import sys, time; from flowkit.execution.isolation import make_work_base\n"
+        "import os, sys, time; from flowkit.execution.isolation import make_work_base\n"
         "base = make_work_base(); (base / '1').mkdir(); (base / '1' / 'big').write_text('x')\n"
-        "print(base, flush=True); time.sleep(60)"
+        "child = os.fork() or time.sleep(60) or os._exit(0)\n"
+        "print(base, child, flush=True); time.sleep(60)"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     drivers = [
         subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
+    told = [(driver.stdout or sys.stdin).readline().split() for driver in drivers]
     try:
-        killed, living = (Path((driver.stdout or sys.stdin).readline().strip()) for driver in drivers)
+        killed, living = (Path(base) for base, _ in told)
         own = make_work_base()
         elsewhere = tmp_path / "flowkit-work-link"
         elsewhere.symlink_to(killed)
@@ -625,6 +630,8 @@ def test_what_a_killed_driver_left_is_removed_by_the_next(tmp_path: Path, monkey
         remove_work_base(own)
         assert not own.exists()
     finally:
+        for _, child in told:
+            os.kill(int(child), signal.SIGKILL)
         for driver in drivers:
             driver.kill()
             driver.communicate()

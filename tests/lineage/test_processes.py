@@ -243,6 +243,24 @@ def test_one_run_has_one_driver(database: Path, tmp_path: Path) -> None:
     DriverLock.acquire(tmp_path, "run-1").release()
 
 
+def test_what_a_driver_forked_does_not_hold_its_run(tmp_path: Path) -> None:
+    """A process that a step forked, as a pool of processes does, may outlive the driver: its run is driven no more."""
+    lock = DriverLock.acquire(tmp_path, "run-1")
+    reading, writing = os.pipe()
+    child, result = start_forked(lambda: os.write(writing, b".") and signal.sigtimedwait([], 60))
+    os.read(reading, 1)
+
+    # As its death does, which leaves the file.
+    lock.abandon()
+
+    assert not is_driven(tmp_path, "run-1", identify_driver())
+    DriverLock.acquire(tmp_path, "run-1").release()
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    for descriptor in (reading, writing, result):
+        os.close(descriptor)
+
+
 def test_a_lock_whose_file_cannot_be_removed_is_let_go_all_the_same(tmp_path: Path) -> None:
     """That the file stays is no error: nobody holds it."""
     lock = DriverLock.acquire(tmp_path, "run-1")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,3 +134,46 @@ def test_the_file_is_private_and_no_link_is_followed(folder: StoreFolder) -> Non
         Claims.join(folder, "run-1")
 
     assert not (folder.path / "elsewhere").exists()
+
+
+def test_claims_that_a_copy_of_the_store_dropped_are_taken_again(folder: StoreFolder) -> None:
+    """Whoever opens and closes the file in the driver's process drops its locks; the next look takes them again."""
+    with joined(folder, "run-1") as claims:
+        claims.take(KEY)
+        (folder.path / "claims").read_bytes()
+        assert as_another(folder, lambda others: others.find_holder(KEY)) is None, "nothing was dropped"
+
+        claims.look_around()
+
+        assert not as_another(folder, lambda others: others.take(KEY) or others.look_around().alone)
+
+
+@pytest.mark.parametrize("lose", [Path.read_bytes, Path.unlink])
+def test_a_busy_drivers_claims_come_back_without_its_doing(folder: StoreFolder, lose: Callable[[Path], Any]) -> None:
+    """A driver that waits, or runs a step itself, gets back what was dropped, also where the file is another one."""
+    with joined(folder, "run-1") as claims:
+        claims.take(KEY)
+        lose(folder.path / "claims")
+
+        end = time.monotonic() + 30
+        while as_another(folder, lambda others: others.find_holder(KEY)) != Holder(os.getpid()):
+            assert time.monotonic() < end, "the claim did not come back"
+            time.sleep(0.02)
+
+
+def test_claims_whose_file_was_removed_go_over_to_the_new_one(folder: StoreFolder) -> None:
+    """What a run holds stays its own in the file that others make, and it is not alone unseen."""
+    with joined(folder, "run-1") as claims, joined(folder, "run-2") as neighbour:
+        claims.take(KEY)
+        neighbour.take(OTHER)
+        moment = claims.look_around()
+        (folder.path / "claims").unlink()
+
+        claims.look_around()
+        neighbour.look_around()
+
+        assert not claims.undisturbed_since(moment)
+        assert claims.find_holder(OTHER) == Holder(os.getpid(), "run-2")
+        assert as_another(folder, lambda others: (others.take(KEY), others.take(OTHER))) == (False, False)
+        claims.release(KEY)
+        assert as_another(folder, lambda others: others.take(KEY))
