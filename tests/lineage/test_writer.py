@@ -448,10 +448,11 @@ def test_a_database_that_is_removed_while_it_is_open_is_told_as_gone(tmp_path: P
     folder.mkdir()
     writer = open_writer(folder / "lineage.db")
     writer.begin_run(make_run())
+    writer.flush()
     shutil.rmtree(folder)
 
     with pytest.raises(LineageError, match="was removed while flowkit used it") as caught:
-        writer.begin_run(make_run("run-2"))
+        writer.write(lambda connection: connection.execute("UPDATE run SET user = 'me'").fetchall())
 
     assert ("gone", str(folder)) in caught.value.facts
 

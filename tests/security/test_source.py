@@ -59,7 +59,8 @@ FORMATTED_SQL = {
     "lineage/connection.py": {"mode", "'FULL' if durable else 'OFF'", "int(seconds * 1000)"},
     "lineage/history.py": {"view"},
     "lineage/schema.py": {"name", "query", "columns"},
-    "lineage/soundness.py": {"kind.upper()", "name"},
+    # Parts of the schema that flowkit makes: a table, the columns and the condition of an index.
+    "lineage/soundness.py": {"kind.upper()", "name", "table", "columns", "where", "twice"},
 }
 """What is put into a statement's text beside constants, by module: words of the source itself, and numbers."""
 
