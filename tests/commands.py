@@ -16,7 +16,7 @@ import pytest
 from flowkit.cli.main import run_command
 
 ROOT = Path(__file__).parents[1]
-MAIN = "import sys; from flowkit.cli.main import main; sys.argv[0] = 'flowkit'; main()"
+MAIN = "import sys; from flowkit.__main__ import main; sys.argv[0] = 'flowkit'; main()"
 
 
 def spawn(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

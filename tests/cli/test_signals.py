@@ -64,3 +64,31 @@ def test_a_signal_while_a_prompt_waits(number: signal.Signals, said: str) -> Non
     out, _ = asking.communicate("yes\n" if said == "read yes" else None)
 
     assert out == f"{said}\n"
+
+
+STARTING = """
+import os, runpy, sys
+
+class Pressing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "flowkit.cli.main":
+            os.kill(os.getpid(), {number})
+
+sys.meta_path.insert(0, Pressing())
+runpy.run_module("flowkit", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_command_is_imported_ends_it_as_documented(number: signal.Signals) -> None:
+    """Nothing has begun then: it leaves with 130, without a traceback."""
+    done = subprocess.run(
+        [sys.executable, "-c", STARTING.format(number=int(number))],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
