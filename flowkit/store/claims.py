@@ -7,8 +7,8 @@ alone, and has been since it looked, need not look twice.
 Hazards of these locks, and what is done here: they belong to the process, so runs of one process exclude each other by
 a table; closing any descriptor of the file drops them all, so a process has one, shared and kept open while a run needs
 it; they are not inherited, so a forked process begins anew. A step or a notebook may open the file all the same, to
-copy the store, or remove it: so whoever claims, or looks, first goes over to the file that is there, and takes again
-what its run holds; a thread does it for a driver that is busy.
+copy the store, or remove it: so whoever claims, or looks, first goes over to the file that is there, and a thread takes
+again what was dropped.
 """
 
 from __future__ import annotations
@@ -125,19 +125,21 @@ class Claims:
         return moment.alone and self._file.read_last() == moment.last
 
     def renew_until(self, over: threading.Event) -> None:
-        """Take again what was dropped behind this run's back, again and again, until told that it is over."""
+        """Take again what was dropped behind this run's back, again and again, until told that it is over.
+
+        Not with every claim: one call for each that is held would make a wide run's cost grow with its square.
+        """
         while not over.wait(_RENEW_SECONDS):
             # A folder that is gone is told to whoever claims next.
             with suppress(StoreError), _GUARD:
                 if not over.is_set():
-                    self._renewed()
+                    self._renewed().lock_again()
 
     def _renewed(self) -> _File:
-        """Return the file that others use now, with all that this run holds locked in it, as far as it still can be."""
+        """Return the file that others use now; in a new one all that this run holds is taken, as far as it can be."""
         try:
             status = os.lstat(self._path)
             if (status.st_dev, status.st_ino) == self._file.identity:
-                self._file.lock_again()
                 return self._file
         except FileNotFoundError:
             # Removed: it is made anew.

@@ -136,18 +136,6 @@ def test_the_file_is_private_and_no_link_is_followed(folder: StoreFolder) -> Non
     assert not (folder.path / "elsewhere").exists()
 
 
-def test_claims_that_a_copy_of_the_store_dropped_are_taken_again(folder: StoreFolder) -> None:
-    """Whoever opens and closes the file in the driver's process drops its locks; the next look takes them again."""
-    with joined(folder, "run-1") as claims:
-        claims.take(KEY)
-        (folder.path / "claims").read_bytes()
-        assert as_another(folder, lambda others: others.find_holder(KEY)) is None, "nothing was dropped"
-
-        claims.look_around()
-
-        assert not as_another(folder, lambda others: others.take(KEY) or others.look_around().alone)
-
-
 @pytest.mark.parametrize("lose", [Path.read_bytes, Path.unlink])
 def test_a_busy_drivers_claims_come_back_without_its_doing(folder: StoreFolder, lose: Callable[[Path], Any]) -> None:
     """A driver that waits, or runs a step itself, gets back what was dropped, also where the file is another one."""
@@ -159,6 +147,7 @@ def test_a_busy_drivers_claims_come_back_without_its_doing(folder: StoreFolder, 
         while as_another(folder, lambda others: others.find_holder(KEY)) != Holder(os.getpid()):
             assert time.monotonic() < end, "the claim did not come back"
             time.sleep(0.02)
+        assert not as_another(folder, lambda others: others.look_around().alone)
 
 
 def test_claims_whose_file_was_removed_go_over_to_the_new_one(folder: StoreFolder) -> None:
