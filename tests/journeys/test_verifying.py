@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -343,43 +342,3 @@ def test_what_has_changed_since_is_listed_and_no_failure(tmp_path: Path) -> None
     assert observed.nodes["reads"]["detail"] == "observed: file data/beside.txt, which it read undeclared, changed"
     assert observed.nodes["prices"]["verdict"] == "different"
     assert observed.code == 1
-
-
-MEETING = """
-import os
-import time
-import flowkit as fk
-
-
-@fk.step
-def meet(n: int) -> str:
-    open(os.path.join("{place}", str(os.getpid())), "w").close()
-    end = time.monotonic() + 30
-    while len(os.listdir("{place}")) < 2 and time.monotonic() < end:
-        time.sleep(0.01)
-    return str(os.getpid())
-
-
-@fk.pipeline
-def meeting() -> None:
-    meet(1)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.cluster
-def test_two_drivers_with_other_results_are_told_once_and_the_first_stands(tmp_path: Path) -> None:
-    """Two runs at once compute one key; the later one warns of its step, naming output and command."""
-    project = OrdersProject.make(tmp_path)
-    # What lies in /dev is no input of a step: both runs have one entry key.
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
-        (project.root / "pipelines/meet.py").write_text(MEETING.format(place=place))
-        with ThreadPoolExecutor() as pool:
-            runs = list(pool.map(lambda _: project.flowkit("run", "meeting", "--workers", "1"), range(2)))
-
-    assert [run.code for run in runs] == [0, 0]
-    warned = [run.err for run in runs if "not deterministic" in run.err]
-    assert len(warned) == 1
-    assert warned[0].count("not deterministic") == 1
-    assert "'meet' gave another return" in warned[0]
-    assert "The first one stands for later runs. `flowkit verify --rerun` says what differs." in warned[0]
