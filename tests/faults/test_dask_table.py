@@ -20,6 +20,7 @@ from tests.commands import MAIN, ROOT
 from tests.dask_cluster import DaskCluster, dask_cluster
 from tests.execution.workshop import Workshop, results, run_all
 from tests.faults.conftest import Tell
+from tests.faults.scale import SCALE
 from tests.journeys.project import OrdersProject, Outcome
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(120)]
@@ -274,7 +275,8 @@ ENDS = {
 FINE = {"better": 2, "untouched": 1, "pools": 1} | {f"bystander{number}": 1 for number in range(12)}
 """What is done in the end, and how often each begins."""
 
-PLACES = ("local", "external")
+PLACES = ("local", "external") if SCALE >= 1 else ("local",)
+"""Where the rows are tried; on a cluster only in full: its own ways to fail have tests of their own."""
 
 
 @pytest.fixture(scope="module")
