@@ -603,7 +603,10 @@ def test_what_a_killed_driver_left_is_removed_by_the_next(tmp_path: Path, monkey
     program = (
         "import os, sys, time; from flowkit.execution.isolation import make_work_base\n"
         "base = make_work_base(); (base / '1').mkdir(); (base / '1' / 'big').write_text('x')\n"
-        "child = os.fork() or time.sleep(60) or os._exit(0)\n"
+        "heard, told = os.pipe(); child = os.fork()\n"
+        "if not child:\n"
+        "    os.write(told, b'x'); time.sleep(60); os._exit(0)\n"
+        "os.read(heard, 1)\n"
         "print(base, child, flush=True); time.sleep(60)"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
