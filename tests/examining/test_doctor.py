@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import sqlite3
 import sys
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -23,19 +21,15 @@ from flowkit.store.folder import StoreFolder
 from tests.backups.stored import names_in
 from tests.commands import ROOT, Tell, caller
 from tests.dask_cluster import dask_cluster
+from tests.old_stores import make_project
 
-STORES = ROOT / "tests" / "golden" / "stores"
 PACKAGE = Path(flowkit.__file__).parent
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a store that is well."""
-    folder = tmp_path / "project"
-    shutil.copytree(STORES / "project", folder)
-    with tarfile.open(max(STORES.glob("schema-*.tar.xz"), key=lambda path: path.name)) as archive:
-        archive.extractall(folder, filter="tar")
-    (folder / "store").rename(folder / ".flowkit")
+    folder = make_project(tmp_path / "project")
     monkeypatch.chdir(folder)
     return folder
 

@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import sqlite3
-import tarfile
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -27,9 +26,9 @@ from flowkit.lineage.schema import SCHEMA_VERSION
 from flowkit.registry.audit import verify_chain
 from flowkit.store.folder import StoreFolder
 from flowkit.store.local import LocalStore
-from tests.commands import ROOT, Tell, caller, spawn
+from tests.commands import Tell, caller, spawn
+from tests.old_stores import STORES, unpack
 
-STORES = ROOT / "tests" / "golden" / "stores"
 OLDEST = 2
 SCHEMAS = list(range(OLDEST, SCHEMA_VERSION + 1))
 
@@ -76,14 +75,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
     """Runs a command in this process."""
     return caller(capsys)
-
-
-def unpack(schema: int, project: Path) -> Path:
-    """Put the store of a schema into the project, in place of the one there is."""
-    shutil.rmtree(project / ".flowkit", ignore_errors=True)
-    with tarfile.open(STORES / f"schema-{schema}.tar.xz") as archive:
-        archive.extractall(project, filter="tar")
-    return (project / "store").rename(project / ".flowkit")
 
 
 def fingerprint(folder: Path) -> str:
