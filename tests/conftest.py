@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,11 @@ from types import ModuleType
 import pytest
 
 from flowkit import source_imports
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, also where a shell began all of this in the background with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,7 +16,7 @@ from flowkit.cli.render.run_live import LiveListener
 from flowkit.cli.render.summary import store_options
 from flowkit.cli.render.verification import ProofProgress, VerifyListener, print_soundness, print_verification
 from flowkit.errors import StoreError, UsageError
-from flowkit.execution.dask import DaskExecutor
+from flowkit.execution.worker_executor import WorkerExecutor
 from flowkit.graph.select import Selection
 from flowkit.housekeeping.verifying.rerun import verify_run
 from flowkit.housekeeping.verifying.soundness import check_store, may_be_repaired, may_be_written, mending
@@ -106,7 +106,7 @@ def _run_again(
         graph = session.check(opened.pipeline, opened.parameters).graph
         workspace = session.workspace_for(opened.pipeline)
         # Not the session's executor, which may be a cluster that does not see the copy of the project.
-        executor = DaskExecutor(opened.settings.workers, None, opened.settings.resources)
+        executor = WorkerExecutor(opened.settings.workers, None, opened.settings.resources)
         try:
             # What a collection removed meanwhile could not be compared.
             stack.enter_context(keeping(workspace.folder, wait=COLLECTION_SECONDS))

@@ -11,9 +11,10 @@ from typing import Any
 from uuid import uuid4
 
 from flowkit.errors import FlowkitError, WorkerError
+from flowkit.execution.background import Background
 from flowkit.execution.base import HostSettings
+from flowkit.execution.cluster import Listener
 from flowkit.execution.dask_address import check_address, check_worker_address, describe_open_ports, security_for
-from flowkit.execution.dask_base import QUIET, Background, Listener, hasten
 from flowkit.execution.dask_probe import ask_workers, check_answer, describe_mismatches, is_silent
 from flowkit.execution.dask_quiet import Hush
 from flowkit.execution.dask_worker import cancel_attempts, retire_hosts, run_envelope, warm_worker
@@ -21,6 +22,10 @@ from flowkit.execution.envelope import Envelope
 from flowkit.store.folder import StoreFolder
 from flowkit.store.probe import remove_probe, write_probe
 
+_QUIET = {"distributed.diagnostics.computations.nframes": 0}
+"""Dask's settings while packets are submitted: it is not to look through the driver's frames for each."""
+
+_SEND_SECONDS = 0.001
 _CONNECT_SECONDS = 10.0
 _WORKER_SECONDS = 50.0
 """How long a cluster may be without workers; with the time to connect, no more than a minute."""
@@ -96,7 +101,7 @@ class ExternalCluster:
         """Send a packet as a task that no other worker may take."""
         import dask
 
-        with dask.config.set(QUIET):
+        with dask.config.set(_QUIET):
             future = self._client.submit(
                 run_envelope,
                 pickle.dumps(settings, protocol=5),
@@ -145,7 +150,7 @@ class ExternalCluster:
             )
         except (OSError, TimeoutError, ValueError) as error:
             raise WorkerError.for_unreachable(self._scheduler, f"{type(error).__name__}: {error}") from error
-        hasten(self._client)
+        _hasten(self._client)
         self._client.subscribe_topic(self._topic, self._receive)
         self._tell_mismatches({"the scheduler": self._client.sync(self._client.scheduler.versions)["packages"]})
         if self._find_workers():
@@ -278,3 +283,10 @@ class ExternalCluster:
                 # A late-comer that is of no use is no reason to end a run that has others.
                 self._refused.add(address)
                 self._listener.warn(f"Worker {address} is left out: {error}")
+
+
+def _hasten(client: Any) -> None:
+    """Let a client send at once: it gathers messages for 10 ms otherwise, longer than a packet of quick nodes takes."""
+    stream: Any = getattr(client, "scheduler_comm", None)
+    if hasattr(stream, "interval"):
+        stream.interval = _SEND_SECONDS

@@ -20,8 +20,8 @@ from flowkit.config import Settings, load_settings
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import UsageError
 from flowkit.execution.base import Executor
-from flowkit.execution.dask import DaskExecutor
 from flowkit.execution.inline import InlineExecutor
+from flowkit.execution.worker_executor import WorkerExecutor
 from flowkit.project import Project
 
 _INHERITED: list[object] = []
@@ -132,7 +132,7 @@ class OpenedProject:
             self._executor = (
                 InlineExecutor()
                 if self._inline
-                else DaskExecutor(settings.workers, settings.scheduler, settings.resources)
+                else WorkerExecutor(settings.workers, settings.scheduler, settings.resources)
             )
         return self._executor
 

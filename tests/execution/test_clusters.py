@@ -14,10 +14,10 @@ import pytest
 
 from flowkit.errors import WorkerError
 from flowkit.execution.base import HostSettings
-from flowkit.execution.dask import DaskExecutor
 from flowkit.execution.dask_address import check_address
 from flowkit.execution.dask_probe import check_answer, describe_mismatches
 from flowkit.execution.dask_worker import describe_worker, own_digest, package_versions
+from flowkit.execution.worker_executor import WorkerExecutor
 from flowkit.store.probe import write_probe
 from tests.execution.workshop import Workshop, wait_for_workers
 
@@ -109,7 +109,7 @@ def test_a_scheduler_that_is_not_there_is_named(open_workshop: Open, monkeypatch
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    executor = DaskExecutor(scheduler=address)
+    executor = WorkerExecutor(scheduler=address)
     executor.start(shop.settings())
 
     with pytest.raises(WorkerError, match="cannot be reached") as refused:
@@ -125,7 +125,7 @@ def test_a_local_cluster_opens_no_port(open_workshop: Open) -> None:
     shop = open_workshop("@fk.step\ndef one() -> int:\n    return 1\n")
     shop.load()
     before = _listening()
-    executor = DaskExecutor(workers=1)
+    executor = WorkerExecutor(workers=1)
     try:
         executor.start(shop.settings())
         wait_for_workers(executor)
@@ -155,7 +155,8 @@ def test_importing_execution_is_light() -> None:
     program = textwrap.dedent(
         """
         import sys
-        import flowkit.execution.dask, flowkit.execution.inline, flowkit.execution.host, flowkit.execution.dask_worker
+        import flowkit.execution.dask_worker, flowkit.execution.host, flowkit.execution.inline
+        import flowkit.execution.worker_executor
         heavy = {"pandas", "pyarrow", "pandera", "pydantic", "numpy", "beartype", "networkx", "sqlite_utils",
                  "distributed", "dask", "rich", "cloudpickle", "asyncio"}
         print(sorted(heavy & set(sys.modules)))

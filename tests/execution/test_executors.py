@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from flowkit.execution.base import Executor, NodeEnded, NodeStarted, PacketEnded
-from flowkit.execution.dask import DaskExecutor
 from flowkit.execution.inline import InlineExecutor
 from flowkit.execution.packets import WAITS
+from flowkit.execution.worker_executor import WorkerExecutor
 from flowkit.graph.arguments import Gather, Ref
 from flowkit.records import FailureKind, Outcome
 from tests.dask_cluster import DaskCluster, dask_cluster
@@ -83,9 +83,9 @@ def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
     if request.param == "inline":
         made = InlineExecutor(capture=True)
     elif request.param == "local":
-        made = DaskExecutor(workers=2)
+        made = WorkerExecutor(workers=2)
     else:
-        made = DaskExecutor(scheduler=request.getfixturevalue("external").address)
+        made = WorkerExecutor(scheduler=request.getfixturevalue("external").address)
     yield made
     made.close()
 
@@ -240,7 +240,7 @@ def test_a_lost_worker_loses_only_what_ran_on_it(open_workshop: Open, external: 
     victim = external.add_worker()
     shop = open_workshop(STEPS)
     flow = shop.load()
-    executor = DaskExecutor(scheduler=external.address)
+    executor = WorkerExecutor(scheduler=external.address)
     try:
         executor.start(shop.settings())
         end = time.monotonic() + 20
@@ -277,7 +277,7 @@ def test_the_hosts_that_were_warmed_are_the_ones_that_work(open_workshop: Open) 
     """What starting Dask does to this process does not throw the step hosts away that were started before it."""
     shop = open_workshop("@fk.step\ndef pid() -> int:\n    return os.getpid()\n")
     flow = shop.load()
-    executor = DaskExecutor(workers=1)
+    executor = WorkerExecutor(workers=1)
     try:
         executor.start(shop.settings())
         tasks = Path(f"/proc/{os.getpid()}/task")

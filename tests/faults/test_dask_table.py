@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import distributed
 import pytest
 
-from flowkit.execution.dask import DaskExecutor
+from flowkit.execution.worker_executor import WorkerExecutor
 from tests.commands import MAIN, ROOT
 from tests.dask_cluster import DaskCluster, dask_cluster
 from tests.execution.workshop import Workshop, results, run_all
@@ -184,6 +185,18 @@ def beats(file: str, number: int) -> int:
         time.sleep(0.05)
     print("the last line")
     return number
+
+
+@fk.step
+def without_dask() -> int:
+    if found := {"dask", "distributed"} & set(sys.modules):
+        raise RuntimeError(f"{found} were imported")
+    return 1
+
+
+@fk.pipeline
+def light() -> None:
+    without_dask()
 
 
 @fk.pipeline
@@ -487,28 +500,41 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
-def test_the_settings_are_in_force_and_no_task_is_called_as_another(tmp_path: Path) -> None:
-    """Read from the running scheduler: no retries, no stealing, a limit to waiting, no dashboard; a key an attempt."""
+def test_no_task_is_called_as_another(tmp_path: Path, cluster: DaskCluster) -> None:
+    """Read from the running scheduler: three attempts of one step are three tasks, none of which Dask tries again."""
     shop = Workshop(tmp_path / "project", "@fk.step\ndef one() -> int:\n    return 1\n")
-    executor = DaskExecutor(workers=2)
-    try:
-        executor.start(shop.settings())
-        step = shop.load().one
-        for _ in range(3):
-            assert results(run_all(executor, [shop.packet(shop.order(step))]))["one"].failure is None
-        running: Any = executor._cluster
-        scheduler = running._cluster.scheduler
-        keys = [entry[0] for entry in scheduler.transition_log if entry[2] == "waiting"]
-        worker = next(iter(running._cluster.workers.values()))
-    finally:
-        executor.close()
-        shop.unload()
+    executor = WorkerExecutor(scheduler=cluster.address)
+    with distributed.Client(cluster.address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+        before = client.run_on_scheduler(_tasks_begun)
+        try:
+            executor.start(shop.settings())
+            step = shop.load().one
+            for _ in range(3):
+                assert results(run_all(executor, [shop.packet(shop.order(step))]))["one"].failure is None
+        finally:
+            executor.close()
+            shop.unload()
+        keys = client.run_on_scheduler(_tasks_begun)[len(before) :]
 
-    assert scheduler.allowed_failures == 0
-    assert "stealing" not in scheduler.extensions
-    assert scheduler.no_workers_timeout == 60
-    assert scheduler.worker_ttl is None
-    assert "dashboard" not in scheduler.services
-    assert scheduler.address.startswith("inproc://")
-    assert worker.address.startswith("inproc://")
     assert len(keys) == len(set(keys)) == 3
+
+
+def test_a_run_on_this_machine_starts_no_dask(project: OrdersProject) -> None:
+    """Dask is neither imported by the driver nor by a step's process where no step computes with it."""
+    look = "import sys; from flowkit.cli.main import run_command; code = run_command(sys.argv[1:]);"
+    look += "print(code, sorted({'dask', 'distributed'} & set(sys.modules)))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", look, "run", "pipelines/table.py:light", "--workers", "2"],
+        cwd=project.root,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def _tasks_begun(dask_scheduler: Any) -> list[str]:
+    return [entry[0] for entry in dask_scheduler.transition_log if entry[2] == "waiting" and "flowkit" in entry[0]]

@@ -1,38 +1,27 @@
-"""Packets as Dask tasks, on a cluster in this process or on one that is there already.
-
-Locally the Dask worker lives in the driver's process and step hosts are its only processes. Values never travel through
-Dask: packets go out, small records come back.
-"""
+"""The packets that are under way on workers: each event of one is passed on once, however often and late it comes."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
-from flowkit.errors import FlowkitError, StepDeathError
+from flowkit.errors import StepDeathError
 from flowkit.execution.base import (
     ExecutorEvent,
     ExecutorFailed,
     ExecutorWarned,
-    HostSettings,
     NodeEnded,
     NodeReturned,
     NodeStarted,
     NodeWaiting,
-    Packet,
     PacketEnded,
-    Slots,
 )
-from flowkit.execution.dask_base import Cluster
-from flowkit.execution.dask_external import ExternalCluster
-from flowkit.execution.dask_local import LOCAL_WORKER, LocalCluster
-from flowkit.execution.envelope import Envelope, NodeSlip, close_envelope
+from flowkit.execution.envelope import Envelope, NodeSlip
 from flowkit.execution.failure import record_failure
 from flowkit.execution.packets import NO_KEY, WITHDRAWN
-from flowkit.execution.supervisor import usable_processors
 from flowkit.execution.watch import SLOT_DIED
 from flowkit.records import FailureKind, Outcome, StepResult
 
@@ -47,89 +36,8 @@ class _Flight:
     begun: dict[str, float] = field(default_factory=dict)
 
 
-class DaskExecutor:
-    """Runs packets on Dask workers.
-
-    Args:
-        workers: How many steps may run at once on this machine; all its processors if None. Of no effect with a
-            scheduler.
-        scheduler: Address of a running Dask scheduler; None for this machine alone.
-        resources: What this machine has for steps that ask for it, such as `{"gpu": 1}`. Of no effect with a scheduler.
-
-    Attributes:
-        capacity: What this machine has; None with a scheduler.
-    """
-
-    ships_code = True
-
-    def __init__(
-        self,
-        workers: int | None = None,
-        scheduler: str | None = None,
-        resources: Mapping[str, float] | None = None,
-    ) -> None:
-        self.capacity: Slots | None = None
-        if scheduler is None:
-            workers = workers or usable_processors()
-            self.capacity = Slots({LOCAL_WORKER: workers}, {LOCAL_WORKER: dict(resources or {})})
-        self._tower = _Tower()
-        self._settings: HostSettings | None = None
-        self._cluster: Cluster = (
-            LocalCluster(workers or usable_processors(), self._tower)
-            if scheduler is None
-            else ExternalCluster(scheduler, self._tower)
-        )
-
-    def start(self, settings: HostSettings) -> None:
-        """Start step hosts, and connect in the background.
-
-        Raises:
-            WorkerError: The scheduler's address is refused, or no process can be started.
-        """
-        self._settings = settings
-        self._cluster.start(settings)
-
-    def slots(self) -> Slots:
-        """Return the workers that have proven that they see the store and run this flowkit.
-
-        Raises:
-            WorkerError: There is none in time, or one has not proven it.
-        """
-        slots = self._cluster.slots()
-        resources = self._cluster.resources() if self.capacity is None else self.capacity.resources
-        return Slots(slots, resources)
-
-    def submit(self, packet: Packet, worker: str) -> None:
-        """Send a packet to a worker as a task of its own."""
-        assert self._settings is not None, "start() comes first"
-        envelope = close_envelope(packet)
-        self._tower.expect(envelope, worker)
-        try:
-            self._cluster.submit(self._settings, envelope, worker)
-        except (FlowkitError, OSError, RuntimeError, KeyError) as error:
-            # A worker that was lost a moment ago: the packet comes back as from any lost worker.
-            self._tower.land(packet.id, (), f"{type(error).__name__}: {error}")
-
-    def cancel(self, nodes: Sequence[str]) -> None:
-        """Kill what runs these nodes; those that have not begun are handed back."""
-        for worker, tokens in self._tower.find(frozenset(nodes)).items():
-            self._cluster.cancel(worker, tokens)
-
-    def events(self, timeout: float | None) -> list[ExecutorEvent]:
-        """Return what happened, waiting up to `timeout` seconds for the first event, without end if None."""
-        return self._tower.take(timeout)
-
-    def close(self) -> None:
-        """End the local cluster with its step hosts; leave an external one, but for this session's hosts."""
-        left = self._tower.find(None)
-        self._tower.forget()
-        for worker, tokens in left.items():
-            self._cluster.cancel(worker, tokens)
-        self._cluster.close()
-
-
-class _Tower:
-    """Knows every packet that is under way, and passes each event on once, however often and late it comes."""
+class Flights:
+    """Every packet that is under way. Thread-safe."""
 
     def __init__(self) -> None:
         self._events: SimpleQueue[ExecutorEvent] = SimpleQueue()

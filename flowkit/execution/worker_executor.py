@@ -1,0 +1,98 @@
+"""Packets on workers: on this machine's step hosts, or as tasks of a Dask cluster that is there already.
+
+Values never travel with packets: orders go out, small records come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flowkit.errors import FlowkitError
+from flowkit.execution.base import ExecutorEvent, HostSettings, Packet, Slots
+from flowkit.execution.cluster import Cluster
+from flowkit.execution.dask_external import ExternalCluster
+from flowkit.execution.envelope import close_envelope
+from flowkit.execution.flights import Flights
+from flowkit.execution.supervisor import usable_processors
+from flowkit.execution.this_machine import THIS_MACHINE, ThisMachine
+
+
+class WorkerExecutor:
+    """Runs packets on workers.
+
+    Args:
+        workers: How many steps may run at once on this machine; all its processors if None. Of no effect with a
+            scheduler.
+        scheduler: Address of a running Dask scheduler; None for this machine alone.
+        resources: What this machine has for steps that ask for it, such as `{"gpu": 1}`. Of no effect with a scheduler.
+
+    Attributes:
+        capacity: What this machine has; None with a scheduler.
+    """
+
+    ships_code = True
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        scheduler: str | None = None,
+        resources: Mapping[str, float] | None = None,
+    ) -> None:
+        self.capacity: Slots | None = None
+        if scheduler is None:
+            workers = workers or usable_processors()
+            self.capacity = Slots({THIS_MACHINE: workers}, {THIS_MACHINE: dict(resources or {})})
+        self._flights = Flights()
+        self._settings: HostSettings | None = None
+        self._cluster: Cluster = (
+            ThisMachine(workers or usable_processors(), self._flights)
+            if scheduler is None
+            else ExternalCluster(scheduler, self._flights)
+        )
+
+    def start(self, settings: HostSettings) -> None:
+        """Start step hosts, or connect to the cluster in the background.
+
+        Raises:
+            WorkerError: The scheduler's address is refused, or no process can be started.
+        """
+        self._settings = settings
+        self._cluster.start(settings)
+
+    def slots(self) -> Slots:
+        """Return the workers that have proven that they see the store and run this flowkit.
+
+        Raises:
+            WorkerError: There is none in time, or one has not proven it.
+        """
+        slots = self._cluster.slots()
+        resources = self._cluster.resources() if self.capacity is None else self.capacity.resources
+        return Slots(slots, resources)
+
+    def submit(self, packet: Packet, worker: str) -> None:
+        """Send a packet to a worker."""
+        assert self._settings is not None, "start() comes first"
+        envelope = close_envelope(packet)
+        self._flights.expect(envelope, worker)
+        try:
+            self._cluster.submit(self._settings, envelope, worker)
+        except (FlowkitError, OSError, RuntimeError, KeyError) as error:
+            # A worker that was lost a moment ago: the packet comes back as from any lost worker.
+            self._flights.land(packet.id, (), f"{type(error).__name__}: {error}")
+
+    def cancel(self, nodes: Sequence[str]) -> None:
+        """Kill what runs these nodes; those that have not begun are handed back."""
+        for worker, tokens in self._flights.find(frozenset(nodes)).items():
+            self._cluster.cancel(worker, tokens)
+
+    def events(self, timeout: float | None) -> list[ExecutorEvent]:
+        """Return what happened, waiting up to `timeout` seconds for the first event, without end if None."""
+        return self._flights.take(timeout)
+
+    def close(self) -> None:
+        """End this machine's step hosts, or those of this session on a cluster, which goes on."""
+        left = self._flights.find(None)
+        self._flights.forget()
+        for worker, tokens in left.items():
+            self._cluster.cancel(worker, tokens)
+        self._cluster.close()
