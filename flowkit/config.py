@@ -10,10 +10,11 @@ import json
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from flowkit.authoring.quantities import parse_duration, parse_size
 from flowkit.errors import SettingError, StepDefinitionError
@@ -26,8 +27,7 @@ MOST_WORKERS = 64 * (os.cpu_count() or 1)
 _FILE = "pyproject.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What configures a run.
 
     Attributes:
@@ -67,8 +67,7 @@ class Settings:
         return self.origins.get(key, DEFAULT_ORIGIN)
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(Struct, frozen=True):
     """One place that gives settings: its name for people, and how its texts or values are read."""
 
     name: str

@@ -209,7 +209,7 @@ def step(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
 
 
 def _parse_options(options: Mapping[str, Any]) -> StepOptions:
-    known = StepOptions.__dataclass_fields__
+    known = StepOptions.__struct_fields__
     for name in options:
         if name not in known:
             raise StepDefinitionError.for_unknown_option(name, tuple(known))

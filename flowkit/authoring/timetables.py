@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
+
+from msgspec import Struct
 
 from flowkit.authoring.intervals import UTC_NAME, Interval, zone_of
 from flowkit.errors import StepDefinitionError
@@ -15,8 +16,7 @@ CATCHUP: Final = ("latest", "all", "none")
 OVERLAP: Final = ("skip", "queue")
 
 
-@dataclass(frozen=True, slots=True)
-class Timetable:
+class Timetable(Struct, frozen=True):
     """What `@pipeline` says of a pipeline's schedule.
 
     Attributes:

@@ -8,7 +8,9 @@ finds is what the edited code is taken to give; where it finds nothing, more tha
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flowkit.cache.arguments import LONGEST_SHOWN
 from flowkit.cache.reason import Change, Current, Miss, compare
@@ -22,8 +24,7 @@ _NOT_AN_EDIT = frozenset({Reason.FORCED, Reason.UNCACHED, Reason.LOST, Reason.EX
 """Reasons that hold whatever the code was before: no edit made the node run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unedited:
+class Unedited(Struct, frozen=True):
     """What was decided on a node as it was before the edit.
 
     Attributes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from flowkit.codecs.hints import class_name, is_named_class
 from flowkit.contracts import ColumnSelection, Selections
@@ -142,8 +143,7 @@ def _add_classes(digest: Digest, classes: set[type], code: ArgumentCode) -> Dige
     return digest_value("", [digest, *found]) if found else digest
 
 
-@dataclass(slots=True)
-class _Content:
+class _Content(Struct):
     """Encodes references to stored content.
 
     Attributes:
@@ -248,8 +248,7 @@ def _is_pattern(name: str) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
+class _Shown(Struct, frozen=True):
     """Stands for a leaf in an argument that is shown."""
 
     leaf: Any

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowkit.records import CodeFingerprint, CodePart
 
@@ -19,8 +20,7 @@ CONSTANT = "constant "
 """Begins the label of a global that is read."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartChange:
+class PartChange(Struct, frozen=True):
     """A part of a step's code that differs; an absent side is None.
 
     Attributes:

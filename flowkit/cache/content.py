@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import takewhile
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from flowkit.cache.inner import Differences, differences_in_json
 from flowkit.codecs.tables_manifest import (
@@ -52,8 +54,7 @@ ListingOf = Callable[[Digest], Listing | None]
 """Gives the listing of a folder that came in, by its digest; None where it was not kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retyped:
+class Retyped(Struct, frozen=True):
     """A column of both tables whose dtype changed."""
 
     name: str
@@ -61,8 +62,7 @@ class Retyped:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class TableChange:
+class TableChange(Struct, frozen=True):
     """How a table changed.
 
     Attributes:
@@ -80,8 +80,7 @@ class TableChange:
     values: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FolderChange:
+class FolderChange(Struct, frozen=True):
     """How a folder changed: the names of its files, and how many there were and are."""
 
     files: tuple[int, int]
@@ -90,8 +89,7 @@ class FolderChange:
     changed: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ContentChange:
+class ContentChange(Struct, frozen=True):
     """An artifact in the place of another; an absent side is None.
 
     Attributes:
@@ -108,8 +106,7 @@ class ContentChange:
     lost: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DataChange:
+class DataChange(Struct, frozen=True):
     """How the artifacts of an argument differ.
 
     Attributes:
@@ -125,8 +122,7 @@ class DataChange:
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """Compares what artifacts hold, each pair once.
 
     Args:

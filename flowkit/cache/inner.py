@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.codecs.json_tags import ATOM_READERS, MARK
 
@@ -17,16 +18,14 @@ _LONGEST_PARSED = 20_000
 _LONGEST_TEXT = 120
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """A value's text, and what it holds, by how that is reached, such as `['depth']` or `.rate`; None for a leaf."""
 
     text: str
     held: Mapping[str, Tree] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """Something inside a value that differs, by where it stands in it; an absent side is None."""
 
     name: str
@@ -34,8 +33,7 @@ class Difference:
     after: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Differences:
+class Differences(Struct, frozen=True):
     """What differs inside a value: how many places, and the first of them."""
 
     count: int

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from flowkit.fingerprint.references import words_read
 from flowkit.records import CodeFingerprint, CodePart
@@ -30,8 +31,7 @@ VARIABLES = frozenset({"environ", "environb", "getenv", "getenvb", "expandvars"}
 """What code calls to read environment variables."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewReads:
+class NewReads(Struct, frozen=True):
     """What edited code may read that nobody has watched.
 
     Attributes:

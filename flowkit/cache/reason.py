@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flowkit.cache.arguments import LONGEST_SHOWN
 from flowkit.cache.code_changes import CONSTANT, compare_code
@@ -35,8 +38,7 @@ DataOf = Callable[["Change"], DataChange | None]
 """Gives how the artifacts of a changed input differ; None where nothing is known of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Current:
+class Current(Struct, frozen=True):
     """What a node's key is made of now.
 
     Attributes:
@@ -49,7 +51,7 @@ class Current:
     observed: tuple[ObservedInput, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Change:
     """One thing that differs from the latest success; an absent side is None.
 
@@ -67,14 +69,13 @@ class Change:
     name: str
     before: str | None
     after: str | None
-    path: tuple[str, ...] | None = field(default=None, compare=False)
+    path: tuple[str, ...] | None = dataclasses.field(default=None, compare=False)
     note: str | None = None
     within: Differences | None = None
     data: DataChange | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Miss:
+class Miss(Struct, frozen=True):
     """Why a node runs: the first reason that holds, a sentence on it, and every difference found."""
 
     reason: Reason
@@ -130,7 +131,7 @@ def with_data(miss: Miss, data_of: DataOf) -> Miss:
 def add_data(changes: Iterable[Change], data_of: DataOf) -> tuple[Change, ...]:
     """Return the changes, those of inputs with what differs in their content."""
     return tuple(
-        replace(change, data=data_of(change))
+        dataclasses.replace(change, data=data_of(change))
         if change.kind is Reason.INPUT and change.before is not None and change.after is not None
         else change
         for change in changes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from flowkit.records import Entry, Reason, StepOptions
 
@@ -10,8 +10,7 @@ CLOCKS_DIFFER = 60.0
 """Seconds by which a result may be younger than now: the clocks of two machines differ."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What a lookup found under a cache key.
 
     Attributes:
@@ -27,8 +26,7 @@ class Found:
     dropped: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReuseDecision:
+class ReuseDecision(Struct, frozen=True):
     """Either the entry to reuse, or why the one that is there cannot be; both None where there is none.
 
     Attributes:

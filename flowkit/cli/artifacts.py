@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import to_builtins
 
 from flowkit.cli import options
 from flowkit.cli.completing import complete_what
@@ -48,7 +48,7 @@ def list_(run: str | None, limit: int, env: str | None, store: Path | None, as_j
         rows = (
             _of_run(view, run)[:limit]
             if run is not None
-            else [asdict(row) for row in list_artifacts(view.reader, limit)]
+            else [to_builtins(row) for row in list_artifacts(view.reader, limit)]
         )
         digests = [row["artifact"] for row in rows]
         pins, dropped = pins_of(view.reader, digests), dropped_on(view.reader, digests)
@@ -96,7 +96,7 @@ def show(what: str, env: str | None, store: Path | None, as_json: bool) -> None:
     record = found.artifact
     if as_json:
         row: dict[str, Any] = {"artifact": record.digest, "format": record.format, "bytes": record.bytes}
-        row["pin"] = asdict(pinned) if pinned is not None else None
+        row["pin"] = to_builtins(pinned) if pinned is not None else None
         print_json({"format": JSON_FORMAT, "artifacts": [{**row, **maker, **content.to_json()}]})
         return
     tell(f"{record.digest}  {record.format}  {format_bytes(record.bytes)}")

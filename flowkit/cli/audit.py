@@ -7,11 +7,12 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import to_builtins
+from msgspec.structs import astuple, fields
 
 from flowkit.cli import options
 from flowkit.cli.lazy import SuggestingGroup
@@ -126,7 +127,7 @@ def export(form: str, output: Path | None, env: str | None, store: Path | None, 
 def _to_json(rows: Sequence[AuditRow]) -> dict[str, Any]:
     return {
         "format": JSON_FORMAT,
-        "audit": [{**asdict(row), "evidence": json.loads(row.evidence)} for row in rows],
+        "audit": [{**to_builtins(row), "evidence": json.loads(row.evidence)} for row in rows],
     }
 
 

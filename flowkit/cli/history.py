@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from flowkit.cli import options
 from flowkit.cli.looking import StoreView, open_store
@@ -38,7 +39,7 @@ def runs(pipeline: str | None, limit: int, env: str | None, store: Path | None, 
         rows = [with_true_status(view, row) for row in list_runs(view.reader, limit, pipeline)]
         recorded = [] if rows else [row.pipeline for row in list_runs(view.reader, _MOST_SEARCHED)]
     if as_json:
-        print_json({"format": JSON_FORMAT, "runs": [asdict(row) for row in rows]})
+        print_json({"format": JSON_FORMAT, "runs": [to_builtins(row) for row in rows]})
         return
     if not rows:
         near = nearest_name(pipeline or "", recorded)

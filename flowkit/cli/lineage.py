@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import to_builtins
 
 from flowkit.cache.wording import list_names
 from flowkit.cli import options
@@ -92,11 +92,11 @@ def _parameters(view: StoreView, row: LineageRow) -> dict[str, str]:
 def _to_json(way: str, row: LineageRow, parameters: dict[str, str]) -> dict[str, Any]:
     return {
         "direction": way,
-        **asdict(row),
+        **to_builtins(row),
         "inputs": [{"parameter": name, "artifact": digest} for name, digest in row.inputs],
         "outputs": [{"name": name, "artifact": digest} for name, digest in row.outputs],
-        "accepted": [asdict(one) for one in row.accepted],
-        "observed": [asdict(one) for one in row.observed],
+        "accepted": [to_builtins(one) for one in row.accepted],
+        "observed": [to_builtins(one) for one in row.observed],
         "parameters": parameters,
     }
 

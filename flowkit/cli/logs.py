@@ -7,10 +7,10 @@ import shutil
 import sys
 import time
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
+from msgspec import Struct, to_builtins
 
 from flowkit.cli import options
 from flowkit.cli.completing import complete_node, complete_run
@@ -63,8 +63,7 @@ def logs(
             _print_all(view, identity, node, attempt)
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
+class _Listed(Struct, frozen=True):
     """A node of the list: its row, and the path of its log below the store.
 
     The outcome of one that has not ended is its run's status; which step it is of is not recorded then.
@@ -89,12 +88,12 @@ class _Listed:
 
 def _list(view: StoreView, run: str, node: str | None, *, as_json: bool) -> None:
     details = details_of(view.reader, run)
-    listed = [_Listed(**asdict(row), log=details[row.node].log) for row in nodes_of(view.reader, run)]
+    listed = [_Listed(**to_builtins(row), log=details[row.node].log) for row in nodes_of(view.reader, run)]
     listed = [row for row in (*listed, *_unended(view, run, details)) if node in (None, row.node)]
     if node is not None and not listed:
         raise _unknown(view, run, node)
     if as_json:
-        print_json({"format": JSON_FORMAT, "nodes": [asdict(row) for row in listed]})
+        print_json({"format": JSON_FORMAT, "nodes": [to_builtins(row) for row in listed]})
         return
     print_table(
         ("node", "outcome", "time", "log"),
@@ -142,8 +141,7 @@ def _unknown(view: StoreView, run: str, node: str) -> NotRecordedError:
     return NotRecordedError.for_node(run, node, sorted(recorded))
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(Struct, frozen=True):
     """Whose output is printed: a node, or the one that made what it reuses; `last` is its recorded log."""
 
     run: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from flowkit.config import Settings, load_settings
 from flowkit.lineage.reader import Reader
@@ -14,8 +15,7 @@ from flowkit.project import Project
 from flowkit.store.folder import StoreFolder
 
 
-@dataclass(frozen=True, slots=True)
-class StoreView:
+class StoreView(Struct, frozen=True):
     """A store opened for reading."""
 
     project: Project

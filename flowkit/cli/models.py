@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import to_builtins
 
 from flowkit.cli import options
 from flowkit.cli.completing import complete_alias, complete_model, complete_version
@@ -46,7 +46,7 @@ def list_(model: str | None, env: str | None, store: Path | None, as_json: bool)
         for alias in list_aliases(view.reader, model):
             aliases.setdefault((alias.model, alias.version), []).append(alias.alias)
     if as_json:
-        listed = [{**asdict(row), "aliases": aliases.get((row.model, row.version), [])} for row in rows]
+        listed = [{**to_builtins(row), "aliases": aliases.get((row.model, row.version), [])} for row in rows]
         print_json({"format": JSON_FORMAT, "models": listed})
         return
     if not rows:
@@ -218,9 +218,9 @@ def _print_gates(verdicts: tuple[GateVerdict, ...]) -> None:
 
 def _details_to_json(found: VersionDetails) -> dict[str, Any]:
     return {
-        **asdict(found.row),
+        **to_builtins(found.row),
         "aliases": list(found.aliases),
         "metrics": found.metrics,
         "decisions": [decision_to_json(decision) for decision in found.decisions],
-        "accepted": [{"node": node, **asdict(acceptance)} for node, acceptance in found.accepted],
+        "accepted": [{"node": node, **to_builtins(acceptance)} for node, acceptance in found.accepted],
     }

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from flowkit.project import Project
 from flowkit.targets import PIPELINES_FOLDER, declared_pipelines, pipeline_sources
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(Struct, frozen=True):
     """What stands in the file of a target.
 
     Attributes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
+
+from msgspec import Struct
 
 from flowkit.cli.looking import StoreView
 from flowkit.errors import NotRecordedError, UsageError
@@ -25,8 +26,7 @@ RUN = re.compile(r"last|\d{4,}[0-9a-f-]*")
 _DIGEST = re.compile(r"[0-9a-fA-F]{4,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """An artifact, and how it was found: `run` and `node` where a node was named."""
 
     artifact: Artifact

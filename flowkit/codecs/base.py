@@ -7,11 +7,11 @@ materialising one in the folder it is handed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from blake3 import blake3
+from msgspec import Struct
 
 from flowkit.records import Artifact, Digest
 
@@ -32,8 +32,7 @@ def digest_chunk(content: Buffer) -> Digest:
     return blake3(content, max_threads=blake3.AUTO if len(content) > 1 << 22 else 1).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """A large piece of a value: its digest, its size in bytes, and its bytes or the file they are read from."""
 
     digest: Digest
@@ -41,8 +40,7 @@ class Chunk:
     content: Buffer | Path
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(Struct, frozen=True):
     """A value in canonical form.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.codecs.base import Buffer
 from flowkit.codecs.tables_arrow import Entry, unpack_field
@@ -16,8 +17,7 @@ from flowkit.errors import CodecError
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class TableColumn:
+class TableColumn(Struct, frozen=True):
     """A column as `artifact show` tells it; `bytes` is its data before any sharing."""
 
     name: str
@@ -25,8 +25,7 @@ class TableColumn:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class TableDescription:
+class TableDescription(Struct, frozen=True):
     """A stored table: its kind, such as `pandas.DataFrame`, its rows, its index in words, and its columns."""
 
     kind: str
@@ -36,8 +35,7 @@ class TableDescription:
     pickled: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TableDifference:
+class TableDifference(Struct, frozen=True):
     """Names of the columns that differ between two tables, and whether order, rows' index or other facts differ."""
 
     added: tuple[str, ...]

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from blake3 import blake3
+from msgspec import Struct
 
 from flowkit.codecs.base import Chunk, Stored
 from flowkit.errors import CodecError
@@ -26,8 +26,7 @@ _THREADED = 1 << 22
 EntryKind = Literal["file", "folder", "link"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One file, folder or link of a tree.
 
     Attributes:
@@ -43,8 +42,7 @@ class Entry:
     target: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """A file or folder: its kind, its base name and its entries, sorted by name."""
 
     kind: Literal["file", "folder"]

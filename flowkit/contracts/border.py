@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flowkit.errors import ContractError
 
 
-@dataclass(frozen=True, slots=True)
-class Border:
+class Border(Struct, frozen=True):
     """An output or a parameter of a step, and where inside of it: `rows[3]`.
 
     Build one with `output_of` or `parameter_of`.
@@ -33,7 +33,7 @@ class Border:
 
     def at(self, key: object) -> Border:
         """Return the border of an item inside of the value."""
-        return dataclasses.replace(self, item=f"{self.item}[{key!r}]")
+        return replace(self, item=f"{self.item}[{key!r}]")
 
     def broken(self, contract: str, report: Sequence[tuple[str, str]]) -> ContractError:
         """Return the error for a table that breaks `contract`, with its failure report."""

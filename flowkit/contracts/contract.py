@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flowkit.contracts.border import Border
 from flowkit.contracts.partwise import find_whole_table_rules
@@ -15,8 +16,7 @@ from flowkit.contracts.schemas import is_series_schema, schema_library, schema_n
 _LIBRARIES = ("pandas", "polars", "pyarrow")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Contract:
+class Contract(Struct, frozen=True, eq=False):
     """A pandera schema as an annotation carries it. Two are equal where they hold the same schema on the same type.
 
     Attributes:
@@ -50,7 +50,7 @@ class Contract:
 
     def admitting_none(self) -> Contract:
         """Return the same contract with None admitted."""
-        return dataclasses.replace(self, optional=True)
+        return replace(self, optional=True)
 
     def __eq__(self, other: object) -> bool:
         # By identity of the schema: pandera's schema objects have no hash, and compare part by part.
@@ -148,7 +148,7 @@ class Contract:
     def _validate_partitions(self, value: Any, where: Border) -> Any:
         """Return a collection whose partitions are validated when they are computed."""
         described = value._meta
-        contract = dataclasses.replace(self, table=type(described))
+        contract = replace(self, table=type(described))
         return value.map_partitions(contract.validate, where=where, meta=contract.validate(described, where=where))
 
     def _validate_arrow(self, value: Any, where: Border) -> Any:

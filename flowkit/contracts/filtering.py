@@ -11,8 +11,9 @@ from __future__ import annotations
 import collections.abc
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Union
+
+from msgspec import Struct
 
 from flowkit.contracts.contract import Contract
 from flowkit.contracts.hints import contract_of, parts_of
@@ -25,8 +26,7 @@ _PLAIN_PATTERN = re.compile(r"(?:[\w ^$.|*+?(){},-]|\[\^?[A-Za-z0-9_-]+\]|\\[dw.
 _DOUBTFUL = re.compile(r"\(\?|[*+?}][*+]")
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnSelection:
+class ColumnSelection(Struct, frozen=True):
     """The columns that a filtering contract may keep.
 
     Attributes:
@@ -59,8 +59,7 @@ class ColumnSelection:
         return ", ".join((*sorted(self.names), *self.patterns))
 
 
-@dataclass(frozen=True, slots=True)
-class Selections:
+class Selections(Struct, frozen=True):
     """What the contracts in a parameter's annotation keep.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.contracts.schemas import is_series_schema, table_library
 from flowkit.errors import cut
@@ -21,8 +22,7 @@ _STRUCTURE = ("COLUMN_NOT_IN_DATAFRAME", "COLUMN_NOT_IN_SCHEMA", "COLUMN_NOT_ORD
 _TYPES = (_COERCION, "WRONG_DATATYPE")
 
 
-@dataclass(frozen=True, slots=True)
-class FailingRows:
+class FailingRows(Struct, frozen=True):
     """Rows that a check refuses: how many, and the first of them as label and shown value."""
 
     count: int

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from flowkit.contracts.contract import Contract
 
 Problem = Literal["missing", "optional", "dtype", "nullable", "extra", "index"]
 
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
+class Mismatch(Struct, frozen=True):
     """One thing that a consumer's contract needs of a column and the producer's does not give.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from flowkit.errors import StepRaisedError
 from flowkit.graph.arguments import Ref, refs_of

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowkit.engine.commands import Launch
 from flowkit.engine.drivers import Drivers
@@ -23,8 +24,7 @@ POLL = 0.05
 """Seconds between two looks at the claims of others that are waited for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(Struct, frozen=True):
     """What becomes of nodes that are about to be sent; what is in neither list may go.
 
     Attributes:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from flowkit.records import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class LookUp:
+class LookUp(Struct, frozen=True):
     """All inputs of `node` are known: compute its key and look for a result."""
 
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(Struct, frozen=True):
     """Run `node`; what comes back must bear `token`."""
 
     node: str
@@ -23,8 +21,7 @@ class Launch:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(Struct, frozen=True):
     """`node` ended without having run: skipped, blocked or cancelled; failed where its list is none."""
 
     node: str
@@ -32,8 +29,7 @@ class Settle:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """Kill what runs `nodes`."""
 
     nodes: tuple[str, ...]

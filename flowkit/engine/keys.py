@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from flowkit.cache.arguments import Resolve, artifacts_in, describe_argument
 from flowkit.cache.code import StepCode
@@ -49,8 +50,7 @@ class Environments(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedStep:
+class PreparedStep(Struct, frozen=True):
     """A step with its fingerprints, and what its contracts keep of the tables that it takes, by parameter."""
 
     step: StepSpecification
@@ -59,8 +59,7 @@ class PreparedStep:
     selections: Mapping[str, Selections]
 
 
-@dataclass(frozen=True, slots=True)
-class BoundNode:
+class BoundNode(Struct, frozen=True):
     """A node whose constant arguments have been read: files hashed, tables stored.
 
     Attributes:
@@ -74,8 +73,7 @@ class BoundNode:
     parts: Mapping[str, ArgumentPart]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyedNode:
+class KeyedNode(Struct, frozen=True):
     """A node whose inputs are all known, with its key.
 
     Attributes:

@@ -6,8 +6,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.engine.claiming import Claiming
 from flowkit.engine.dispatcher import Dispatcher
@@ -44,8 +45,7 @@ EXIT_CODES = {RunStatus.SUCCEEDED: 0, RunStatus.FAILED: 1, RunStatus.CANCELLED: 
 REFUSED_PROMOTION = 3
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
+class RunRequest(Struct, frozen=True):
     """What is to be run.
 
     Attributes:

@@ -7,8 +7,9 @@ listener.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from flowkit.engine.notices import Disagreed, describe_disagreement
 from flowkit.engine.progress import Listener

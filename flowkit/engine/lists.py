@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from flowkit.errors import ValueTypeError
 from flowkit.graph.arguments import Gather, Ref, refs_of

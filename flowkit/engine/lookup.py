@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flowkit.cache.content import ListingOf
 from flowkit.cache.key import compute_entry_key
@@ -68,8 +70,7 @@ class History(InputHistory, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(Struct, frozen=True):
     """What was decided on a node.
 
     Attributes:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowkit.records import NodeRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Disagreed:
+class Disagreed(Struct, frozen=True):
     """An execution whose outputs differ from those that stood under the same key: its step is not deterministic."""
 
     record: NodeRecord

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowkit.engine.run_state import RunState
 from flowkit.graph.graph import Graph, NodeKind, is_among
@@ -27,8 +28,7 @@ UNKNOWN = 32
 """Nodes in a packet at the most while nothing is known of how long their steps take."""
 
 
-@dataclass(slots=True)
-class Pace:
+class Pace(Struct):
     """How long each step took so far, as a moving mean in seconds."""
 
     means: dict[str, float]

@@ -9,7 +9,8 @@ processors, as many slots of one worker are kept free for it, so that ordinary p
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from flowkit.execution.base import Slots
 from flowkit.records import StepOptions
@@ -18,8 +19,7 @@ PACKETS_PER_SLOT = 2
 """One that runs and one that waits behind it, so that a slot never idles for a round trip."""
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(Struct, frozen=True):
     """What a packet takes from a worker while it is out."""
 
     cpus: int = 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from flowkit.engine.keys import KeyedNode, KeyMaker
 from flowkit.engine.lists import is_gathered
@@ -20,8 +21,7 @@ from flowkit.records import Artifact, Forecast, Outcome, Output, Reason
 _UNREAD = "it takes some columns of a table that is not in this store yet"
 
 
-@dataclass(slots=True)
-class Planner:
+class Planner(Struct):
     """Plans one graph.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import EllipsisType
+
+from msgspec import Struct
 
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.engine.presence import verify_presence
@@ -23,8 +24,7 @@ from flowkit.store.base import Store
 Metrics = tuple[tuple[str, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FoundChampion:
+class FoundChampion(Struct, frozen=True):
     """The model that an alias points to.
 
     Attributes:
@@ -38,8 +38,7 @@ class FoundChampion:
     run: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """What a promotion came to.
 
     Attributes:

@@ -6,16 +6,16 @@ import getpass
 import secrets
 import socket
 import subprocess
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 GIT_SECONDS = 5.0
 """How long git may take before a run is recorded without its commit."""
 
 
-@dataclass(frozen=True, slots=True)
-class GitState:
+class GitState(Struct, frozen=True):
     """The commit that the project is at, and whether files differ from it; None outside of a repository."""
 
     commit: str | None = None

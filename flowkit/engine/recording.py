@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from flowkit.cache.key import compute_entry_key
 from flowkit.engine.keys import KeyedNode
@@ -13,8 +13,7 @@ from flowkit.graph.graph import Node
 from flowkit.records import Entry, Execution, Failure, NodeRecord, Outcome, Output, Reason, StepResult
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """Everything known of how a node ended.
 
     Attributes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowkit.engine.commands import Command, Launch
 from flowkit.engine.ledger import Ledger
@@ -18,8 +19,7 @@ from flowkit.graph.graph import Node, NodeKind
 from flowkit.records import Failure, Outcome, Output, Reason
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryNodes:
+class RegistryNodes(Struct, frozen=True):
     """Performs what the state machine asks of `champion` and `promote` nodes."""
 
     state: RunState

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.errors import facts_to_json
 from flowkit.records import Failure, Forecast, GateVerdict, Outcome, Output, Reason, RunStatus
@@ -14,8 +15,7 @@ JSON_FORMAT = 1
 """Version of every JSON object that a command prints."""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeReport:
+class NodeReport(Struct, frozen=True):
     """How one node ended, or is forecast to.
 
     Attributes:
@@ -39,8 +39,7 @@ class NodeReport:
     metrics: tuple[tuple[str, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PromotionReport:
+class PromotionReport(Struct, frozen=True):
     """What a promotion node decided, or that the alias held this model already; by the gates of this run.
 
     Attributes:
@@ -58,8 +57,7 @@ class PromotionReport:
     from_run: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunReport:
+class RunReport(Struct, frozen=True):
     """A run as it ended.
 
     Attributes:
@@ -101,8 +99,7 @@ class RunReport:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class PlanReport:
+class PlanReport(Struct, frozen=True):
     """What a run would do now; each node's outcome is a `Forecast`."""
 
     pipeline: str

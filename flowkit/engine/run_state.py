@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum, auto
+
+from msgspec import Struct, field
 
 from flowkit.engine.commands import Command, Launch, LookUp, Settle, Stop
 from flowkit.graph.expansion import Expansion
@@ -32,8 +33,7 @@ class Phase(Enum):
     SETTLED = auto()
 
 
-@dataclass(slots=True)
-class NodeState:
+class NodeState(Struct):
     """One node's progress. `awaiting` holds the producers that have not settled."""
 
     phase: Phase
@@ -46,8 +46,7 @@ class NodeState:
     key: Digest | None = None
 
 
-@dataclass(slots=True)
-class RunState:
+class RunState(Struct):
     """The state of a run of `graph`.
 
     Attributes:
@@ -59,12 +58,12 @@ class RunState:
     graph: Graph
     options: Callable[[str], StepOptions]
     run: str = ""
-    nodes: dict[str, NodeState] = field(init=False)
+    nodes: dict[str, NodeState] = field(default_factory=dict)
     cancelled: bool = False
     _leaders: dict[Digest, str] = field(default_factory=dict)
     _followers: dict[Digest, list[str]] = field(default_factory=dict)
     _retrying: set[str] = field(default_factory=set)
-    _unsettled: int = field(init=False)
+    _unsettled: int = 0
 
     def __post_init__(self) -> None:
         producers = self.graph.producers

@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from flowkit.engine.champion_failure import mention_champion
 from flowkit.engine.claiming import POLL as CLAIMS_POLL
@@ -54,8 +56,7 @@ POLL = 0.2
 """Seconds after which a waiting driver looks at its clock and at whether it was interrupted."""
 
 
-@dataclass(slots=True)
-class Runner:
+class Runner(Struct):
     """Drives one run of a graph to its end.
 
     Attributes:

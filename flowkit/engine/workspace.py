@@ -5,9 +5,10 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from flowkit.cache.code import StepCode
 from flowkit.codecs.registry import CodecRegistry
@@ -39,8 +40,7 @@ RECENT_BYTES = 64 * 1024 * 1024
 """How much of recently read content the driver keeps."""
 
 
-@dataclass(slots=True)
-class Workspace:
+class Workspace(Struct):
     """A project with its opened store. Close it, or use it as long as the process lives.
 
     Attributes:

@@ -6,13 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _LOOK_SECONDS = 1.0
 
 
-@dataclass(eq=False)
-class _Followed:
+class _Followed(Struct, eq=False):
     is_wanted: Callable[[], bool]
     abandon: Callable[[], None]
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.cache.arguments import ArgumentCode, selection_for
 from flowkit.codecs.base import Stored
@@ -31,8 +32,7 @@ from flowkit.store.base import Store
 Resolve = Callable[[Ref], Artifact | None]
 
 
-@dataclass(frozen=True, slots=True)
-class ArgumentLoader:
+class ArgumentLoader(Struct, frozen=True):
     """Turns argument trees into values.
 
     Attributes:

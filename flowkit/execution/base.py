@@ -6,9 +6,11 @@ about reuse, and retries nothing: a node that fails is reported once.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+from msgspec import Struct, field
 
 from flowkit.execution.proof import StepProof
 from flowkit.graph.arguments import Ref
@@ -18,8 +20,7 @@ StepPlace = tuple[str, str]
 """A module and a qualified name in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepOrder:
+class StepOrder(Struct, frozen=True):
     """What a step host needs to find a step and to prove that it is the one that was meant.
 
     Attributes:
@@ -42,8 +43,7 @@ class StepOrder:
     unpacks: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NodeOrder:
+class NodeOrder(Struct, frozen=True):
     """One node to run.
 
     Attributes:
@@ -72,8 +72,7 @@ class NodeOrder:
     validated: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(Struct, frozen=True):
     """Nodes for one slot, in order; a later one may need what an earlier one gives.
 
     Attributes:
@@ -85,7 +84,7 @@ class Packet:
     budget: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class HostSettings:
     """What every step host of a session is started with.
 
@@ -114,13 +113,12 @@ class HostSettings:
     variables: tuple[tuple[str, str], ...] = ()
     keeps_checkpoints: bool = True
     memory_bytes: int = 256 * 1024 * 1024
-    warm: tuple[str, ...] = field(default=(), compare=False)
-    proofs: Mapping[StepPlace, StepProof] = field(default_factory=dict, compare=False)
-    environments: Mapping[Digest, Mapping[str, str]] = field(default_factory=dict, compare=False)
+    warm: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    proofs: Mapping[StepPlace, StepProof] = dataclasses.field(default_factory=dict, compare=False)
+    environments: Mapping[Digest, Mapping[str, str]] = dataclasses.field(default_factory=dict, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class NodeStarted:
+class NodeStarted(Struct, frozen=True):
     """A host began a node; `key` is its cache key, empty where the host could not tell."""
 
     packet: str
@@ -132,16 +130,14 @@ class NodeStarted:
     key: Digest = ""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeEnded:
+class NodeEnded(Struct, frozen=True):
     """An attempt ended; the result says how."""
 
     packet: str
     result: StepResult
 
 
-@dataclass(frozen=True, slots=True)
-class NodeReturned:
+class NodeReturned(Struct, frozen=True):
     """A node was handed back unstarted, at no charge: no time left, reusable, or its slot died before it."""
 
     packet: str
@@ -150,8 +146,7 @@ class NodeReturned:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class NodeWaiting:
+class NodeWaiting(Struct, frozen=True):
     """A node that runs waits for Dask tasks of its own, or goes on: while it waits, its packet holds no slot."""
 
     packet: str
@@ -159,8 +154,7 @@ class NodeWaiting:
     waiting: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PacketEnded:
+class PacketEnded(Struct, frozen=True):
     """Nothing more will come from a packet; a worker that was lost has `error` set."""
 
     packet: str
@@ -168,15 +162,13 @@ class PacketEnded:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorWarned:
+class ExecutorWarned(Struct, frozen=True):
     """Something about the workers that a person should know; the run goes on."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorFailed:
+class ExecutorFailed(Struct, frozen=True):
     """The executor as a whole cannot go on; the run ends with this error."""
 
     error: BaseException
@@ -185,8 +177,7 @@ class ExecutorFailed:
 ExecutorEvent = NodeStarted | NodeEnded | NodeReturned | NodeWaiting | PacketEnded | ExecutorWarned | ExecutorFailed
 
 
-@dataclass(frozen=True, slots=True)
-class Slots:
+class Slots(Struct, frozen=True):
     """How many packets each worker can work on at once, by worker name.
 
     Attributes:

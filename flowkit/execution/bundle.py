@@ -13,11 +13,11 @@ import sys
 import tokenize
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from blake3 import blake3
+from msgspec import Struct
 
 from flowkit.errors import CodeMismatchError
 from flowkit.fingerprint.ownership import project_modules
@@ -32,8 +32,7 @@ _MAIN = ("__main__", "__mp_main__")
 _DIGITS = frozenset("0123456789abcdef")
 
 
-@dataclass(frozen=True, slots=True)
-class BundledModule:
+class BundledModule(Struct, frozen=True):
     """One module's text.
 
     Attributes:
@@ -46,8 +45,7 @@ class BundledModule:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(Struct, frozen=True):
     """The text of every module of the project that was loaded when it was built, by module name."""
 
     modules: Mapping[str, BundledModule]

@@ -6,7 +6,8 @@ A supervisor lives long and serves runs with different code, so it must never lo
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowkit.execution.base import NodeOrder, Packet
 from flowkit.execution.masking import secrets_in
@@ -15,8 +16,7 @@ from flowkit.records import Digest
 _BY_VALUE = b"__main__"
 
 
-@dataclass(frozen=True, slots=True)
-class NodeSlip:
+class NodeSlip(Struct, frozen=True):
     """What a supervisor knows of a node; `timeout` in seconds, `memory` in bytes, `secrets` by name."""
 
     node: str
@@ -30,8 +30,7 @@ class NodeSlip:
     secrets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True):
     """A packet, closed; `payload` is the pickled `Packet`, `cpus` what its only node asks for, else 1."""
 
     packet: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from flowkit.authoring.types import Skip
 from flowkit.errors import (
@@ -39,8 +40,7 @@ _KINDS: tuple[tuple[type[FlowkitError], FailureKind], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(Struct, frozen=True):
     """What is known of an attempt when something is raised in it.
 
     Attributes:

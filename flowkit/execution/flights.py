@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+
+from msgspec import Struct, field
 
 from flowkit.errors import StepDeathError
 from flowkit.execution.base import (
@@ -26,8 +27,7 @@ from flowkit.execution.watch import SLOT_DIED
 from flowkit.records import FailureKind, Outcome, StepResult
 
 
-@dataclass(slots=True)
-class _Flight:
+class _Flight(Struct):
     """A packet on its way: which attempts are still open, and which of them have begun."""
 
     envelope: Envelope

@@ -14,9 +14,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.errors import WorkerError
 from flowkit.execution.base import HostSettings
@@ -93,8 +94,7 @@ class Spawner:
             order()
 
 
-@dataclass(frozen=True, slots=True)
-class Death:
+class Death(Struct, frozen=True):
     """How a process ended: an exit code, or the number of a signal.
 
     Attributes:

@@ -10,8 +10,9 @@ import random
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 _PATCHED = (builtins, time, datetime, os, random)
 """Modules whose functions tests and tools replace, and code of steps with them."""
@@ -19,8 +20,7 @@ _PATCHED = (builtins, time, datetime, os, random)
 _METHODS = "multiprocessing.context"
 
 
-@dataclass(frozen=True, slots=True)
-class InterpreterState:
+class InterpreterState(Struct, frozen=True):
     """The interpreter as it is at one moment.
 
     Attributes:

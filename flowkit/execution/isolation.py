@@ -11,9 +11,10 @@ import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from msgspec import Struct
 
 from flowkit.execution.identity import Identity
 from flowkit.execution.interpreter_state import InterpreterState, disarm
@@ -33,8 +34,7 @@ _OWNED: dict[Path, int] = {}
 """The folders of this process, each with the descriptor that holds its lock."""
 
 
-@dataclass(slots=True)
-class Isolation:
+class Isolation(Struct):
     """Gives step after step its process as the first one found it.
 
     Attributes:
@@ -63,8 +63,7 @@ class Isolation:
                 self.marred = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
+class _Before(Struct, frozen=True):
     """The process as it was before a step."""
 
     folder: str

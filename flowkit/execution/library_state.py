@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 _PANDAS_OPTIONS = "pandas._config.config"
 _PLOTS = "matplotlib"
@@ -19,8 +20,7 @@ _CHOSEN_BY_ITSELF = frozenset({"agg", "gtk3agg", "gtk4agg", "macosx", "qtagg", "
 """What matplotlib may take for its backend when nobody has said which, by what the machine has."""
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryState:
+class LibraryState(Struct, frozen=True):
     """The settings of these libraries at one moment.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from flowkit.authoring.secrets import MASK, Secret, longest_masked, mask, masked_spans
 from flowkit.errors import SecretError

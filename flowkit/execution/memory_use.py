@@ -7,8 +7,9 @@ import gc
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from flowkit.execution.process_tree import descendants_of
 
@@ -19,8 +20,7 @@ _MOST_LEFT = 0.25
 """The share of a step's memory that earlier steps may hold: what they import comes to something everywhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryUse:
+class MemoryUse(Struct, frozen=True):
     """Bytes, and the number of processes that hold them."""
 
     bytes: int

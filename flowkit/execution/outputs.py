@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.authoring.types import Metrics
 from flowkit.codecs.registry import CodecRegistry
@@ -18,8 +19,7 @@ from flowkit.records import RETURN, Output, OutputSpecification, StepSpecificati
 from flowkit.store.base import Store
 
 
-@dataclass(frozen=True, slots=True)
-class OutputWriter:
+class OutputWriter(Struct, frozen=True):
     """Proves and stores results."""
 
     store: Store

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from flowkit.execution.base import NodeEnded, NodeOrder, NodeReturned, NodeStarted, Packet
 from flowkit.execution.perform import HostContext, failed_result, node_key, perform

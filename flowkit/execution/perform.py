@@ -10,9 +10,10 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+
+from msgspec import Struct, field
 
 from flowkit.authoring.types import places_in
 from flowkit.cache.arguments import ArgumentCode, ColumnViews, describe_argument
@@ -57,8 +58,7 @@ from flowkit.store.folder import StoreFolder
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True, slots=True)
-class HostContext:
+class HostContext(Struct, frozen=True):
     """What a process brings to every node that it runs.
 
     Attributes:
@@ -96,8 +96,7 @@ class HostContext:
     leavings: Leavings | None = None
 
 
-@dataclass(slots=True)
-class _Account:
+class _Account(Struct):
     """What an attempt has come to so far."""
 
     outputs: tuple[Output, ...] = ()

@@ -6,6 +6,7 @@ node pays for the reading, so that takes microseconds. What can be noticed and n
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import locale
 import os
@@ -18,7 +19,6 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from flowkit.execution.library_state import LibraryState
@@ -48,7 +48,7 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class ProcessState:
     """This process as it is at one moment.
 
@@ -71,8 +71,8 @@ class ProcessState:
     processors: Any
     priority: int
     libraries: LibraryState
-    modules: int = field(compare=False)
-    descriptor: int = field(compare=False)
+    modules: int = dataclasses.field(compare=False)
+    descriptor: int = dataclasses.field(compare=False)
 
     @classmethod
     def read(cls) -> ProcessState:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from blake3 import blake3
+from msgspec import Struct
 
 from flowkit.records import CodeFingerprint, CodePart, Digest
 
 _SHORT = 16
 
 
-@dataclass(frozen=True, slots=True)
-class StepProof:
+class StepProof(Struct, frozen=True):
     """A step's code fingerprint without its texts, small enough to go to every host.
 
     Attributes:

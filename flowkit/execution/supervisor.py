@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
 
 from flowkit.execution.base import ExecutorEvent, HostSettings, NodeReturned, NodeWaiting
 from flowkit.execution.compute_place import ComputePlace
@@ -18,8 +20,7 @@ from flowkit.execution.packets import WITHDRAWN
 from flowkit.execution.watch import PacketWatch, Report
 
 
-@dataclass(eq=False)
-class _Slot:
+class _Slot(Struct, eq=False):
     """A place for one host; `used` counts up, so the longest unused one is known.
 
     While a busy one is `waiting` for Dask tasks elsewhere, it does not count.
@@ -210,7 +211,7 @@ class Supervisor:
             host.close()
             if host.settings == settings:
                 # So that runs of two pipelines in turn do not replace each other's hosts for ever.
-                settings = replace(
+                settings = dataclasses.replace(
                     settings,
                     proofs={**host.settings.proofs, **settings.proofs},
                     environments={**host.settings.environments, **settings.environments},
@@ -231,8 +232,7 @@ class Supervisor:
         return host.environment == host_environment(self._most, self._imposed, cpus)
 
 
-@dataclass
-class _Lending:
+class _Lending(Struct):
     """Passes a packet's events on, and lends its slot while the step that runs waits for Dask tasks."""
 
     lend: Callable[[_Slot, bool], None]

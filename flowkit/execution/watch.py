@@ -9,10 +9,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.errors import FlowkitError, StepDeathError, StepLimitError
 from flowkit.execution.base import ExecutorEvent, NodeEnded, NodeReturned, NodeStarted, NodeWaiting
@@ -36,8 +37,7 @@ Report = Callable[[ExecutorEvent], None]
 FindCompute = Callable[[], ComputePlace]
 
 
-@dataclass(slots=True)
-class _Running:
+class _Running(Struct):
     """The node that runs now.
 
     `since` and `deadline` are by the monotonic clock, `started` in seconds since the epoch; `told` is how much of what

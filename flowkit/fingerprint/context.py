@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.fingerprint.known import KnownCode
 from flowkit.fingerprint.ownership import Owner, Ownership
@@ -23,8 +24,7 @@ Note = tuple[int, Any]
 _MODULE, _DISTRIBUTION, _UNCACHEABLE, _READS = range(4)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Noted:
+class Noted(Struct, frozen=True, eq=False):
     """What was met while something was read.
 
     Attributes:

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def normalise_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Distribution:
     """An installed distribution.
 
@@ -44,7 +44,7 @@ class Distribution:
 
     name: str
     version: str
-    folder: Path = field(compare=False)
+    folder: Path = dataclasses.field(compare=False)
 
     @cached_property
     def modules(self) -> frozenset[str]:

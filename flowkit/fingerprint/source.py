@@ -15,13 +15,13 @@ import os
 import tokenize
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.machinery import SourceFileLoader
 from types import CodeType
 from typing import Any, Protocol
 
 from blake3 import blake3
+from msgspec import Struct
 
 from flowkit.fingerprint.facts import SourceFacts, Span
 
@@ -88,8 +88,7 @@ class SourceText:
         return "\n".join(line[margin:] if not line[:margin].strip() else line for line in lines)
 
 
-@dataclass(eq=False)
-class SourceFile:
+class SourceFile(Struct, eq=False, dict=True):
     """A file or notebook cell that was parsed: its tree, and the code objects that compiling it gives."""
 
     name: str
@@ -170,8 +169,7 @@ class SourceFile:
         return (first_line(node), end)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class VerifiedSource:
+class VerifiedSource(Struct, frozen=True, eq=False):
     """The function node that a code object was proven to come from."""
 
     node: FunctionNode

@@ -5,7 +5,7 @@ Running code may change globals, so a survey must not outlive the moment: see `C
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from flowkit.fingerprint.callables import encode_reference, encode_wrapper
 from flowkit.fingerprint.classes import class_body
@@ -18,8 +18,7 @@ from flowkit.fingerprint.tokens import Body, Entity, Tokens, flatten
 from flowkit.fingerprint.values import ValueEncoder
 
 
-@dataclass(eq=False, slots=True)
-class Share:
+class Share(Struct, eq=False):
     """What an entity contributes, ready to be written into the message of any step that reaches it.
 
     Attributes:

@@ -7,18 +7,17 @@ people names it instead, so that a change in one helper changes that helper's pa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Literal, Union
 
 from blake3 import blake3
+from msgspec import Struct, field
 
 from flowkit.fingerprint.framing import frame, frame_text
 
 EntityKind = Literal["function", "class", "module", "sources"]
 
 
-@dataclass(eq=False, slots=True)
-class Entity:
+class Entity(Struct, eq=False):
     """A function, class or module that is followed: it has a number in the message and a part of its own.
 
     Attributes:
@@ -31,8 +30,7 @@ class Entity:
     value: Any
 
 
-@dataclass(eq=False, slots=True)
-class Value:
+class Value(Struct, eq=False):
     """A global that counts by its value, wherever it is read.
 
     Attributes:
@@ -41,9 +39,9 @@ class Value:
 
     name: str
     tokens: list[Token]
-    shown: str = field(default="")
-    _digest: str = field(default="", repr=False)
-    _in_full: list[bytes | Entity] = field(default_factory=list, repr=False)
+    shown: str = ""
+    _digest: str = ""
+    _in_full: list[bytes | Entity] = field(default_factory=list)
 
     @property
     def digest(self) -> str:
@@ -66,8 +64,7 @@ text = frame_text
 """Returns a token of text."""
 
 
-@dataclass(slots=True)
-class Body:
+class Body(Struct):
     """What an entity contributes: how it was read, its tokens, and its text for people.
 
     Attributes:
@@ -77,7 +74,7 @@ class Body:
     basis: str
     tokens: Tokens
     written: str | Callable[[], str]
-    _digest: str = field(default="", repr=False)
+    _digest: str = ""
 
     @property
     def source(self) -> str:

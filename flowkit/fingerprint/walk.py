@@ -6,10 +6,10 @@ reached costs no recursion, and swapping two functions that are alike still chan
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 from blake3 import blake3
+from msgspec import Struct
 
 from flowkit.fingerprint.framing import frame_text
 from flowkit.fingerprint.parts import Parts
@@ -22,8 +22,7 @@ _NOTHING = Reading(0)
 _DOMAIN = b"flowkit code 1\0"
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(Struct, frozen=True):
     """All that is reached from a root.
 
     Attributes:

@@ -13,30 +13,28 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.records import RETURN, Artifact, Digest, Stamp
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(Struct, frozen=True):
     """A node's output, by the node's name and the output's."""
 
     node: str
     output: str = RETURN
 
 
-@dataclass(frozen=True, slots=True)
-class Gather:
+class Gather(Struct, frozen=True):
     """What `collect` gives: the outputs in order, without those of skipped nodes."""
 
     refs: tuple[Ref, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FileInput:
+class FileInput(Struct, frozen=True):
     """A file or folder that came in as a `Path`, with its content's artifact and its stamp before that was hashed.
 
     A folder's stamp is a digest over those in its tree.
@@ -47,8 +45,7 @@ class FileInput:
     stamp: Stamp | Digest | None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredConstant:
+class StoredConstant(Struct, frozen=True):
     """A constant whose content was put into the store by its codec."""
 
     artifact: Artifact

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import GenericAlias
+
+from msgspec import Struct
 
 from flowkit.contracts import contracts_in
 from flowkit.errors import ArgumentError, CheckError, DefinitionError, EdgeError, StepDefinitionError
@@ -15,8 +16,7 @@ from flowkit.graph.typecheck import Fit, Verdict, check_argument, check_edge, ed
 from flowkit.records import StepSpecification
 
 
-@dataclass(frozen=True, slots=True)
-class CheckReport:
+class CheckReport(Struct, frozen=True):
     """What a check found that is no error.
 
     Attributes:

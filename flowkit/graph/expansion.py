@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flowkit.graph.arguments import Gather, Ref, leaves_of, replace_leaves
 from flowkit.graph.graph import Graph, Node
 from flowkit.records import ELEMENTS
 
 
-@dataclass(frozen=True, slots=True)
-class Expansion:
+class Expansion(Struct, frozen=True):
     """What became of a graph when a list was known.
 
     Attributes:
@@ -49,8 +50,7 @@ def expand(graph: Graph, dimension: str, refs: Sequence[Ref]) -> Expansion:
     return Expansion(graph.replacing(replacements), calls, rewired)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rewriter:
+class _Rewriter(Struct, frozen=True):
     dimension: str
     refs: tuple[Ref, ...]
     calls: Mapping[str, tuple[str, ...]]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flowkit.contracts import Mismatch
 
@@ -21,8 +23,7 @@ class Verdict(StrEnum):
 _ORDER = tuple(Verdict)
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(Struct, frozen=True):
     """A verdict with its reason.
 
     Attributes:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from flowkit.errors import PipelineDefinitionError
 from flowkit.graph.arguments import Gather, Ref, leaves_of, refs_of, replace_leaves
@@ -28,8 +30,7 @@ class NodeKind(StrEnum):
     EACH = "each"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
+class Node(Struct, frozen=True, eq=False):
     """One call in a pipeline.
 
     Attributes:
@@ -81,8 +82,7 @@ class Node:
         return self.step.output(output).hint if self.step is not None else self.settings["hint"]
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+class Wire(Struct, frozen=True):
     """A handle passed to a parameter, as the author wrote it: what the check of edge types needs.
 
     Attributes:
@@ -101,8 +101,7 @@ class Wire:
     mapped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """That `parameter` of `consumer` takes `ref`; `optional` where a skipped producer is admitted."""
 
     consumer: str

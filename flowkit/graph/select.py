@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from fnmatch import translate
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.errors import SelectionError
 from flowkit.graph.graph import Graph, Node, template_of
@@ -23,8 +24,7 @@ _TERM = re.compile(r"(?:(?P<before>\d*)\+|(?P<whole>@))?(?P<body>[^+@,\s][^+,\s]
 _TAG = "tag:"
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(Struct, frozen=True):
     """One name, pattern or tag with how far to go from it.
 
     Attributes:
@@ -53,8 +53,7 @@ class Term:
         return start | _reached(flow.reverse(copy=False), start, self.before) | _reached(flow, start, self.after)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """A parsed selection: a union of intersections of terms.
 
     Attributes:

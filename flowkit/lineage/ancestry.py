@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from flowkit.lineage.acceptances import accepted_since, origins_of
 from flowkit.lineage.latest import load_observed

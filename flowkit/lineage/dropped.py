@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.texts import to_prefix
@@ -34,8 +35,7 @@ _MAKER = """
 _ELEMENT = re.compile(r"\[\d+\]$", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(Struct, frozen=True):
     """An artifact that a collection dropped.
 
     Attributes:

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from flowkit.errors import NotRecordedError
 from flowkit.lineage.artifacts import load_outputs

@@ -8,8 +8,9 @@ Only artifacts in files are told of. Small ones lie in the database, and what ca
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from flowkit.lineage.makers import Maker, load_makers
 from flowkit.lineage.reader import Reader
@@ -72,8 +73,7 @@ class Use(NamedTuple):
     run: int
 
 
-@dataclass(frozen=True, slots=True)
-class HeldRun:
+class HeldRun(Struct, frozen=True):
     """A run, as far as it decides on what stays.
 
     Attributes:
@@ -89,8 +89,7 @@ class HeldRun:
     live: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(Struct, frozen=True):
     """An artifact that lies in files.
 
     Attributes:
@@ -113,8 +112,7 @@ class Holding:
     uses: tuple[Use, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Holdings:
+class Holdings(Struct, frozen=True):
     """All that a store holds in files, at one moment.
 
     Attributes:

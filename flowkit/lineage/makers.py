@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.tables import EXECUTED
@@ -57,8 +58,7 @@ _PATH = re.compile(r"(.+) \(([0-9a-f]{12})\)", re.DOTALL)
 """How an argument is shown that came in as a path: its name, and its digest's beginning."""
 
 
-@dataclass(frozen=True, slots=True)
-class Maker:
+class Maker(Struct, frozen=True):
     """The execution that gave an artifact.
 
     Attributes:
@@ -75,8 +75,7 @@ class Maker:
     lack: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
+class _Given(Struct, frozen=True):
     artifact: int
     execution: int
     cached: bool

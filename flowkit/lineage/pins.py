@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.texts import to_prefix
@@ -17,8 +18,7 @@ _PINS = """
     WHERE substr(a.digest, 1, 12) IN ({values})"""
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(Struct, frozen=True):
     """Who keeps an artifact, since when and why.
 
     Attributes:

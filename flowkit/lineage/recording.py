@@ -10,9 +10,9 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from blake3 import blake3
+from msgspec import Struct
 
 from flowkit.lineage.acceptances import find_acceptance
 from flowkit.lineage.content import intern_artifact, record_made_artifact
@@ -21,8 +21,7 @@ from flowkit.lineage.texts import clean_text, failure_to_json, to_bytes, to_json
 from flowkit.records import Artifact, Execution, NodeRecord, Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """The result that an execution met under its entry key; its execution is None where verify found it gone."""
 
     entry: int

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from flowkit.records import Acceptance, Digest, Failure, ObservedInput
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(Struct, frozen=True):
     """A row of `runs`; `argv` is JSON."""
 
     run: str
@@ -25,8 +24,7 @@ class RunRow:
     argv: str
 
 
-@dataclass(frozen=True, slots=True)
-class NodeRow:
+class NodeRow(Struct, frozen=True):
     """A row of `nodes`."""
 
     run: str
@@ -45,8 +43,7 @@ class NodeRow:
     peak_memory: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class NodeDetails:
+class NodeDetails(Struct, frozen=True):
     """What is recorded of a node beside its row.
 
     Attributes:
@@ -62,8 +59,7 @@ class NodeDetails:
     from_node: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ArtifactRow:
+class ArtifactRow(Struct, frozen=True):
     """A row of `artifacts`."""
 
     artifact: Digest
@@ -72,8 +68,7 @@ class ArtifactRow:
     created: str
 
 
-@dataclass(frozen=True, slots=True)
-class InputRow:
+class InputRow(Struct, frozen=True):
     """A row of `node_inputs`."""
 
     run: str
@@ -82,8 +77,7 @@ class InputRow:
     artifact: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class OutputRow:
+class OutputRow(Struct, frozen=True):
     """A row of `node_outputs`."""
 
     run: str
@@ -92,8 +86,7 @@ class OutputRow:
     artifact: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterRow:
+class ParameterRow(Struct, frozen=True):
     """A row of `parameters`."""
 
     run: str
@@ -103,8 +96,7 @@ class ParameterRow:
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class MetricRow:
+class MetricRow(Struct, frozen=True):
     """A row of `metrics`; `value` is None for NaN."""
 
     run: str
@@ -113,8 +105,7 @@ class MetricRow:
     value: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class CodeRow:
+class CodeRow(Struct, frozen=True):
     """A row of `code`."""
 
     run: str
@@ -124,8 +115,7 @@ class CodeRow:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRow:
+class ModelRow(Struct, frozen=True):
     """A row of `models`."""
 
     model: str
@@ -137,8 +127,7 @@ class ModelRow:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class AliasRow:
+class AliasRow(Struct, frozen=True):
     """A row of `aliases`."""
 
     model: str
@@ -146,8 +135,7 @@ class AliasRow:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRow:
+class AuditRow(Struct, frozen=True):
     """A row of `audit`; `evidence` is JSON."""
 
     sequence: int
@@ -161,8 +149,7 @@ class AuditRow:
     hash: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class LineageRow:
+class LineageRow(Struct, frozen=True):
     """An execution on the way to or from an artifact.
 
     Attributes:

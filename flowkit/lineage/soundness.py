@@ -9,7 +9,8 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowkit.errors import LineageError
 from flowkit.lineage.connection import opening
@@ -58,8 +59,7 @@ _VERSIONS = """
     ORDER BY m.name, v.version"""
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseFault:
+class DatabaseFault(Struct, frozen=True):
     """Something wrong with the database.
 
     Attributes:
@@ -77,8 +77,7 @@ class DatabaseFault:
     writable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Dependants:
+class Dependants(Struct, frozen=True):
     """What hangs on an artifact.
 
     Attributes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
+
+from msgspec.structs import replace
 
 from flowkit.lineage.connection import LOCK_TIMEOUT
 from flowkit.lineage.liveness import DriverLock, is_driven

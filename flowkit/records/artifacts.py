@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 Digest = str
 """64 hexadecimal digits: a BLAKE3 hash."""
@@ -14,8 +14,7 @@ INLINE_LIMIT = 4096
 """Payloads up to this many bytes travel in records and live in the lineage database instead of in a blob."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """What `stat` said of a file when its content was last known to be right on this host."""
 
     size: int
@@ -24,8 +23,7 @@ class Stamp:
     inode: int
 
 
-@dataclass(frozen=True, slots=True)
-class BlobFile:
+class BlobFile(Struct, frozen=True):
     """A file of the store.
 
     Attributes:
@@ -37,8 +35,7 @@ class BlobFile:
     stamp: Stamp
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(Struct, frozen=True):
     """An immutable output, addressed by its content.
 
     Attributes:
@@ -59,8 +56,7 @@ class Artifact:
     refers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """One named output of a node: `return`, `0`, `1`, … or a field's name."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from flowkit.records.artifacts import Digest
 
@@ -16,8 +17,7 @@ class ArgumentKind(StrEnum):
     INPUT = "input"
 
 
-@dataclass(frozen=True, slots=True)
-class ArgumentPart:
+class ArgumentPart(Struct, frozen=True):
     """One argument's share of a key; `shown` is a short text for people and never counts."""
 
     parameter: str
@@ -26,8 +26,7 @@ class ArgumentPart:
     shown: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyParts:
+class KeyParts(Struct, frozen=True):
     """Everything a cache key is made of."""
 
     step: str
@@ -36,8 +35,7 @@ class KeyParts:
     arguments: tuple[ArgumentPart, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CodePart:
+class CodePart(Struct, frozen=True):
     """One function, class, global or module that a step reaches.
 
     Attributes:
@@ -55,8 +53,7 @@ class CodePart:
     via: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CodeFingerprint:
+class CodeFingerprint(Struct, frozen=True):
     """A step's code with all the project code that it reaches.
 
     Attributes:
@@ -73,8 +70,7 @@ class CodeFingerprint:
     uncacheable: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentFingerprint:
+class EnvironmentFingerprint(Struct, frozen=True):
     """Interpreter, packages and declared variables that count in a key.
 
     Attributes:

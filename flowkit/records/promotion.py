@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class VersionState(StrEnum):
@@ -15,8 +16,7 @@ class VersionState(StrEnum):
     RETIRED = "retired"
 
 
-@dataclass(frozen=True, slots=True)
-class GateVerdict:
+class GateVerdict(Struct, frozen=True):
     """One gate's verdict, with what was observed and what was required.
 
     Attributes:
@@ -34,8 +34,7 @@ class GateVerdict:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Promotion:
+class Promotion(Struct, frozen=True):
     """What `promote` decided: the version, whether it was accepted, and each gate's verdict.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from flowkit.errors import Facts
 from flowkit.records.artifacts import Artifact, Digest, Output
@@ -29,8 +30,7 @@ class FailureKind(StrEnum):
     STORE = "store"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """Why an attempt failed; `traceback` holds the user's frames only."""
 
     kind: FailureKind
@@ -41,8 +41,7 @@ class Failure:
     retryable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ObservedInput:
+class ObservedInput(Struct, frozen=True):
     """Something a step read without declaring it: kind, name and digest (or `absent`, or a listing's digest)."""
 
     kind: str
@@ -50,8 +49,7 @@ class ObservedInput:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class StepResult:
+class StepResult(Struct, frozen=True):
     """What one attempt of a node gave, as its step host reports it.
 
     Attributes:
@@ -86,8 +84,7 @@ class StepResult:
     checkpoints: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(Struct, frozen=True):
     """A run as it begins.
 
     Attributes:
@@ -111,8 +108,7 @@ class RunRecord:
     driver: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(Struct, frozen=True):
     """A run as the store tells it afterwards."""
 
     record: RunRecord
@@ -121,8 +117,7 @@ class RunSummary:
     seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(Struct, frozen=True):
     """The full account of one executed node, from which its entry, inputs and outputs are recorded.
 
     Attributes:
@@ -158,8 +153,7 @@ class Execution:
     tries_accepted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NodeRecord:
+class NodeRecord(Struct, frozen=True):
     """How one node ended in one run.
 
     Attributes:
@@ -185,8 +179,7 @@ class NodeRecord:
     entry: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(Struct, frozen=True):
     """That a person let a result stand for edited code.
 
     Attributes:
@@ -199,8 +192,7 @@ class Acceptance:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A recorded result that a later node may reuse.
 
     Attributes:
@@ -226,8 +218,7 @@ class Entry:
     accepted: Acceptance | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LatestSuccess:
+class LatestSuccess(Struct, frozen=True):
     """A node's latest success in this store, against which a miss is explained.
 
     Attributes:

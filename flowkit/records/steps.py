@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 REQUIRED: Any = inspect.Parameter.empty
 """Stands where a parameter has no default."""
@@ -20,8 +21,7 @@ UNPACKING = "(each)"
 """The name under which taking a list apart is keyed and recorded; no step of a person can have it."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepOptions:
+class StepOptions(Struct, frozen=True):
     """The options of `@step`; times in seconds, memory in bytes. Only `version` and `env` count in the key."""
 
     retries: int = 0
@@ -39,8 +39,7 @@ class StepOptions:
     resources: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterSpecification:
+class ParameterSpecification(Struct, frozen=True):
     """A parameter of a step or pipeline: its resolved annotation, with `Annotated` extras, and its default."""
 
     name: str
@@ -54,16 +53,14 @@ class ParameterSpecification:
         return self.default is REQUIRED
 
 
-@dataclass(frozen=True, slots=True)
-class OutputSpecification:
+class OutputSpecification(Struct, frozen=True):
     """A declared output: its name and its resolved annotation."""
 
     name: str
     hint: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(Struct, frozen=True):
     """Where something stands in a person's source."""
 
     file: str
@@ -73,8 +70,7 @@ class Location:
         return f"{self.file}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StepSpecification:
+class StepSpecification(Struct, frozen=True, eq=False):
     """A declared step.
 
     Attributes:

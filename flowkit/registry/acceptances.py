@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.errors import AcceptanceError
 from flowkit.lineage.acceptances import insert_acceptance
@@ -19,8 +20,7 @@ ACTION = "accept"
 """What the audit log calls an acceptance."""
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptedResult:
+class AcceptedResult(Struct, frozen=True):
     """A result that is to stand for edited code.
 
     Attributes:

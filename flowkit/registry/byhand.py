@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowkit.errors import LostArtifactError, NotRecordedError, RegistryError
 from flowkit.lineage.writer import LineageWriter
@@ -23,8 +24,7 @@ from flowkit.registry.versions import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Rollback:
+class Rollback(Struct, frozen=True):
     """An alias that went back: from which version to which."""
 
     model: str

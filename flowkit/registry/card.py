@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowkit.lineage.ancestry import ancestors
 from flowkit.lineage.artifacts import find_artifacts
@@ -19,8 +20,7 @@ from flowkit.registry.references import ModelReference
 _STRING = "'\""
 
 
-@dataclass(frozen=True, slots=True)
-class CardStep:
+class CardStep(Struct, frozen=True):
     """A node that went into the model.
 
     Attributes:
@@ -36,8 +36,7 @@ class CardStep:
     accepted: tuple[Acceptance, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CardInput:
+class CardInput(Struct, frozen=True):
     """A file or folder that came in: which node took it, as what, and its content's digest."""
 
     node: str
@@ -46,8 +45,7 @@ class CardInput:
     artifact: Artifact
 
 
-@dataclass(frozen=True, slots=True)
-class CardObserved:
+class CardObserved(Struct, frozen=True):
     """What a node read without declaring it: a file, a listing, a variable; of variables no content is kept."""
 
     node: str
@@ -56,8 +54,7 @@ class CardObserved:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class CardMove:
+class CardMove(Struct, frozen=True):
     """A row of the audit log on this version; `alias` is None where none was moved."""
 
     at: str
@@ -67,8 +64,7 @@ class CardMove:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class ModelCard:
+class ModelCard(Struct, frozen=True):
     """All that is recorded of one version.
 
     Attributes:

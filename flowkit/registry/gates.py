@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from flowkit.authoring.gates import AtLeast, AtMost, Gate, NoWorseThan
 from flowkit.errors import GateError, PromotionError

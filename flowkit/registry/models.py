@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from flowkit.errors import NotRecordedError
 from flowkit.lineage.ancestry import ancestors
@@ -32,8 +32,7 @@ _JUDGEMENTS = """
     JOIN model AS m ON m.id = v.model"""
 
 
-@dataclass(frozen=True, slots=True)
-class Champion:
+class Champion(Struct, frozen=True):
     """The version that an alias points to.
 
     Attributes:
@@ -51,8 +50,7 @@ class Champion:
     run: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VersionDetails:
+class VersionDetails(Struct, frozen=True):
     """A version with all that is known of it.
 
     Attributes:

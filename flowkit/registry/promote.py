@@ -9,9 +9,10 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.authoring.gates import Gate
 from flowkit.errors import GateError, PromotionError
@@ -44,8 +45,7 @@ _BARRED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """What a promotion node asks for.
 
     Attributes:
@@ -68,8 +68,7 @@ class Candidate:
     seen: int | EllipsisType | None = ...
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What was decided, and whether anything was written: `reused` says that the alias held this version already.
 
     Attributes:
@@ -85,8 +84,7 @@ class Decision:
     standing: Promotion | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Situation:
+class _Situation(Struct, frozen=True):
     """What the registry holds when a promotion is decided; ids where there are rows."""
 
     model: int | None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 Select = Callable[[str], Sequence[tuple[Any, ...]]]
 
@@ -43,8 +44,7 @@ _UNWRITTEN = """
         (SELECT count(*) FROM audit_record WHERE action IN ('promote', 'promote by hand', 'rollback'))"""
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryFault:
+class RegistryFault(Struct, frozen=True):
     """Something that does not agree.
 
     Attributes:

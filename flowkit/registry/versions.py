@@ -5,15 +5,15 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from flowkit.errors import NotRecordedError
 from flowkit.lineage.texts import clean_text
 from flowkit.records import VersionState
 
 
-@dataclass(frozen=True, slots=True)
-class VersionRecord:
+class VersionRecord(Struct, frozen=True):
     """A version as its row has it; `artifact` is the row's id."""
 
     id: int

@@ -11,9 +11,10 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.config import Settings, load_settings

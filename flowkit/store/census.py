@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from flowkit.errors import StoreError
 from flowkit.store.files import PRIVATE_FILE, PRIVATE_FOLDER, READ_ONLY
@@ -15,8 +16,7 @@ from flowkit.store.names import check_blob_name, suffix_in
 from flowkit.store.salvage import is_whole_orphan
 
 
-@dataclass(frozen=True, slots=True)
-class Permission:
+class Permission(Struct, frozen=True):
     """A file or folder that others may read or write, or a blob that may be written, or not be read."""
 
     path: Path
@@ -33,8 +33,7 @@ class Permission:
             os.chmod(self.path, self.wanted)
 
 
-@dataclass(frozen=True, slots=True)
-class Census:
+class Census(Struct, frozen=True):
     """What lies among the blobs and is named by no record: no fault, as a run that was cut off leaves such.
 
     Attributes:

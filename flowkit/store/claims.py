@@ -21,9 +21,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct
 
 from flowkit.errors import StoreError
 from flowkit.records import Digest
@@ -43,8 +44,7 @@ _HELD = (errno.EACCES, errno.EAGAIN)
 _FLOCK = struct.Struct("@qqihh") if sys.platform == "darwin" else struct.Struct("@hhqqi4x")
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """Who holds a claim.
 
     Attributes:
@@ -56,8 +56,7 @@ class Holder:
     run: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """Who was on a store at a moment: whoever came last, and whether this run was alone."""
 
     last: bytes

@@ -23,9 +23,10 @@ import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct
 
 from flowkit.errors import StoreError
 from flowkit.records import BlobFile, Stamp
@@ -57,8 +58,7 @@ def reporting(action: str, path: Path) -> Iterator[None]:
         raise StoreError.for_os_error(action, error.filename or path, error) from error
 
 
-@dataclass(frozen=True, slots=True)
-class StoreFolder:
+class StoreFolder(Struct, frozen=True):
     """A store's folder that is known to be there."""
 
     path: Path

@@ -11,9 +11,10 @@ import shutil
 import time
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 from flowkit.errors import StoreError
 from flowkit.records import Digest
@@ -42,8 +43,7 @@ class LeftoverKind(StrEnum):
     LOGS = "logs"
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
+class Leftover(Struct, frozen=True):
     """Something that nothing needs.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from flowkit.codecs.base import Encoded, Stored
 from flowkit.records import Artifact, BlobFile

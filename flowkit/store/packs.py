@@ -18,11 +18,11 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from blake3 import blake3
+from msgspec import Struct, field
 
 from flowkit.codecs.base import Buffer, Chunk, Encoded
 from flowkit.errors import StoreError, UnstableFileError
@@ -53,16 +53,14 @@ class Location(NamedTuple):
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """Where an artifact's payload and each of its chunks lie."""
 
     payload: Location
     chunks: Mapping[Digest, Location] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class FilePlan:
+class FilePlan(Struct, frozen=True):
     """A file about to be written: its layout, and the chunks whose bytes go into it."""
 
     encoded: Encoded

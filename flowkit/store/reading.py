@@ -11,8 +11,9 @@ has put the others together again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from flowkit.codecs.base import Buffer, Chunk, Encoded, digest_chunk, digest_payload
 from flowkit.errors import LostArtifactError, StoreError
@@ -24,8 +25,7 @@ from flowkit.store.names import digest_in, suffix_in
 from flowkit.store.packs import DamagedFileError, Layout, Location, read_layout
 
 
-@dataclass(frozen=True, slots=True)
-class StoreState:
+class StoreState(Struct, frozen=True):
     """A store's folder with what this process remembers of it.
 
     Attributes:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from flowkit.codecs.base import Chunk, Encoded, digest_chunk, digest_payload
 from flowkit.errors import StoreError
@@ -25,8 +27,7 @@ Place = tuple[Path, str]
 """A file, and the name that the store has or had for it."""
 
 
-@dataclass(slots=True)
-class Source:
+class Source(Struct):
     """Where pieces of lost artifacts are looked for.
 
     Attributes:

@@ -8,8 +8,9 @@ verified, for its stamp will be recorded as right.
 
 from __future__ import annotations
 
-import dataclasses
 import errno
+
+from msgspec.structs import replace
 
 from flowkit.codecs.base import Encoded
 from flowkit.errors import LostArtifactError, StoreError
@@ -53,7 +54,7 @@ def verify_artifact(state: StoreState, artifact: Artifact) -> Artifact:
     files = stored.locate_all()
     if stored.followed:
         files = _write(state, stored.encode_again(), files[0].name, replace=True, inside=stored.own_chunks())
-    return dataclasses.replace(artifact, files=files)
+    return replace(artifact, files=files)
 
 
 def write_again(state: StoreState, encoded: Encoded) -> Files:

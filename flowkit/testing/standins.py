@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from flowkit.errors import NotRecordedError, UsageError
 from flowkit.graph.graph import Graph, Node, NodeKind

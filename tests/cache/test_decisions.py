@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from flowkit.cache.arguments import describe_argument
 from flowkit.cache.key import compute_cache_key, compute_entry_key

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlite_utils
+from msgspec.structs import fields
 
 from flowkit.cli.main import SECTIONS
 from flowkit.config import SETTING_KEYS, Settings
@@ -72,10 +73,11 @@ def test_the_glossary_has_every_forecast() -> None:
 def test_the_settings_are_those_that_are_read() -> None:
     """docs/reference/configuration.md has every key of `[tool.flowkit]`, its variable and its default, and no other."""
     listed = rows("docs/reference/configuration.md", "Keys")
+    defaults = {field.name: field.default for field in fields(Settings)}
     assert sorted(listed) == sorted(SETTING_KEYS)
     for key, rest in listed.items():
         assert f"`FLOWKIT_{key.upper()}`" in rest
-        default = Settings.__dataclass_fields__[key].default
+        default = defaults[key]
         shown = {None: "", True: "`true`", False: "`false`", (): "`[]`"}.get(default, f'`"{default}"`')
         assert key in ("store", "params", "resources", "retention") or shown in rest
 

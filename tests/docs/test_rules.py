@@ -481,7 +481,7 @@ def test_a_rule_is_shown_and_proven(one: Rule) -> None:
 def test_every_option_and_public_name_has_a_rule() -> None:
     """Nothing that an author may write is left out of the table."""
     told = {word for one in RULES for code in re.findall(r"`([^`]+)`", one.says) for word in re.findall(r"\w+", code)}
-    options = set(StepOptions.__dataclass_fields__) | (
+    options = set(StepOptions.__struct_fields__) | (
         set(inspect.signature(flowkit.pipeline).parameters) - {"function", "name"}
     )
     assert sorted(options - told) == []

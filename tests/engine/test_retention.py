@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from flowkit.housekeeping.collecting.decision import Decision, Plan, Retention, decide
 from flowkit.lineage.holdings import HeldRun, Holding, Holdings, Use

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import timeit
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from flowkit.execution.base import ExecutorEvent, HostSettings, NodeOrder
 from flowkit.execution.envelope import close_envelope

@@ -12,10 +12,10 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from flowkit.execution.base import ExecutorEvent, NodeOrder, NodeStarted
 from flowkit.execution.capture import LONGEST_LOG, Spool

@@ -7,10 +7,10 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from flowkit.execution.capture import Spool
 from flowkit.execution.inline import InlineExecutor

@@ -8,9 +8,10 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from flowkit.authoring.step import Step
 from flowkit.codecs.registry import CodecRegistry

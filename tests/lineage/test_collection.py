@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from flowkit.lineage.artifacts import find_artifact, stored_artifacts
 from flowkit.lineage.collection import drop_artifacts, forget_unnamed_files, is_named

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.file_digests import RecordedFileDigests
@@ -79,8 +80,7 @@ def test_an_entry_gives_back_what_was_recorded(
         )
         for name, a in outputs
     )
-    execution = make_execution(metrics=tuple(metrics))
-    object.__setattr__(execution, "outputs", recorded)
+    execution = replace(make_execution(metrics=tuple(metrics)), outputs=recorded)
     with open_writer(database) as writer:
         writer.begin_run(make_run())
         writer.record(make_node(execution))

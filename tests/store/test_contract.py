@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from flowkit.codecs.base import Chunk, Encoded, digest_chunk, digest_payload
 from flowkit.errors import LostArtifactError, StoreError, UnstableFileError

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
+
+from msgspec import to_builtins
 
 from flowkit.cli.render.formats import format_bytes, format_number
 from flowkit.engine.origins import describe_acceptances
@@ -24,11 +25,11 @@ def card_to_json(card: ModelCard) -> dict[str, Any]:
         "format": JSON_FORMAT,
         "models": [
             {
-                **asdict(card.version.row),
+                **to_builtins(card.version.row),
                 "aliases": list(card.version.aliases),
                 "metrics": card.version.metrics,
                 "decisions": [decision_to_json(decision) for decision in card.version.decisions],
-                "audit": [asdict(move) for move in card.moves],
+                "audit": [to_builtins(move) for move in card.moves],
                 "stored_as": card.artifact.format,
                 "bytes": card.artifact.bytes,
                 "pipeline": run.pipeline if run is not None else None,
@@ -39,9 +40,9 @@ def card_to_json(card: ModelCard) -> dict[str, Any]:
                 else None,
                 "steps": [
                     {
-                        **asdict(step),
+                        **to_builtins(step),
                         "parameters": dict(step.parameters),
-                        "accepted": [asdict(acceptance) for acceptance in step.accepted],
+                        "accepted": [to_builtins(acceptance) for acceptance in step.accepted],
                     }
                     for step in card.steps
                 ],
@@ -56,7 +57,7 @@ def card_to_json(card: ModelCard) -> dict[str, Any]:
                     }
                     for found in card.inputs
                 ],
-                "observed": [asdict(found) for found in card.observed],
+                "observed": [to_builtins(found) for found in card.observed],
                 "environment": dict(card.environment),
             }
         ],
@@ -69,7 +70,7 @@ def decision_to_json(decision: Promotion) -> dict[str, Any]:
         "alias": decision.alias,
         "accepted": decision.accepted,
         "reason": decision.reason,
-        "gates": [{**asdict(verdict), "note": verdict.note or None} for verdict in decision.verdicts],
+        "gates": [{**to_builtins(verdict), "note": verdict.note or None} for verdict in decision.verdicts],
     }
 
 

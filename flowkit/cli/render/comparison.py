@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
 from typing import Any
+
+from msgspec import to_builtins
 
 from flowkit.cache.reason import Change
 from flowkit.cache.wording import list_differences
@@ -30,8 +32,8 @@ def comparison_to_json(found: RunComparison) -> dict[str, Any]:
         "format": JSON_FORMAT,
         "before": found.before.record.run,
         "after": found.after.record.run,
-        "facts": [asdict(pair) for pair in found.facts],
-        "parameters": [asdict(pair) for pair in found.parameters],
+        "facts": [to_builtins(pair) for pair in found.facts],
+        "parameters": [to_builtins(pair) for pair in found.parameters],
         "environment": [
             {"name": change.name, "before": change.before, "after": change.after} for change in found.environment
         ],
@@ -50,7 +52,7 @@ def _node_to_json(node: NodeComparison) -> dict[str, Any]:
         "after": node.after,
         "changes": [change_to_json(change) for change in node.changes],
         "outputs": [_output_to_json(output) for output in node.outputs],
-        "metrics": [asdict(metric) for metric in node.metrics],
+        "metrics": [to_builtins(metric) for metric in node.metrics],
         "accepted": describe_acceptance(node.accepted) if node.accepted is not None else None,
         "former": node.former,
     }
@@ -66,7 +68,7 @@ def _output_to_json(output: OutputChange) -> dict[str, Any]:
 
 
 def _promotion_to_json(promotion: Decided | None) -> dict[str, Any] | None:
-    return asdict(promotion) if promotion is not None else None
+    return to_builtins(promotion) if promotion is not None else None
 
 
 def print_comparison(found: RunComparison) -> None:
@@ -116,7 +118,7 @@ def _code(nodes: Sequence[NodeComparison]) -> Iterator[str]:
         for change in node.changes:
             if change.kind is Reason.CODE:
                 # To one of the nodes it is no helper, and each has its own way to it.
-                plain = replace(change, name=change.name.removeprefix(_HELPER), path=None)
+                plain = dataclasses.replace(change, name=change.name.removeprefix(_HELPER), path=None)
                 reached.setdefault(plain, []).append(node.node)
     for change, names in reached.items():
         head, *diff = describe_change(change)

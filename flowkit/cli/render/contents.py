@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.codecs.tables_manifest import describe_table
 from flowkit.records import Artifact
@@ -15,8 +16,7 @@ NOT_KEPT = ("file", "folder")
 """Formats of what came in as a path: the store has its digest only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """A description of an artifact's content.
 
     Attributes:

@@ -6,9 +6,10 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from flowkit.cli.opening import Opened
 from flowkit.cli.render.formats import counted, format_number, format_seconds

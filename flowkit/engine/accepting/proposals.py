@@ -7,8 +7,10 @@ that was asked for is looked up once more as it was before its edit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flowkit.cache.key import compute_entry_key
 from flowkit.engine.accepting.kept_outputs import refuse_misfit
@@ -30,8 +32,7 @@ from flowkit.records import Execution, NodeRecord, Outcome
 from flowkit.registry.acceptances import AcceptedResult, record_acceptances
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptReport:
+class AcceptReport(Struct, frozen=True):
     """What was asked to be accepted.
 
     Attributes:

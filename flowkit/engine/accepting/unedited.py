@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from flowkit.cache.acceptance import (
     Pairs,
@@ -35,8 +37,7 @@ UNWATCHED = (
 _CAME_IN = frozenset({"file", "folder", "path"})
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """A node that would run because of an edit, and what it could keep.
 
     Attributes:
@@ -58,8 +59,7 @@ class Proposal:
         return self.keyed.name
 
 
-@dataclass(frozen=True, slots=True)
-class _Edit:
+class _Edit(Struct, frozen=True):
     """What was edited of a node since a success.
 
     Attributes:
@@ -78,8 +78,7 @@ class _Edit:
         return self.unedited.key != node.key
 
 
-@dataclass(slots=True)
-class AcceptingFinder:
+class AcceptingFinder(Struct):
     """Decides on nodes as a plan does; of those that were asked for, what their edit hides is found too.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
+
+from msgspec import to_builtins
 
 from flowkit.cache.content import ContentChange, DataChange, FolderChange, TableChange
 from flowkit.records import Artifact
@@ -27,7 +28,7 @@ def _content_to_json(content: ContentChange) -> dict[str, Any]:
         "lost": content.lost,
         "table": table_to_json(content.table) if content.table is not None else None,
         "folder": _folder_to_json(content.folder) if content.folder is not None else None,
-        "values": [asdict(found) for found in content.value.first] if content.value is not None else [],
+        "values": [to_builtins(found) for found in content.value.first] if content.value is not None else [],
         "values_differing": content.value.count if content.value is not None else None,
     }
 
@@ -47,7 +48,7 @@ def table_to_json(table: TableChange) -> dict[str, Any]:
         "added": list(columns.added),
         "removed": list(columns.removed),
         "changed": list(columns.changed),
-        "dtypes": [asdict(pair) for pair in table.dtypes],
+        "dtypes": [to_builtins(pair) for pair in table.dtypes],
         "reordered": columns.reordered,
         "index_changed": columns.index_changed,
         "values": [{"name": name, "differing": count} for name, count in table.values],

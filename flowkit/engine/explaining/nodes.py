@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from flowkit.cache.arguments import artifacts_in
 from flowkit.cache.content import Contents
@@ -27,8 +29,7 @@ from flowkit.lineage.reader import Reader
 from flowkit.records import KeyParts, LatestSuccess, Outcome, Reason
 
 
-@dataclass(frozen=True, slots=True)
-class WhyReport:
+class WhyReport(Struct, frozen=True):
     """Why a node runs or is reused.
 
     Attributes:
@@ -76,7 +77,7 @@ def change_to_json(change: Change) -> dict[str, Any]:
         "path": list(change.path) if change.path is not None else None,
         "note": change.note,
         "diff": diff_of(change),
-        "within": [asdict(difference) for difference in inside.first] if inside is not None else [],
+        "within": [to_builtins(difference) for difference in inside.first] if inside is not None else [],
         "data": data_to_json(change.data) if change.data is not None else None,
     }
 

@@ -8,7 +8,9 @@ are counted.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flowkit.cache.acceptance import with_root_called
 from flowkit.cache.content import Contents, TableChange
@@ -28,8 +30,7 @@ from flowkit.store.base import Store
 _SUCCEEDED = (Outcome.EXECUTED, Outcome.REUSED)
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """A named thing on both sides; an absent side is None."""
 
     name: str
@@ -37,8 +38,7 @@ class Pair:
     after: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class OutputChange:
+class OutputChange(Struct, frozen=True):
     """An output with other content; an absent side is None.
 
     Attributes:
@@ -53,8 +53,7 @@ class OutputChange:
     value: Differences | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """What a promotion came to."""
 
     model: str
@@ -64,8 +63,7 @@ class Decided:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class MetricChange:
+class MetricChange(Struct, frozen=True):
     """A metric with another value; an absent side is None."""
 
     name: str
@@ -73,8 +71,7 @@ class MetricChange:
     after: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class NodeComparison:
+class NodeComparison(Struct, frozen=True):
     """A node that differs.
 
     Attributes:
@@ -96,8 +93,7 @@ class NodeComparison:
     former: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunComparison:
+class RunComparison(Struct, frozen=True):
     """All that differs between two runs.
 
     Attributes:
@@ -121,8 +117,7 @@ class RunComparison:
         return not (self.facts or self.parameters or self.environment or self.nodes or self.promotions)
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
+class _Side(Struct, frozen=True):
     """What is known of one of the runs, by node.
 
     Attributes:

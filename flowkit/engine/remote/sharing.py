@@ -11,7 +11,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from flowkit.codecs.tables import contains_pickle
 from flowkit.engine.provenance import current_host
@@ -32,8 +34,7 @@ _THREADS = 8
 _MOST_NAMED = 3
 
 
-@dataclass(slots=True)
-class Sharing:
+class Sharing(Struct):
     """What one run or plan gives to a remote, and takes from it.
 
     Attributes:
@@ -207,8 +208,7 @@ class Sharing:
             )
 
 
-@dataclass(slots=True)
-class _Finding:
+class _Finding(Struct):
     """What asking for one key came to; `distrusted` is the node whose result was there and left alone."""
 
     entry: Entry | None = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from flowkit.execution.observing.boundaries import Boundaries, is_younger
 from flowkit.fingerprint.observed import ObservedDigests, ObservedKind, name_of
@@ -16,8 +17,7 @@ Noted = tuple[ObservedKind, str]
 """A kind and a name."""
 
 
-@dataclass(slots=True)
-class Look:
+class Look(Struct):
     """What something was like when it was looked at: its digest, or a stamp where digesting is left for later."""
 
     stamp: PathStamp | None = None
@@ -30,16 +30,14 @@ class Look:
         return self.digest is not None and self.digest == other.digest
 
 
-@dataclass(frozen=True, slots=True)
-class _Alias:
+class _Alias(Struct, frozen=True):
     """A name that the step gave to what was there before, with its stamp if the old name is gone."""
 
     source: str
     stamp: PathStamp | None
 
 
-@dataclass(slots=True)
-class Account:
+class Account(Struct):
     """What is known of one step while it runs.
 
     Attributes:

@@ -8,7 +8,8 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _ARCHIVE = f"python{sys.version_info.major}{sys.version_info.minor}.zip"
 _NEVER = ("/proc", "/sys", "/dev", "/usr/share/zoneinfo", "/usr/share/locale")
@@ -17,8 +18,7 @@ _NEVER = ("/proc", "/sys", "/dev", "/usr/share/zoneinfo", "/usr/share/locale")
 _SYSTEM = ("/etc", "/usr/share", "/usr/lib", "/usr/local/share", "/lib", "/lib64", "/bin", "/sbin", "/var/lib", "/run")
 
 
-@dataclass(frozen=True, slots=True)
-class Boundaries:
+class Boundaries(Struct, frozen=True):
     """What lies around one project.
 
     Attributes:

@@ -8,10 +8,12 @@ import os
 import sys
 import sysconfig
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
 from types import CodeType, FrameType
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from flowkit.execution.observing.keepers import Keeping, Passed, find_keeping, stack_of
 
@@ -41,8 +43,7 @@ class Owner(Enum):
     WATCH = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Who read something.
 
     Attributes:
@@ -65,8 +66,7 @@ class Caller:
     lines: bool = False
 
 
-@dataclass(slots=True)
-class _Way:
+class _Way(Struct):
     """What is met on the way out from an event."""
 
     direct: bool | None = None

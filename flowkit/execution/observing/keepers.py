@@ -13,9 +13,10 @@ import itertools
 import sys
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
+
+from msgspec import Struct
 
 _SKIPPED = frozenset({"CACHE", "NOP", "EXTENDED_ARG", "RESUME", "PRECALL", "PUSH_NULL"})
 _SIMPLE = frozenset({"LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_FAST_CHECK", "LOAD_CONST", "LOAD_GLOBAL"})
@@ -32,8 +33,7 @@ Alive = tuple["weakref.ref[Any]", ...] | None
 """References to all that may keep something; None where that lives as long as the process, for all that is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
+class Keeping(Struct, frozen=True):
     """Who may keep what is read.
 
     Attributes:
@@ -45,8 +45,7 @@ class Keeping:
     alive: Alive
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(Struct, frozen=True):
     """A frame of the project on the way to a read.
 
     Attributes:
@@ -141,8 +140,7 @@ def _names_of(passed: Passed) -> Iterator[str]:
             yield f"{module}:{name}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(Struct, frozen=True):
     """A container that an attribute of a variable's value holds, and between which offsets a call stores into it."""
 
     variable: str
@@ -151,8 +149,7 @@ class _Held:
     called_to: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Stores:
+class _Stores(Struct, frozen=True):
     """What a function's code stores into.
 
     Attributes:

@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from flowkit.execution.observing.account import Account, Look, Noted
 from flowkit.execution.observing.boundaries import Boundaries
@@ -35,8 +36,7 @@ _USUAL_PREFIXES = ("LC_", "PYTHON", "XDG_")
 _PLAIN_ACCESS = frozenset({"get", "getenv", "__getitem__", "__contains__", "pop", "setdefault", "getenvb"})
 
 
-@dataclass(slots=True)
-class Observation:
+class Observation(Struct):
     """What one step has read undeclared.
 
     Attributes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
+
+from msgspec import Struct, to_builtins
 
 from flowkit.errors import StoreError
 from flowkit.store.names import check_blob_name, check_run_name
@@ -30,16 +31,14 @@ class BadContentsError(Exception):
     """A list of contents, or of digests, that no backup has; its text is the end of a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """A file of the store in a backup: its name below the store's folder, and its size."""
 
     name: str
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """What a backup holds.
 
     Attributes:
@@ -71,7 +70,7 @@ class Contents:
 
     def to_bytes(self) -> bytes:
         """Return what stands in the archive."""
-        return to_json({"format": BACKUP_FORMAT, **asdict(self)})
+        return to_json({"format": BACKUP_FORMAT, **to_builtins(self)})
 
 
 def to_json(content: Mapping[str, Any]) -> bytes:

@@ -14,9 +14,10 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+
+from msgspec import Struct, field
 
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import BackupError, BackupUseError, StoreError
@@ -50,8 +51,7 @@ PARTIAL = ".part"
 _MARGIN = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class BackupReport:
+class BackupReport(Struct, frozen=True):
     """What a backup holds, and where it is.
 
     Attributes:
@@ -81,8 +81,7 @@ class BackupReport:
         }
 
 
-@dataclass(slots=True)
-class _Named:
+class _Named(Struct):
     """What a copy of the database names: files with the stamps under which they were hashed, and what is not there."""
 
     runs: list[str] = field(default_factory=list)

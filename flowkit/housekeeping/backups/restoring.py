@@ -10,11 +10,11 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from blake3 import blake3
+from msgspec import Struct
 
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import BackupError
@@ -42,8 +42,7 @@ Progress = Callable[[int, int], None]
 """Told how many bytes of how many are unpacked."""
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreReport:
+class RestoreReport(Struct, frozen=True):
     """What was restored.
 
     Attributes:

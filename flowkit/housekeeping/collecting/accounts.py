@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from flowkit.lineage.holdings import Holding, Holdings
 
@@ -11,12 +12,11 @@ MOST_UPSTREAM = 200
 """How many executions are counted for making one artifact again; of more the time is taken to be unknown."""
 
 
-@dataclass(slots=True)
-class Remaking:
+class Remaking(Struct):
     """What making artifacts again takes while more and more of them go."""
 
     holdings: Holdings
-    absent: set[int] = field(init=False)
+    absent: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.absent = set(self.holdings.dropped)
@@ -49,8 +49,7 @@ class Remaking:
         return total, None
 
 
-@dataclass(slots=True)
-class SharedFiles:
+class SharedFiles(Struct):
     """Which artifacts that stay name each file: a file goes with the last of them."""
 
     holdings: Holdings

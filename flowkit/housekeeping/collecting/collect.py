@@ -16,9 +16,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.housekeeping.collecting.decision import Decision, Fate, Plan, Retention, decide
@@ -71,8 +73,7 @@ Progress = Callable[[int, int], None]
 """Told how many artifacts of how many have been dropped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Collection:
+class Collection(Struct, frozen=True):
     """What a collection did, or would do.
 
     Attributes:

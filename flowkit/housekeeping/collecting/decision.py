@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from flowkit.housekeeping.collecting.accounts import Remaking, SharedFiles
 from flowkit.lineage.holdings import Holding, Holdings
 from flowkit.lineage.makers import Maker
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(Struct, frozen=True):
     """What is to stay; None where nothing is asked for.
 
     Attributes:
@@ -39,8 +39,7 @@ class Decision(StrEnum):
     KEEP = "keep"
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(Struct, frozen=True):
     """What becomes of one artifact.
 
     Attributes:
@@ -60,8 +59,7 @@ class Fate:
     last_used: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What becomes of everything: first what goes, in order, then what stays.
 
     Attributes:

@@ -7,7 +7,9 @@ know nothing; see `store.references`. Whatever is removed is held against this t
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flowkit.lineage.collection import file_names
 from flowkit.lineage.holdings import Holdings
@@ -15,8 +17,7 @@ from flowkit.lineage.reader import Reader
 from flowkit.store.references import References
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(Struct, frozen=True):
     """The files that artifacts need and their records do not name.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import FlowkitError, StoreError, UsageError
@@ -21,8 +22,7 @@ class Status(StrEnum):
     PROBLEM = "problem"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """What was found of one thing.
 
     Attributes:
@@ -74,8 +74,7 @@ def isolated(check: str, examine: Callable[[], Check]) -> Check:
         return problem(check, f"{type(error).__name__}: {error}", _BUG)
 
 
-@dataclass(frozen=True, slots=True)
-class CheckupReport:
+class CheckupReport(Struct, frozen=True):
     """All that was found, in the order in which it was looked at.
 
     Attributes:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.codecs.tables_manifest import compare_tables, describe_table
 from flowkit.codecs.trees import Entry, read_manifest
@@ -63,16 +64,14 @@ Raises:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """How two results differ, in lines for people, and what to do about it."""
 
     lines: tuple[str, ...]
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """Gives what two artifacts hold.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, to_builtins
 
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import LostArtifactError, StoreError
@@ -38,8 +39,7 @@ class Remedy(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that is not, or was not, as it should be.
 
     Attributes:
@@ -56,8 +56,7 @@ class Finding:
     meaning: str
 
 
-@dataclass(frozen=True, slots=True)
-class SoundnessReport:
+class SoundnessReport(Struct, frozen=True):
     """What was gone through, and what was found.
 
     Attributes:
@@ -88,8 +87,8 @@ class SoundnessReport:
             "bytes": self.bytes,
             "audit_rows": self.audit_rows,
             "restamped": self.restamped,
-            "unnamed": asdict(self.unnamed),
-            "findings": [asdict(finding) for finding in self.findings],
+            "unnamed": to_builtins(self.unnamed),
+            "findings": [to_builtins(finding) for finding in self.findings],
         }
 
 

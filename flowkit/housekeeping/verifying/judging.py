@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from flowkit.cache.reason import Current, explain_miss
 from flowkit.engine.keys import KeyedNode

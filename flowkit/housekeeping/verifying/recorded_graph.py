@@ -7,9 +7,11 @@ record says its producers gave, whatever they would give now.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from flowkit.graph.arguments import Gather, Ref, refs_of, replace_leaves
 from flowkit.graph.expansion import expand
@@ -20,8 +22,7 @@ from flowkit.records import Artifact, LatestSuccess, Outcome, Output
 SUCCEEDED = (Outcome.EXECUTED, Outcome.REUSED)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedRun:
+class RecordedRun(Struct, frozen=True):
     """What the store knows of a run, by node.
 
     Attributes:

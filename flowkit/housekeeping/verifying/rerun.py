@@ -6,12 +6,14 @@ recorded: what differs from the record lies in the store under its digest, and n
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from flowkit.engine.claiming import Claiming
 from flowkit.engine.dispatcher import Dispatcher
@@ -72,8 +74,7 @@ class Unrecorded:
         """There is nothing to wait for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Struct, frozen=True):
     """What a verification works with.
 
     Attributes:
@@ -231,7 +232,7 @@ def _assemble(verification: Verification, graph: Graph, ledger: Ledger, stopping
         names,
         ProvenParameters(verification.graph),
     )
-    settings = replace(
+    settings = dataclasses.replace(
         host_settings(workspace, graph, keys, bundled=executor.ships_code),
         root=str(verification.copy.root),
         # What it reads undeclared was judged in the run that is verified.

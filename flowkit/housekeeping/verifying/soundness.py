@@ -10,8 +10,9 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from flowkit.errors import LostArtifactError, RemoteError, StoreError
 from flowkit.housekeeping.verifying.findings import (
@@ -54,8 +55,7 @@ _BY_VERIFY = "`flowkit verify` without --dry-run, by a user who may write the st
 _BY_RECOVERY = f"keep the file as it is, and {RESTORE}, or recover what can be read with sqlite3's .recover."
 
 
-@dataclass(slots=True)
-class Mender:
+class Mender(Struct):
     """Repairs one store; no other process removes its files meanwhile.
 
     Attributes:
@@ -220,8 +220,7 @@ def _check_permissions(folder: StoreFolder, mender: Mender | None) -> Iterator[F
         yield Finding(FindingKind.FILE, str(path), problem, *remedy)
 
 
-@dataclass(slots=True)
-class _Pass:
+class _Pass(Struct):
     """Hashes every artifact once; what is lost then is put together from all that was found whole."""
 
     reader: Reader

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from flowkit.engine.report import JSON_FORMAT, failure_to_json
 from flowkit.records import Artifact, Failure
@@ -18,8 +19,7 @@ class Verdict(StrEnum):
     NOT_VERIFIED = "not verified"
 
 
-@dataclass(frozen=True, slots=True)
-class OutputVerdict:
+class OutputVerdict(Struct, frozen=True):
     """One output that differs.
 
     Attributes:
@@ -35,8 +35,7 @@ class OutputVerdict:
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class MetricVerdict:
+class MetricVerdict(Struct, frozen=True):
     """A metric with another value; an absent side is None."""
 
     name: str
@@ -44,8 +43,7 @@ class MetricVerdict:
     again: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class NodeVerdict:
+class NodeVerdict(Struct, frozen=True):
     """What was found of one node.
 
     Attributes:
@@ -67,8 +65,7 @@ class NodeVerdict:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VerificationReport:
+class VerificationReport(Struct, frozen=True):
     """What was found of the nodes of a run.
 
     Attributes:
