@@ -5,9 +5,9 @@ The public names, and nothing else. They are loaded when first used, so that `fl
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from flowkit.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -37,42 +37,35 @@ if TYPE_CHECKING:
     from flowkit.session.session import run as run
 
 _MODULES = {
-    "FlowkitError": "flowkit.errors",
-    "Interval": "flowkit.authoring.intervals",
-    "Metrics": "flowkit.authoring.types",
-    "Promotion": "flowkit.records",
-    "Run": "flowkit.results",
-    "Secret": "flowkit.authoring.secrets",
-    "Session": "flowkit.session.session",
-    "Skip": "flowkit.authoring.types",
-    "Untracked": "flowkit.authoring.types",
-    "as_type": "flowkit.authoring.promotion",
-    "at_least": "flowkit.authoring.gates",
-    "at_most": "flowkit.authoring.gates",
-    "champion": "flowkit.authoring.promotion",
-    "checkpoints": "flowkit.authoring.types",
-    "codec": "flowkit.codecs.custom",
-    "collect": "flowkit.authoring.fanout",
-    "each": "flowkit.authoring.fanout",
-    "no_worse_than": "flowkit.authoring.gates",
-    "pipeline": "flowkit.authoring.pipeline",
-    "promote": "flowkit.authoring.promotion",
-    "run": "flowkit.session.session",
-    "scratch": "flowkit.authoring.types",
-    "step": "flowkit.authoring.step",
+    "FlowkitError": "errors",
+    "Interval": "authoring.intervals",
+    "Metrics": "authoring.types",
+    "Promotion": "records",
+    "Run": "results",
+    "Secret": "authoring.secrets",
+    "Session": "session.session",
+    "Skip": "authoring.types",
+    "Untracked": "authoring.types",
+    "as_type": "authoring.promotion",
+    "at_least": "authoring.gates",
+    "at_most": "authoring.gates",
+    "champion": "authoring.promotion",
+    "checkpoints": "authoring.types",
+    "codec": "codecs.custom",
+    "collect": "authoring.fanout",
+    "each": "authoring.fanout",
+    "no_worse_than": "authoring.gates",
+    "pipeline": "authoring.pipeline",
+    "promote": "authoring.promotion",
+    "run": "session.session",
+    "scratch": "authoring.types",
+    "step": "authoring.step",
 }
 
 __all__ = ["__version__", *sorted(_MODULES)]
 
 
-def __getattr__(name: str) -> Any:
-    module = _MODULES.get(name)
-    if module is None:
-        # Both are given, as Python then suggests the nearest name.
-        raise AttributeError(f"module 'flowkit' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
-    value = getattr(import_module(module), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

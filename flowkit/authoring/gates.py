@@ -6,17 +6,18 @@ Plain values, checked when they are made and judged elsewhere. `str(gate)` is ho
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from numbers import Real
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from flowkit.errors import GateError
 
 Better = Literal["higher", "lower"]
 
 
-@dataclass(frozen=True, slots=True)
-class AtLeast:
+class AtLeast(Struct, frozen=True):
     """The metric must be `value` or more."""
 
     metric: str
@@ -24,14 +25,13 @@ class AtLeast:
 
     def __post_init__(self) -> None:
         _check_metric("at_least", self.metric)
-        object.__setattr__(self, "value", _finite("at_least", "value", self.value))
+        force_setattr(self, "value", _finite("at_least", "value", self.value))
 
     def __str__(self) -> str:
         return f"{self.metric} >= {self.value!r}"
 
 
-@dataclass(frozen=True, slots=True)
-class AtMost:
+class AtMost(Struct, frozen=True):
     """The metric must be `value` or less."""
 
     metric: str
@@ -39,14 +39,13 @@ class AtMost:
 
     def __post_init__(self) -> None:
         _check_metric("at_most", self.metric)
-        object.__setattr__(self, "value", _finite("at_most", "value", self.value))
+        force_setattr(self, "value", _finite("at_most", "value", self.value))
 
     def __str__(self) -> str:
         return f"{self.metric} <= {self.value!r}"
 
 
-@dataclass(frozen=True, slots=True)
-class NoWorseThan:
+class NoWorseThan(Struct, frozen=True):
     """The metric may be worse than the champion's by `tolerance` at most, in the metric's own unit."""
 
     metric: str
@@ -55,7 +54,7 @@ class NoWorseThan:
 
     def __post_init__(self) -> None:
         _check_metric("no_worse_than", self.metric)
-        object.__setattr__(self, "tolerance", _finite("no_worse_than", "tolerance", self.tolerance))
+        force_setattr(self, "tolerance", _finite("no_worse_than", "tolerance", self.tolerance))
         if self.tolerance < 0:
             raise GateError.for_tolerance(self.tolerance)
         if not isinstance(self.better, str) or self.better not in ("higher", "lower"):

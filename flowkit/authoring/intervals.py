@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flowkit.errors import IntervalError
 
@@ -128,11 +127,11 @@ def zone_of(name: str) -> dt.tzinfo:
     """
     if name == UTC_NAME:
         return dt.UTC
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
-        from zoneinfo import available_timezones
-
         raise IntervalError.for_zone(name, sorted(available_timezones())) from None
 
 

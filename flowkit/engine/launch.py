@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from flowkit.engine import remote
 from flowkit.engine.claiming import Claiming
 from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.drivers import Drivers
@@ -23,7 +24,6 @@ from flowkit.engine.planner import Planner
 from flowkit.engine.progress import Listener
 from flowkit.engine.provenance import GitQuery, GitState, current_host, current_user, new_run_id
 from flowkit.engine.registry_nodes import RegistryNodes
-from flowkit.engine.remote.sharing import Sharing
 from flowkit.engine.report import RunReport
 from flowkit.engine.run_state import RunState
 from flowkit.engine.runner import Runner
@@ -197,7 +197,7 @@ def _assemble(
     listener: Listener,
     ledger: Ledger,
     claiming: Claiming,
-    sharing: Sharing | None,
+    sharing: remote.Sharing | None,
     stopping: Interruption,
 ) -> Runner:
     graph = request.graph

@@ -309,3 +309,8 @@ def find_gone(artifacts: Iterable[Artifact], is_gone: IsGone) -> tuple[str, ...]
 
 def _options(node: KeyedNode) -> StepOptions:
     return node.bound.prepared.step.options
+
+
+def no_sharing(keys: Sequence[Digest]) -> Mapping[Digest, Entry]:
+    """Find nothing: where there is no remote."""
+    return {}

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from flowkit.authoring.step import Step
 from flowkit.engine.keys import BoundNode, PreparedStep
 from flowkit.execution.base import NodeOrder, StepOrder
-from flowkit.execution.steps import pickle_step, pickle_unpacking, sources_around
+from flowkit.execution.by_value import pickle_step, pickle_unpacking, sources_around
 from flowkit.graph.arguments import Ref, refs_of
 from flowkit.records import ArgumentPart, Artifact, Digest, Outcome, StepSpecification
 from flowkit.store.folder import StoreFolder

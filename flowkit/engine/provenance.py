@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import getpass
-import secrets
-import socket
+import os
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +62,7 @@ def parse_git_status(output: str) -> GitState:
 def new_run_id(now: float) -> str:
     """Return an id that sorts by time and that no other run has, such as `20261120-060000-4f1c2a`."""
     moment = datetime.fromtimestamp(now, UTC)
-    return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return f"{moment:%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"
 
 
 def current_user() -> str:
@@ -77,4 +76,4 @@ def current_user() -> str:
 
 def current_host() -> str:
     """Return this machine's name."""
-    return socket.gethostname()
+    return os.uname().nodename

@@ -12,12 +12,12 @@ from msgspec import Struct
 
 from flowkit.cache.code import StepCode
 from flowkit.codecs.registry import CodecRegistry
+from flowkit.engine import remote as elsewhere
 from flowkit.engine.dropped import telling_dropped
 from flowkit.engine.keys import KeyMaker
-from flowkit.engine.lookup import IsGone, Lookups
+from flowkit.engine.lookup import IsGone, Lookups, no_sharing
 from flowkit.engine.notices import Notices
 from flowkit.engine.promotions import Promotions
-from flowkit.engine.remote.sharing import Sharing, no_sharing
 from flowkit.execution.dask_tables import names_dask_frame, open_dask_frame
 from flowkit.fingerprint.code import CodeFingerprinter
 from flowkit.fingerprint.environment import EnvironmentReader
@@ -154,7 +154,7 @@ class Workspace(Struct):
         pipeline: str,
         forced: frozenset[str],
         spared: frozenset[str],
-        sharing: Sharing | None = None,
+        sharing: elsewhere.Sharing | None = None,
         is_gone: IsGone | None = None,
         warn: Callable[[str], None] = lambda text: None,
     ) -> Lookups:
@@ -174,11 +174,11 @@ class Workspace(Struct):
             warn,
         )
 
-    def make_sharing(self, warn: Callable[[str], None], *, fetch: bool) -> Sharing | None:
+    def make_sharing(self, warn: Callable[[str], None], *, fetch: bool) -> elsewhere.Sharing | None:
         """Return what shares results with other machines in one run or plan; None where there is no remote."""
         if self.remote is None:
             return None
-        return Sharing(self.remote, self.store, self.trust_remote, fetch, warn)
+        return elsewhere.Sharing(self.remote, self.store, self.trust_remote, fetch, warn)
 
     def make_promotions(self) -> Promotions:
         """Return what performs promotions with this store's registry."""

@@ -24,7 +24,7 @@ from flowkit.execution.abandoned import AbandonWatch
 from flowkit.execution.base import ExecutorEvent, HostSettings
 from flowkit.execution.compute_place import ComputePlace, describe_security
 from flowkit.execution.envelope import Envelope
-from flowkit.execution.host_process import THREAD_VARIABLES
+from flowkit.execution.processors import THREAD_VARIABLES
 from flowkit.execution.supervisor import Supervisor
 from flowkit.store.folder import StoreFolder
 from flowkit.store.probe import read_probe

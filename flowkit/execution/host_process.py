@@ -33,19 +33,7 @@ from flowkit.execution.process_tree import (
     end_marked,
     spent_processor_limit,
 )
-
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "BLIS_NUM_THREADS",
-)
-"""Set for each step host to its share of the processors, unless the user has set them."""
-
-POOL_VARIABLES = ("LOKY_MAX_CPU_COUNT", "POLARS_MAX_THREADS")
-"""Set as well where a step asks for several processors; without that, what takes them all by itself goes on to."""
+from flowkit.execution.processors import POOL_VARIABLES, THREAD_VARIABLES
 
 _BOOT = (
     "import json, sys; given = json.loads(sys.argv[1]); sys.path[:] = given['path'];"

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import linecache
 import pickle
 import sys
-import types
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 from flowkit.authoring.step import Step
 from flowkit.errors import CodeMismatchError
 from flowkit.execution.base import StepOrder, StepPlace
 from flowkit.execution.bundle import install_sources
-from flowkit.execution.host_process import POOL_VARIABLES, THREAD_VARIABLES
+from flowkit.execution.processors import POOL_VARIABLES, THREAD_VARIABLES
 from flowkit.execution.proof import (
     StepProof,
     differing_environment,
@@ -169,38 +167,6 @@ def _file_of(module: str) -> str:
     return getattr(sys.modules.get(module), "__file__", None) or "not loaded"
 
 
-def pickle_step(specification: StepSpecification) -> bytes:
-    """Return a step by value, for code that no other process can import: `__main__` and notebooks.
-
-    Raises:
-        CodeMismatchError: Something that the function reaches cannot be pickled.
-    """
-    import cloudpickle
-
-    # Only names that the body uses travel with a function, but its decorators are told apart by theirs.
-    names = {name: value for name, value in specification.function.__globals__.items() if _is_flowkits(value)}
-    try:
-        content: bytes = cloudpickle.dumps((specification, names), protocol=5)
-    except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
-        raise CodeMismatchError.for_unpicklable(specification.name, error) from error
-    return content
-
-
-def pickle_unpacking(specification: StepSpecification) -> bytes:
-    """Return what takes a list apart by value: classes that its annotations name go by name where they can.
-
-    Raises:
-        CodeMismatchError: An annotation cannot be pickled.
-    """
-    import cloudpickle
-
-    try:
-        content: bytes = cloudpickle.dumps((specification, {}), protocol=5)
-    except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
-        raise CodeMismatchError.for_unpicklable(specification.name, error) from error
-    return content
-
-
 def _unpickle(order: StepOrder) -> StepSpecification:
     install_sources(order.sources)
     assert order.pickled is not None
@@ -209,31 +175,6 @@ def _unpickle(order: StepOrder) -> StepSpecification:
         specification.function.__globals__.setdefault(name, value)
     found: StepSpecification = specification
     return found
-
-
-def sources_around(specification: StepSpecification) -> dict[str, str]:
-    """Return the text of every file or notebook cell that defines something beside a step that travels by value."""
-    values = [specification.function, *specification.function.__globals__.values()]
-    files = {file for value in values for file in _files_of(value)}
-    texts = {file: "".join(linecache.getlines(file)) for file in files}
-    return {file: text for file, text in texts.items() if text}
-
-
-def _files_of(value: object) -> Iterator[str]:
-    function = value.function if isinstance(value, Step) else value
-    if isinstance(function, types.FunctionType):
-        if function.__module__ == "__main__":
-            yield function.__code__.co_filename
-    elif isinstance(value, type) and value.__module__ == "__main__":
-        for member in vars(value).values():
-            yield from _files_of(member)
-
-
-def _is_flowkits(value: object) -> bool:
-    if isinstance(value, types.ModuleType):
-        return value.__name__.partition(".")[0] == "flowkit"
-    plain = isinstance(value, (type, types.FunctionType))
-    return plain and str(getattr(value, "__module__", "")).partition(".")[0] == "flowkit"
 
 
 def _look_up(step: str, module: str, qualname: str) -> StepSpecification:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
-import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -252,9 +251,3 @@ class _Lending(Struct):
 def _return_all(envelope: Envelope, report: Report) -> None:
     for slip in envelope.slips:
         report(NodeReturned(envelope.packet, slip.node, slip.token, WITHDRAWN))
-
-
-def usable_processors() -> int:
-    """Return how many processors this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

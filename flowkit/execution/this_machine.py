@@ -16,9 +16,6 @@ from flowkit.execution.dask_compute import LocalCompute
 from flowkit.execution.envelope import Envelope
 from flowkit.execution.supervisor import Supervisor
 
-THIS_MACHINE = "local"
-"""What its one worker is called."""
-
 _Order = tuple[HostSettings, Envelope]
 
 
@@ -27,11 +24,13 @@ class ThisMachine:
 
     Args:
         slots: How many steps may run at once.
+        name: What the worker is called.
         listener: Hears what becomes of packets.
     """
 
-    def __init__(self, slots: int, listener: Listener) -> None:
+    def __init__(self, slots: int, name: str, listener: Listener) -> None:
         self._slots = slots
+        self._name = name
         self._listener = listener
         self._supervisor: Supervisor | None = None
         self._compute = LocalCompute(slots)
@@ -44,14 +43,14 @@ class ThisMachine:
             WorkerError: No process can be started.
         """
         if self._supervisor is None:
-            self._supervisor = Supervisor(self._slots, THIS_MACHINE, find_compute=self._compute.open)
+            self._supervisor = Supervisor(self._slots, self._name, find_compute=self._compute.open)
             for _ in range(self._slots):
                 self._add_thread(self._supervisor)
         self._supervisor.warm(settings)
 
     def slots(self) -> Mapping[str, int]:
         """Return the one worker."""
-        return {THIS_MACHINE: self._slots}
+        return {self._name: self._slots}
 
     def resources(self) -> Mapping[str, Mapping[str, float]]:
         """Return nothing: what this machine has stands in the configuration."""

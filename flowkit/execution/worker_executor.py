@@ -6,15 +6,17 @@ Values never travel with packets: orders go out, small records come back.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 
 from flowkit.errors import FlowkitError
 from flowkit.execution.base import ExecutorEvent, HostSettings, Packet, Slots
 from flowkit.execution.cluster import Cluster
-from flowkit.execution.dask_external import ExternalCluster
 from flowkit.execution.envelope import close_envelope
 from flowkit.execution.flights import Flights
-from flowkit.execution.supervisor import usable_processors
-from flowkit.execution.this_machine import THIS_MACHINE, ThisMachine
+from flowkit.execution.processors import usable_processors
+
+THIS_MACHINE = "local"
+"""What the one worker of a run without a cluster is called."""
 
 
 class WorkerExecutor:
@@ -38,17 +40,13 @@ class WorkerExecutor:
         scheduler: str | None = None,
         resources: Mapping[str, float] | None = None,
     ) -> None:
-        self.capacity: Slots | None = None
-        if scheduler is None:
-            workers = workers or usable_processors()
-            self.capacity = Slots({THIS_MACHINE: workers}, {THIS_MACHINE: dict(resources or {})})
+        self._workers = workers or usable_processors()
+        machine = Slots({THIS_MACHINE: self._workers}, {THIS_MACHINE: dict(resources or {})})
+        self.capacity = machine if scheduler is None else None
+        self._scheduler = scheduler
         self._flights = Flights()
         self._settings: HostSettings | None = None
-        self._cluster: Cluster = (
-            ThisMachine(workers or usable_processors(), self._flights)
-            if scheduler is None
-            else ExternalCluster(scheduler, self._flights)
-        )
+        self._cluster: Cluster | None = None
 
     def start(self, settings: HostSettings) -> None:
         """Start step hosts, or connect to the cluster in the background.
@@ -57,6 +55,8 @@ class WorkerExecutor:
             WorkerError: The scheduler's address is refused, or no process can be started.
         """
         self._settings = settings
+        if self._cluster is None:
+            self._cluster = self._open_cluster()
         self._cluster.start(settings)
 
     def slots(self) -> Slots:
@@ -65,6 +65,7 @@ class WorkerExecutor:
         Raises:
             WorkerError: There is none in time, or one has not proven it.
         """
+        assert self._cluster is not None, "start() comes first"
         slots = self._cluster.slots()
         resources = self._cluster.resources() if self.capacity is None else self.capacity.resources
         return Slots(slots, resources)
@@ -72,6 +73,7 @@ class WorkerExecutor:
     def submit(self, packet: Packet, worker: str) -> None:
         """Send a packet to a worker."""
         assert self._settings is not None, "start() comes first"
+        assert self._cluster is not None, "start() comes first"
         envelope = close_envelope(packet)
         self._flights.expect(envelope, worker)
         try:
@@ -82,8 +84,7 @@ class WorkerExecutor:
 
     def cancel(self, nodes: Sequence[str]) -> None:
         """Kill what runs these nodes; those that have not begun are handed back."""
-        for worker, tokens in self._flights.find(frozenset(nodes)).items():
-            self._cluster.cancel(worker, tokens)
+        self._cancel(self._flights.find(frozenset(nodes)))
 
     def events(self, timeout: float | None) -> list[ExecutorEvent]:
         """Return what happened, waiting up to `timeout` seconds for the first event, without end if None."""
@@ -93,6 +94,21 @@ class WorkerExecutor:
         """End this machine's step hosts, or those of this session on a cluster, which goes on."""
         left = self._flights.find(None)
         self._flights.forget()
-        for worker, tokens in left.items():
+        self._cancel(left)
+        if self._cluster is not None:
+            self._cluster.close()
+
+    def _cancel(self, attempts: Mapping[str, Sequence[str]]) -> None:
+        for worker, tokens in attempts.items():
+            assert self._cluster is not None, "start() comes first"
             self._cluster.cancel(worker, tokens)
-        self._cluster.close()
+
+    def _open_cluster(self) -> Cluster:
+        """Return where packets go; what that takes is imported now, as a run that reuses everything never asks."""
+        if self._scheduler is None:
+            this_machine = import_module("flowkit.execution.this_machine")
+            cluster: Cluster = this_machine.ThisMachine(self._workers, THIS_MACHINE, self._flights)
+        else:
+            dask_external = import_module("flowkit.execution.dask_external")
+            cluster = dask_external.ExternalCluster(self._scheduler, self._flights)
+        return cluster

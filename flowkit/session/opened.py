@@ -16,13 +16,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from flowkit import execution
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.config import Settings, load_settings
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import UsageError
 from flowkit.execution.base import Executor
-from flowkit.execution.inline import InlineExecutor
-from flowkit.execution.worker_executor import WorkerExecutor
 from flowkit.project import Project
 
 _INHERITED: list[object] = []
@@ -131,9 +130,9 @@ class OpenedProject:
             if self._inline and settings.scheduler:
                 raise UsageError.for_inline_cluster(settings.scheduler)
             self._executor = (
-                InlineExecutor()
+                execution.InlineExecutor()
                 if self._inline
-                else WorkerExecutor(settings.workers, settings.scheduler, settings.resources)
+                else execution.WorkerExecutor(settings.workers, settings.scheduler, settings.resources)
             )
         return self._executor
 

@@ -10,9 +10,8 @@ from typing import Any, ParamSpec, Self
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.config import Settings
-from flowkit.engine.accepting.proposals import AcceptReport, accept, propose_acceptance
+from flowkit.engine import accepting, explaining
 from flowkit.engine.contents import open_contents
-from flowkit.engine.explaining.nodes import WhyReport, explain_planned
 from flowkit.engine.launch import RunRequest, plan_graph, run_graph
 from flowkit.engine.progress import Listener, Quiet
 from flowkit.engine.report import PlanReport, RunReport
@@ -216,7 +215,7 @@ class Session:
             pipeline.name, env, show_parameters(parameters), planner.nodes, (*report.warnings, *planner.warnings)
         )
 
-    def why(self, pipeline: Pipeline[..., Any], parameters: Mapping[str, Any], node: str) -> WhyReport:
+    def why(self, pipeline: Pipeline[..., Any], parameters: Mapping[str, Any], node: str) -> explaining.WhyReport:
         """Explain what would become of a node now, against its latest success.
 
         Raises:
@@ -229,11 +228,11 @@ class Session:
         with self._opened.looking(pipeline) as workspace:
             planned = plan_graph(workspace, graph, resolve_optional(self._force, graph))
             contents = open_contents(workspace.store, workspace.files.find_folder, counting=True)
-            return explain_planned(planned, Entries(workspace.reader), contents, node)
+            return explaining.explain_planned(planned, Entries(workspace.reader), contents, node)
 
     def propose(
         self, pipeline: Pipeline[..., Any], parameters: Mapping[str, Any], nodes: Sequence[str], former: str | None
-    ) -> AcceptReport:
+    ) -> accepting.AcceptReport:
         """Return which results could stand for edited code; nothing is recorded.
 
         Args:
@@ -251,16 +250,18 @@ class Session:
         # What the registry decides is in the way only where it was asked for by its name.
         wanted = frozenset(name for name in selected if graph[name].step is not None or name in nodes)
         with self._opened.looking(pipeline) as workspace:
-            return propose_acceptance(workspace, graph, wanted, former_names(graph, wanted, former))
+            return accepting.propose_acceptance(workspace, graph, wanted, former_names(graph, wanted, former))
 
-    def accept(self, pipeline: Pipeline[..., Any], report: AcceptReport, reason: str = "") -> AcceptReport:
+    def accept(
+        self, pipeline: Pipeline[..., Any], report: accepting.AcceptReport, reason: str = ""
+    ) -> accepting.AcceptReport:
         """Let the results stand that `propose` returned, by the word of the user of this process.
 
         Raises:
             AcceptanceError: Another process has made or replaced one of them meanwhile.
             StoreError: It could not be recorded; nothing was.
         """
-        return accept(self.workspace_for(pipeline), report, reason)
+        return accepting.accept(self.workspace_for(pipeline), report, reason)
 
     def workspace_for(self, pipeline: Pipeline[..., Any]) -> Workspace:
         """Return the opened store of the project that a pipeline belongs to."""

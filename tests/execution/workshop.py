@@ -28,7 +28,7 @@ from flowkit.execution.base import (
     StepOrder,
 )
 from flowkit.execution.bundle import build_bundle, store_bundle
-from flowkit.execution.steps import pickle_step, sources_around
+from flowkit.execution.by_value import pickle_step, sources_around
 from flowkit.fingerprint.code import CodeFingerprinter
 from flowkit.fingerprint.environment import EnvironmentReader
 from flowkit.graph.arguments import Ref, refs_of

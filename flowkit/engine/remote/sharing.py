@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from msgspec import Struct, field
@@ -233,8 +233,3 @@ def _distrust(nodes: Sequence[str]) -> str:
         f"loading could run code, and is not trusted: {'they are' if several else 'it is'} made here instead. Set "
         "'trust_remote = true' in [tool.flowkit] if you trust all who can write there."
     )
-
-
-def no_sharing(keys: Sequence[Digest]) -> Mapping[Digest, Entry]:
-    """Find nothing: where there is no remote."""
-    return {}
