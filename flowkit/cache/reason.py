@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +26,7 @@ from flowkit.records import (
     ObservedInput,
     Reason,
 )
+from flowkit.records.comparison import ComparedInPart
 
 _VARIABLE = "variable "
 """Begins the name of a change of an environment variable."""
@@ -51,8 +51,7 @@ class Current(Struct, frozen=True):
     observed: tuple[ObservedInput, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Change:
+class Change(ComparedInPart, frozen=True, eq=False):
     """One thing that differs from the latest success; an absent side is None.
 
     Attributes:
@@ -65,11 +64,13 @@ class Change:
         data: What differs in an input's content.
     """
 
+    uncompared = frozenset({"path"})
+
     kind: Reason
     name: str
     before: str | None
     after: str | None
-    path: tuple[str, ...] | None = dataclasses.field(default=None, compare=False)
+    path: tuple[str, ...] | None = None
     note: str | None = None
     within: Differences | None = None
     data: DataChange | None = None
@@ -131,7 +132,7 @@ def with_data(miss: Miss, data_of: DataOf) -> Miss:
 def add_data(changes: Iterable[Change], data_of: DataOf) -> tuple[Change, ...]:
     """Return the changes, those of inputs with what differs in their content."""
     return tuple(
-        dataclasses.replace(change, data=data_of(change))
+        replace(change, data=data_of(change))
         if change.kind is Reason.INPUT and change.before is not None and change.after is not None
         else change
         for change in changes

@@ -6,7 +6,6 @@ about reuse, and retries nothing: a node that fails is reported once.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
@@ -15,6 +14,7 @@ from msgspec import Struct, field
 from flowkit.execution.proof import StepProof
 from flowkit.graph.arguments import Ref
 from flowkit.records import ArgumentPart, Artifact, Digest, StepOptions, StepResult
+from flowkit.records.comparison import ComparedInPart
 
 StepPlace = tuple[str, str]
 """A module and a qualified name in it."""
@@ -84,8 +84,7 @@ class Packet(Struct, frozen=True):
     budget: float
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class HostSettings:
+class HostSettings(ComparedInPart, frozen=True, eq=False):
     """What every step host of a session is started with.
 
     Attributes:
@@ -104,6 +103,8 @@ class HostSettings:
         environments: The readable values of every environment fingerprint that an order may ask for, by its digest.
     """
 
+    uncompared = frozenset({"warm", "proofs", "environments"})
+
     store: str
     root: str
     code: tuple[str, ...] = ()
@@ -113,9 +114,9 @@ class HostSettings:
     variables: tuple[tuple[str, str], ...] = ()
     keeps_checkpoints: bool = True
     memory_bytes: int = 256 * 1024 * 1024
-    warm: tuple[str, ...] = dataclasses.field(default=(), compare=False)
-    proofs: Mapping[StepPlace, StepProof] = dataclasses.field(default_factory=dict, compare=False)
-    environments: Mapping[Digest, Mapping[str, str]] = dataclasses.field(default_factory=dict, compare=False)
+    warm: tuple[str, ...] = ()
+    proofs: Mapping[StepPlace, StepProof] = field(default_factory=dict)
+    environments: Mapping[Digest, Mapping[str, str]] = field(default_factory=dict)
 
 
 class NodeStarted(Struct, frozen=True):

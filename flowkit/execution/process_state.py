@@ -6,7 +6,6 @@ node pays for the reading, so that takes microseconds. What can be noticed and n
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import locale
 import os
@@ -22,6 +21,7 @@ from contextlib import suppress
 from typing import Any
 
 from flowkit.execution.library_state import LibraryState
+from flowkit.records.comparison import ComparedInPart
 
 _SIGNALS = tuple(
     getattr(signal, f"SIG{name}")
@@ -48,8 +48,7 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ProcessState:
+class ProcessState(ComparedInPart, frozen=True, eq=False):
     """This process as it is at one moment.
 
     Attributes:
@@ -58,6 +57,8 @@ class ProcessState:
         modules: How many are loaded.
         descriptor: The lowest free one, by which files that stay open are noticed.
     """
+
+    uncompared = frozenset({"modules", "descriptor"})
 
     path: Sequence[str]
     arguments: Sequence[str]
@@ -71,8 +72,8 @@ class ProcessState:
     processors: Any
     priority: int
     libraries: LibraryState
-    modules: int = dataclasses.field(compare=False)
-    descriptor: int = dataclasses.field(compare=False)
+    modules: int
+    descriptor: int
 
     @classmethod
     def read(cls) -> ProcessState:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import atexit
-import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowkit.execution.base import ExecutorEvent, HostSettings, NodeReturned, NodeWaiting
 from flowkit.execution.compute_place import ComputePlace
@@ -210,7 +210,7 @@ class Supervisor:
             host.close()
             if host.settings == settings:
                 # So that runs of two pipelines in turn do not replace each other's hosts for ever.
-                settings = dataclasses.replace(
+                settings = replace(
                     settings,
                     proofs={**host.settings.proofs, **settings.proofs},
                     environments={**host.settings.environments, **settings.environments},

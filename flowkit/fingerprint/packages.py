@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from flowkit.records import Digest
+from flowkit.records.comparison import ComparedInPart
 
 _TOP_LEVEL = re.compile(rb'^"?([^/,"\r\n]+)', re.MULTILINE)
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)(.*)", re.DOTALL)
@@ -33,8 +33,7 @@ def normalise_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@dataclasses.dataclass(frozen=True)
-class Distribution:
+class Distribution(ComparedInPart, frozen=True, eq=False, dict=True):
     """An installed distribution.
 
     Attributes:
@@ -42,9 +41,11 @@ class Distribution:
         folder: Its `.dist-info` (or `.egg-info`) folder.
     """
 
+    uncompared = frozenset({"folder"})
+
     name: str
     version: str
-    folder: Path = dataclasses.field(compare=False)
+    folder: Path
 
     @cached_property
     def modules(self) -> frozenset[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from flowkit.cache.reason import Change
 from flowkit.cache.wording import list_differences
@@ -118,7 +118,7 @@ def _code(nodes: Sequence[NodeComparison]) -> Iterator[str]:
         for change in node.changes:
             if change.kind is Reason.CODE:
                 # To one of the nodes it is no helper, and each has its own way to it.
-                plain = dataclasses.replace(change, name=change.name.removeprefix(_HELPER), path=None)
+                plain = replace(change, name=change.name.removeprefix(_HELPER), path=None)
                 reached.setdefault(plain, []).append(node.node)
     for change, names in reached.items():
         head, *diff = describe_change(change)

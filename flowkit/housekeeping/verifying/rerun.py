@@ -6,7 +6,6 @@ recorded: what differs from the record lies in the store under its digest, and n
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import secrets
 import shutil
@@ -14,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flowkit.engine.claiming import Claiming
 from flowkit.engine.dispatcher import Dispatcher
@@ -232,7 +232,7 @@ def _assemble(verification: Verification, graph: Graph, ledger: Ledger, stopping
         names,
         ProvenParameters(verification.graph),
     )
-    settings = dataclasses.replace(
+    settings = replace(
         host_settings(workspace, graph, keys, bundled=executor.ships_code),
         root=str(verification.copy.root),
         # What it reads undeclared was judged in the run that is verified.

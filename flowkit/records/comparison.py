@@ -1,0 +1,23 @@
+"""Records some fields of which make no difference."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from msgspec import Struct
+
+
+class ComparedInPart(Struct, frozen=True, eq=False):
+    """A record that equals another one whatever the fields in `uncompared` are."""
+
+    uncompared: ClassVar[frozenset[str]] = frozenset()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and _compared(self) == _compared(other)
+
+    def __hash__(self) -> int:
+        return hash(_compared(self))
+
+
+def _compared(record: Any) -> tuple[Any, ...]:
+    return tuple(getattr(record, name) for name in record.__struct_fields__ if name not in record.uncompared)
