@@ -15,6 +15,10 @@ class ComparedInPart(Struct, frozen=True, eq=False):
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and _compared(self) == _compared(other)
 
+    def __ne__(self, other: object) -> bool:
+        # A struct's own would compare all of it.
+        return not self == other
+
     def __hash__(self) -> int:
         return hash(_compared(self))
 
