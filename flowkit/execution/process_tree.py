@@ -25,8 +25,8 @@ _ADOPT_ORPHANS = 36
 _END_SECONDS = 1.0
 _ROUND_SECONDS = 0.002
 _ENDED = frozenset("ZX")
-_TICKS = 0.1
-"""How far the kernel's own count of processor time may be from what it tells, in seconds."""
+_TICKS = 0.5
+"""How far the count that ends a process, of whole ticks, may be from what the kernel tells, in seconds of a busy machine."""
 
 
 def adopt_orphans() -> None:
