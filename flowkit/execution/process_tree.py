@@ -26,7 +26,7 @@ _END_SECONDS = 1.0
 _ROUND_SECONDS = 0.002
 _ENDED = frozenset("ZX")
 _TICKS = 0.5
-"""How far the count that ends a process, of whole ticks, may be from what the kernel tells, in seconds of a busy machine."""
+"""How far the ticks that end a process may be from the processor time that the kernel tells, in seconds."""
 
 
 def adopt_orphans() -> None:
