@@ -1,4 +1,4 @@
-"""Runs nodes somewhere: in this process, in step hosts, on Dask workers."""
+"""Runs nodes somewhere: in this process, in step hosts of this machine, on the workers of a Dask cluster."""
 
 from __future__ import annotations
 
