@@ -1,8 +1,8 @@
 """Where packets may go: what workers have, what is out on them, what waits for room. Pure.
 
-An ordinary packet needs one slot, and a second may wait behind it. Where there are several workers that holds for brief
-ones only: what waits behind a long one cannot go to a worker that has become free meanwhile. A node that asks for
-several processors or for resources travels alone and is sent only where all that it needs is free. While it waits for
+An ordinary packet needs one slot, and a second may wait behind it where both are brief: what waits behind a long one cannot
+go to a worker that has become free meanwhile, nor to another driver, which waits for what is claimed here. A node that asks
+for several processors or for resources travels alone and is sent only where all that it needs is free. While it waits for
 processors, as many slots of one worker are kept free for it, so that ordinary packets cannot pass it for ever.
 """
 
@@ -85,8 +85,7 @@ class Placement:
         demanding = [demand for demand in self._out[worker] if not demand.ordinary]
         ordinary = len(self._out[worker]) - len(demanding)
         if not self._slots.limited or (not demanding and worker not in self._kept):
-            may_wait = len(self._out) == 1 or (brief and worker not in self._lasting)
-            most = PACKETS_PER_SLOT if may_wait else 1
+            most = PACKETS_PER_SLOT if brief and worker not in self._lasting else 1
             return most * self._slots.workers[worker] - len(self._out[worker])
         taken = max(sum(demand.cpus for demand in demanding), self._kept.get(worker, 0))
         return self._slots.workers[worker] - taken - ordinary

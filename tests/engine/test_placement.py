@@ -19,15 +19,19 @@ def test_an_ordinary_packet_waits_behind_another() -> None:
     assert [placement.place(ONE) for _ in range(5)] == ["a", "b", "a", "b", None]
 
 
-def test_nothing_waits_behind_what_may_last_while_another_worker_may_become_free() -> None:
-    """Of several workers each gets as many packets as it has slots, where one of them is not known to be brief."""
+def test_nothing_waits_behind_what_may_last() -> None:
+    """A worker gets as many packets as it has slots, where one of them is not known to be brief.
+
+    What waits could go to another worker, or to another driver on the store, that has become free meanwhile.
+    """
     one_lasts = Placement(Slots({"a": 1, "b": 1}), {"p": ("a", ONE)}, {"p"})
     lasting = Placement(Slots({"a": 1, "b": 1}), {})
     alone = Placement(Slots({"a": 1}), {"p": ("a", ONE)}, {"p"})
 
     assert [one_lasts.place(ONE) for _ in range(3)] == ["b", "b", None]
     assert [lasting.place(ONE, brief=False) for _ in range(3)] == ["a", "b", None]
-    assert alone.place(ONE, brief=False) == "a", "a worker's own slots share what waits for them"
+    assert alone.place(ONE) is None
+    assert Placement(Slots({"a": 1}), {"p": ("a", ONE)}).place(ONE) == "a"
 
 
 def test_what_asks_for_several_processors_runs_only_beside_what_leaves_them() -> None:
