@@ -9,7 +9,7 @@ import shlex
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.commands import MAIN
@@ -20,11 +20,13 @@ from .shown import missing_lines
 NOT_RUN = frozenset({".", "make", "pip", "venv", "dask", "datasette"})
 """Programs that set up an environment, go on for ever, or are not there: their commands are not run."""
 
-_PYTHON = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n'
-_FLOWKIT = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(MAIN)} "$@"\n'
-_PYTEST = (
-    f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m pytest -p flowkit.testing.plugin -p no:cacheprovider "$@"\n'
-)
+_PROGRAMS = {
+    "python": (),
+    "flowkit": ("-c", MAIN),
+    "pytest": ("-m", "pytest", "-p", "flowkit.testing.plugin", "-p", "no:cacheprovider"),
+}
+"""What the programs that a document calls are to Python."""
+
 _ASSIGNMENT = re.compile(r"\w+=\S*\Z")
 _DEADLINE = 100
 _TOLD = 10
@@ -37,17 +39,26 @@ class Project:
         home: An empty folder, or a copy of one in which another document was run.
         folder: The current folder at the start, relative to it.
         variables: Environment variables that the reader has set.
+        python: The command that starts Python.
     """
 
-    def __init__(self, home: Path, folder: str = "", variables: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        folder: str = "",
+        variables: Mapping[str, str] | None = None,
+        python: Sequence[str] = (sys.executable,),
+    ) -> None:
         self.home = home
         self._variables = dict(variables or {})
+        self._python = tuple(python)
         self.folder = home / folder
         self.folder.mkdir(exist_ok=True)
         self._programs = home / ".programs"
         self._programs.mkdir(exist_ok=True)
-        for name, text in (("python", _PYTHON), ("flowkit", _FLOWKIT), ("pytest", _PYTEST)):
-            (self._programs / name).write_text(text)
+        for name, arguments in _PROGRAMS.items():
+            command = shlex.join([*self._python, *arguments])
+            (self._programs / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
             (self._programs / name).chmod(0o755)
 
     def perform(self, blocks: list[Block]) -> list[str]:
@@ -77,7 +88,7 @@ class Project:
         file.write_text(text, encoding="utf-8")
 
     def _execute(self, text: str) -> list[str]:
-        code, output = self._start([sys.executable, "-c", text])
+        code, output = self._start([*self._python, "-c", text])
         return [] if code == 0 else [f"exit code {code}\n{output}"]
 
     def _run(self, command: Command) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.dask_cluster import dask_cluster
 from . import postgres
 from .blocks import LANGUAGES, ROOT, Block, blocks_of, documents
 from .project import Project
+from .warm import warm_python
 
 README = ROOT / "README.md"
 LANGUAGE = ROOT / "docs" / "reference" / "language.md"
@@ -28,9 +30,16 @@ Walk = tuple[Project, list[str]]
 
 
 @pytest.fixture(scope="session")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
+def python() -> Iterator[Sequence[str]]:
+    """What starts Python with the dear libraries imported; README.md is run by new interpreters all the same."""
+    with warm_python({"PYTHONPATH": str(ROOT)}) as command:
+        yield command
+
+
+@pytest.fixture(scope="session")
+def walk(tmp_path_factory: pytest.TempPathFactory, python: Sequence[str]) -> Walk:
     """The project that the tutorial makes, and what did not come out as it says."""
-    project = Project(tmp_path_factory.mktemp("reader"))
+    project = Project(tmp_path_factory.mktemp("reader"), python=python)
     return project, project.perform(blocks_of(TUTORIAL))
 
 
@@ -60,16 +69,16 @@ def test_the_queries_are_answered_by_the_store_of_the_tutorial(walk: Walk) -> No
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_the_reference_of_the_language_comes_out_as_shown(tmp_path: Path) -> None:
+def test_the_reference_of_the_language_comes_out_as_shown(tmp_path: Path, python: Sequence[str]) -> None:
     """Every file, snippet and command of docs/reference/language.md works as it says."""
-    problems = Project(tmp_path, "examples").perform(blocks_of(LANGUAGE))
+    problems = Project(tmp_path, "examples", python=python).perform(blocks_of(LANGUAGE))
     assert not problems, "\n\n".join(problems)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("document", GUIDES, ids=lambda path: path.stem)
-def test_a_guide_comes_out_as_shown(document: Path, tmp_path: Path) -> None:
+def test_a_guide_comes_out_as_shown(document: Path, tmp_path: Path, python: Sequence[str]) -> None:
     """Every file, snippet and command of a guide works as it says, with a real server where it asks one."""
     with ExitStack() as stack:
         text = document.read_text(encoding="utf-8")
@@ -80,7 +89,7 @@ def test_a_guide_comes_out_as_shown(document: Path, tmp_path: Path) -> None:
             cluster = stack.enter_context(dask_cluster(tmp_path.with_name("cluster")))
             cluster.add_worker()
             variables["SCHEDULER"] = cluster.address
-        problems = Project(tmp_path, document.stem, variables).perform(blocks_of(document))
+        problems = Project(tmp_path, document.stem, variables, python).perform(blocks_of(document))
     assert not problems, "\n\n".join(problems)
 
 
