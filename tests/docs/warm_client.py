@@ -1,7 +1,7 @@
 """`python` for a document's commands: a process that a warm server forks, which this one stands for.
 
-Run as `python -I -S warm_client.py SOCKET KNOWN ARGUMENTS`, where KNOWN names variables that the server has too. An interpreter of its own is started where the command's arguments
-or variables are such as only that hears.
+Run as `python -I -S warm_client.py SOCKET KNOWN ARGUMENTS`, where KNOWN names variables that the server has too. An
+interpreter of its own is started where the command's arguments or variables are such as only that hears.
 """
 
 import array

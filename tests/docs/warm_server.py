@@ -69,9 +69,9 @@ class Ask:
             os.dup2(descriptor, number)
             os.close(descriptor)
         # Those there are know what the server's own files can do, which a pipe may not.
-        sys.stdin = sys.__stdin__ = open(0, closefd=False)
-        sys.stdout = sys.__stdout__ = open(1, "w", errors=sys.stdout.errors, closefd=False)
-        sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, errors=sys.stderr.errors, closefd=False)
+        sys.stdin = sys.__stdin__ = _opened(0, "r", sys.stdin)
+        sys.stdout = sys.__stdout__ = _opened(1, "w", sys.stdout)
+        sys.stderr = sys.__stderr__ = _opened(2, "w", sys.stderr)
         os.chdir(self._folder)
         os.umask(self._mask)
         os.environ.clear()
@@ -89,7 +89,7 @@ class Ask:
             sys.argv[:] = ["-c", *rest[1:]]
             sys.path.insert(0, "")
             main = sys.modules["__main__"] = types.ModuleType("__main__")
-            exec(compile(rest[0], "<string>", "exec"), vars(main))  # noqa: S102  (the document's own command)
+            exec(compile(rest[0], "<string>", "exec"), vars(main))
         elif first == "-m":
             sys.argv[:] = rest
             sys.path.insert(0, os.getcwd())
@@ -98,6 +98,10 @@ class Ask:
             sys.argv[:] = self.arguments
             sys.path.insert(0, os.path.dirname(os.path.abspath(first)))
             runpy.run_path(first, run_name="__main__")
+
+
+def _opened(number: int, mode: str, known: Any) -> Any:
+    return os.fdopen(number, mode, 1 if known.line_buffering else -1, errors=known.errors, closefd=False)
 
 
 def serve(listener: socket.socket) -> Ask | None:
