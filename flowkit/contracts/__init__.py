@@ -9,7 +9,7 @@ from flowkit.contracts.contract import Contract
 from flowkit.contracts.enforce import contracts_in, enforce, must_enforce
 from flowkit.contracts.filtering import ColumnSelection, Selections, selections_in
 from flowkit.contracts.hints import bare_type, contract_of, parts_of
-from flowkit.contracts.loading import finish_pandera
+from flowkit.contracts.loading import spare_dask
 from flowkit.contracts.structure import Mismatch, compare_contracts, needs_validation
 
 __all__ = [
@@ -23,9 +23,9 @@ __all__ = [
     "contract_of",
     "contracts_in",
     "enforce",
-    "finish_pandera",
     "must_enforce",
     "needs_validation",
     "parts_of",
     "selections_in",
+    "spare_dask",
 ]

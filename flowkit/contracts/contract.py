@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowkit.contracts.border import Border
+from flowkit.contracts.loading import spare_dask
 from flowkit.contracts.partwise import find_whole_table_rules
 from flowkit.contracts.report import describe_failures, is_about_index
 from flowkit.contracts.schemas import is_series_schema, schema_library, schema_name, table_library
@@ -113,6 +114,7 @@ class Contract(Struct, frozen=True, eq=False):
     def pandera_schema(self) -> Any:
         """Return pandera's schema object, built where the contract holds a model or a dtype."""
         if self.is_model:
+            spare_dask()
             return self.schema.to_schema()
         if schema_library(self.schema) is not None:
             return self.schema

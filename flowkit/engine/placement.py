@@ -1,9 +1,10 @@
 """Where packets may go: what workers have, what is out on them, what waits for room. Pure.
 
-An ordinary packet needs one slot, and a second may wait behind it where both are brief: what waits behind a long one cannot
-go to a worker that has become free meanwhile, nor to another driver, which waits for what is claimed here. A node that asks
-for several processors or for resources travels alone and is sent only where all that it needs is free. While it waits for
-processors, as many slots of one worker are kept free for it, so that ordinary packets cannot pass it for ever.
+An ordinary packet needs one slot, and a second may wait behind it where both are brief: what waits behind a long
+one cannot go to a worker that has become free meanwhile, nor to another driver, which waits for what is claimed
+here. A node that asks for several processors or for resources travels alone and is sent only where all that it
+needs is free. While it waits for processors, as many slots of one worker are kept free for it, so that ordinary
+packets cannot pass it for ever.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from typing import Any
 
 from flowkit.cache.code import StepCode
 from flowkit.codecs.registry import CodecRegistry
-from flowkit.contracts import finish_pandera
+from flowkit.contracts import spare_dask
 from flowkit.errors import CodeMismatchError, FlowkitError, StoreError
 from flowkit.execution.base import HostSettings, NodeEnded, NodeReturned, NodeStarted, Packet
 from flowkit.execution.bundle import load_bundle
@@ -128,7 +128,7 @@ def set_up(
             with contextlib.suppress(Exception):
                 importlib.import_module(module)
         finder.prepare()
-        finish_pandera()
+        spare_dask()
     return context, finder
 
 

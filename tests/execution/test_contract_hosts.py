@@ -1,4 +1,4 @@
-"""Contracts cost no step host: what pandera imports for the first one is there before a step runs."""
+"""Contracts cost no step host: pandera changes nothing in the process that checks the first one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def checked() -> None:
 
 
 def test_steps_with_contracts_share_a_process(tmp_path: Path) -> None:
-    """One step host runs a chain of steps whose tables are checked, though pandas' options change with the first."""
+    """One step host runs a chain of steps whose tables are checked, none of which changes pandas' options."""
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "checked"\nversion = "0"\n')
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "pipelines" / "checked.py").write_text(PIPELINE)

@@ -36,6 +36,7 @@ RUNNING_CODE = {
 IMPORTING = {
     "fingerprint/named.py:find_named": "a name that a stored value bears, if the project's own",
     "fingerprint/resolve.py:_Resolver._import": "an import that stands in the project's code",
+    "contracts/loading.py:_load": "a module of pandera that it names",
     "lazy.py:lazy_names.__getattr__": "a name of a package, from a table in the source",
     "execution/worker_executor.py:WorkerExecutor._open_cluster": "one of two modules that it names",
     "testing/__init__.py:__getattr__": "a name of flowkit's, from a table in the source",
@@ -119,7 +120,13 @@ def test_what_runs_code_is_called_where_it_is_seen(library: str, names: set[str]
 
     assert {use for use in uses if uses.count(use) != called.count(use)} <= {
         f"{name}: from importlib import import_module"
-        for name in ("lazy.py", "testing/__init__.py", "cli/lazy.py", "execution/worker_executor.py")
+        for name in (
+            "cli/lazy.py",
+            "contracts/loading.py",
+            "execution/worker_executor.py",
+            "lazy.py",
+            "testing/__init__.py",
+        )
     }
 
 
