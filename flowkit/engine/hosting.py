@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from flowkit.codecs.custom import custom_codecs
 from flowkit.engine.keys import KeyMaker
 from flowkit.engine.orders import is_importable
@@ -27,6 +29,7 @@ def host_settings(workspace: Workspace, graph: Graph, keys: KeyMaker, *, bundled
         pickle=workspace.pickle,
         undeclared=workspace.undeclared,
         warm=tuple(name for name in modules if name != "__main__"),
+        at_once=widest_of(graph),
         proofs={
             (prepared.step.module, prepared.step.qualname): summarise_code(prepared.code)
             for prepared in map(keys.prepare, steps)
@@ -36,3 +39,19 @@ def host_settings(workspace: Workspace, graph: Graph, keys: KeyMaker, *, bundled
             prepared.environment.digest: prepared.environment.values for prepared in map(keys.prepare, steps)
         },
     )
+
+
+def widest_of(graph: Graph) -> int | None:
+    """Return how many steps are equally far from the graph's beginning at the most; None where lists may widen it.
+
+    About that many run side by side: of a chain one, of a fan all of its elements.
+    """
+    depths: dict[str, int] = {}
+    breadth: Counter[int] = Counter()
+    for node in graph:
+        if node.dimension is not None:
+            return None
+        depths[node.name] = 1 + max((depths.get(producer, 0) for producer in graph.producers[node.name]), default=0)
+        if node.step is not None:
+            breadth[depths[node.name]] += 1
+    return max(breadth.values(), default=0)

@@ -98,12 +98,13 @@ class HostSettings(ComparedInPart, frozen=True, eq=False):
         keeps_checkpoints: Whether what a step keeps under its key is there again for its next attempt.
         memory_bytes: How much of recent values a host may keep.
         warm: Modules to import before the first packet; they make no difference to results.
+        at_once: How many steps can run side by side, as far as that is known: no more hosts are started beforehand.
         proofs: The code of every step that is found by name, to be proven before the first packet: later a step that
             ran may have changed what another one reaches.
         environments: The readable values of every environment fingerprint that an order may ask for, by its digest.
     """
 
-    uncompared = frozenset({"warm", "proofs", "environments"})
+    uncompared = frozenset({"warm", "at_once", "proofs", "environments"})
 
     store: str
     root: str
@@ -115,6 +116,7 @@ class HostSettings(ComparedInPart, frozen=True, eq=False):
     keeps_checkpoints: bool = True
     memory_bytes: int = 256 * 1024 * 1024
     warm: tuple[str, ...] = ()
+    at_once: int | None = None
     proofs: Mapping[StepPlace, StepProof] = field(default_factory=dict)
     environments: Mapping[Digest, Mapping[str, str]] = field(default_factory=dict)
 

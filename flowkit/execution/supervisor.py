@@ -63,12 +63,12 @@ class Supervisor:
         remove_stale_bases()
 
     def warm(self, settings: HostSettings) -> None:
-        """Start a host in each free slot that has none for these settings.
+        """Start a host in each free slot that has none for these settings, in no more slots than can be used.
 
         Raises:
             WorkerError: No process can be started.
         """
-        for slot in self._slots:
+        for slot in self._slots[: settings.at_once]:
             with self._lock:
                 if slot.busy or self._closed or self._fits(slot.host, settings):
                     continue
