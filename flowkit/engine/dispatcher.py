@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 
 from flowkit.engine.commands import Launch
 from flowkit.engine.keys import KeyMaker
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.lookup import Lookup
 from flowkit.engine.orders import OrderWriter
-from flowkit.engine.packets import BUDGET, Pace, is_brief, is_rider, plan_packets
+from flowkit.engine.packets import BUDGET, LARGEST, Pace, is_brief, is_rider, plan_packets
 from flowkit.engine.placement import Demand, Placement
 from flowkit.engine.proven import ProvenParameters
 from flowkit.engine.run_state import RunState
@@ -62,6 +63,8 @@ class Dispatcher:
         self._live_keys = live_keys
         self._forced = forced
         self._ready: dict[str, tuple[Launch, Lookup]] = {}
+        self._ordinary: dict[str, None] = {}
+        self._demanding: dict[str, Demand] = {}
         self._out: dict[str, tuple[str, Demand]] = {}
         self._unmet_since: float | None = None
         self._waiting: set[str] = set()
@@ -82,16 +85,23 @@ class Dispatcher:
 
     def add(self, launch: Launch, lookup: Lookup) -> None:
         """Queue a launched node."""
-        self._ready[launch.node] = (launch, lookup)
+        name = launch.node
+        self._ready[name] = (launch, lookup)
+        demand = self._demand_of(name)
+        if demand.ordinary:
+            self._ordinary[name] = None
+        else:
+            self._demanding[name] = demand
 
     def drop(self, node: str) -> None:
         """Take a node out of the queue: another driver computes it, or has done so."""
-        self._ready.pop(node, None)
+        self._take(node)
 
     def withdraw(self) -> list[Launch]:
         """Empty the queue and return what was in it."""
         launches = [launch for launch, _ in self._ready.values()]
-        self._ready.clear()
+        for queue in (self._ready, self._ordinary, self._demanding):
+            queue.clear()
         return launches
 
     def ended(self, packet: str) -> None:
@@ -132,11 +142,12 @@ class Dispatcher:
         """Return what there is room for, what asks for more than a slot before the rest; nothing is sent yet."""
         slots = self._executor.slots()
         placement = Placement(slots, self._taken(), self._lasting)
-        demands = {name: self._demand_of(name) for name in self._ready}
-        loads = self._choose_demanding(demands, placement, slots)
+        loads = self._choose_demanding(placement, slots)
+        places = placement.places
         packets = plan_packets(
-            [name for name in self._ready if demands[name].ordinary],
-            placement.places,
+            # No more fit, and to look at all of them each time would cost a wide run the square of its width.
+            list(islice(self._ordinary, places * LARGEST)),
+            places,
             graph=self._graph,
             state=self._state,
             pace=self.pace,
@@ -161,11 +172,11 @@ class Dispatcher:
         mean = self.pace.of(self._graph[name].step_name)
         return mean is not None and mean <= BUDGET
 
-    def _choose_demanding(self, demands: Mapping[str, Demand], placement: Placement, slots: Slots) -> list[_Load]:
-        names = [name for name, demand in demands.items() if not demand.ordinary]
-        unmet = [name for name in names if slots.workers and slots.limited and not placement.fits_any(demands[name])]
+    def _choose_demanding(self, placement: Placement, slots: Slots) -> list[_Load]:
+        demands = self._demanding
+        unmet = [name for name in demands if slots.workers and slots.limited and not placement.fits_any(demands[name])]
         self._wait_for_need(unmet, demands, slots)
-        placed = [(name, placement.place(demands[name])) for name in names]
+        placed = [(name, placement.place(demands[name])) for name in demands]
         return [([name], worker, demands[name]) for name, worker in placed if worker is not None]
 
     def _wait_for_need(self, unmet: Sequence[str], demands: Mapping[str, Demand], slots: Slots) -> None:
@@ -197,7 +208,7 @@ class Dispatcher:
 
     def _order(self, name: str, members: Collection[str]) -> NodeOrder:
         node = self._graph[name]
-        ready = self._ready.pop(name, None)
+        ready = self._take(name)
         if ready is not None:
             launch, lookup = ready
             key, parts = lookup.keyed.key, {part.parameter: part for part in lookup.keyed.current.parts.arguments}
@@ -217,6 +228,11 @@ class Dispatcher:
             live_keys=live,
             validated=self._proven.of(name),
         )
+
+    def _take(self, name: str) -> tuple[Launch, Lookup] | None:
+        self._ordinary.pop(name, None)
+        self._demanding.pop(name, None)
+        return self._ready.pop(name, None)
 
     def _live_keys_of(self, step: str) -> Collection[Digest]:
         if step not in self._live:

@@ -65,7 +65,7 @@ class OrderWriter:
             skipped=frozenset(ref for ref in refs if outcomes.get(ref.node) is Outcome.SKIPPED),
             key=key,
             live_keys=frozenset(live_keys),
-            log=str(self._folder.log_path(self._run, bound.node.name, attempt).relative_to(self._folder.path)),
+            log=self._folder.log_place(self._run, bound.node.name, attempt),
             validated=validated,
         )
 

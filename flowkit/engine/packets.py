@@ -24,6 +24,9 @@ LARGEST = 256
 BRIEF = 0.5
 """Seconds up to which a node may keep another one waiting behind it."""
 
+OVERHEAD = 0.0004
+"""Seconds that a step host takes for a node beside its step: key, report, encoding, hashing."""
+
 UNKNOWN = 32
 """Nodes in a packet at the most while nothing is known of how long their steps take."""
 
@@ -84,7 +87,7 @@ def packet_size(graph: Graph, node: str, pace: Pace) -> int:
     mean = pace.of(step.name)
     if mean is None:
         return UNKNOWN
-    return max(1, min(LARGEST, int(BUDGET / max(mean, 1e-6))))
+    return max(1, min(LARGEST, int(BUDGET / (mean + OVERHEAD))))
 
 
 def is_brief(graph: Graph, nodes: Iterable[str], pace: Pace) -> bool:

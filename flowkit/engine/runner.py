@@ -163,7 +163,8 @@ class Runner(Struct):
                     self.ledger.end(self._settled(command))
                 else:
                     self._stop(command)
-            queue.extend(self._look_up(lookups))
+            if lookups:
+                queue.extend(self._look_up(lookups))
 
     def _settled(self, command: Settle) -> Ending:
         node = self.graph[command.node]
@@ -193,7 +194,7 @@ class Runner(Struct):
                 commands += self._fail_unlaunched(node, error)
         self.ledger.flush_if_pending({node.key for node in keyed})
         moment = self.claiming.look_around() if keyed else None
-        for lookup in self.lookups.find(keyed):
+        for lookup in self.lookups.find(keyed) if keyed else ():
             if lookup.entry is None:
                 self.claiming.missed(lookup.keyed.name, moment)
             commands += self._take_lookup(lookup)
@@ -301,8 +302,8 @@ class Runner(Struct):
             # Some executors answer at once when they have nothing to do.
             time.sleep(wait)
             wait = 0.0
-        for event in self.executor.events(wait):
-            self._perform(self._take_event(event))
+        # Together, so that what came back or became ready in one moment is looked up in one query.
+        self._perform([command for event in self.executor.events(wait) for command in self._take_event(event)])
 
     def _take_event(self, event: ExecutorEvent) -> list[Command]:
         if isinstance(event, NodeStarted):

@@ -184,13 +184,13 @@ class StoreFolder(Struct, frozen=True):
             make_folder(path)
         return path
 
-    def log_path(self, run: str, node: str, attempt: int) -> Path:
-        """Return where the output of one attempt of a node is kept; its folder is made by `make_run_folder`.
+    def log_place(self, run: str, node: str, attempt: int) -> str:
+        """Return where the output of one attempt of a node is kept, below this folder; `make_run_folder` makes that.
 
         Raises:
             StoreError: The run's name is unsafe.
         """
-        return self.runs / check_run_name(run) / log_name(node, attempt)
+        return f"{self.runs.name}/{check_run_name(run)}/{log_name(node, attempt)}"
 
     def find_logs(self, run: str, node: str) -> dict[int, Path]:
         """Return the logs of a node by attempt, in order; of an attempt that goes on, or was cut off, the live one.

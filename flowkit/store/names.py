@@ -23,6 +23,7 @@ LIVE_SUFFIX = ".live"
 
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.#[]")
 _LONGEST = 120
+_PLAIN_NAME = re.compile(rf"[a-z0-9_\[\]#-][a-z0-9_.\[\]#-]{{0,{_LONGEST - 1}}}")
 _DOT = ord(".")
 
 
@@ -101,6 +102,8 @@ def log_name(node: str, attempt: int) -> str:
     Letters, digits and `_-.#[]` stay, other bytes are percent-encoded. A name with capitals, or one too long, carries a
     hash of the whole, so that neither a file system that ignores case nor the cut can make two names one.
     """
+    if _PLAIN_NAME.fullmatch(node):
+        return f"{node}.{attempt:d}.log"
     raw = node.encode("utf-8", "surrogatepass")
     safe = "".join(
         chr(byte) if byte in _PLAIN and not (position == 0 and byte == _DOT) else f"%{byte:02X}"

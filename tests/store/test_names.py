@@ -66,7 +66,7 @@ def test_no_name_leads_out(folder: StoreFolder, name: str) -> None:
 def test_any_node_has_a_log_in_its_runs_folder(folder: StoreFolder, name: str) -> None:
     """A node's name is made safe, not refused: its log lies in the run's folder and can be written."""
     run = folder.make_run_folder("20261120-abc")
-    path = folder.log_path("20261120-abc", name, 1)
+    path = folder.path / folder.log_place("20261120-abc", name, 1)
     path.write_text("log")
 
     assert path.parent == run
@@ -78,7 +78,7 @@ def test_any_node_has_a_log_in_its_runs_folder(folder: StoreFolder, name: str) -
 def test_a_runs_name_is_refused_where_it_is_unsafe(folder: StoreFolder, run: str) -> None:
     """Runs are named by the engine; a name that it would not give is refused."""
     with pytest.raises(StoreError, match="as the name of a run"):
-        folder.log_path(run, "train", 1)
+        folder.log_place(run, "train", 1)
     with pytest.raises(StoreError):
         folder.make_run_folder(run)
 
