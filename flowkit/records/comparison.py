@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -23,5 +24,14 @@ class ComparedInPart(Struct, frozen=True, eq=False):
         return hash(_compared(self))
 
 
-def _compared(record: Any) -> tuple[Any, ...]:
-    return tuple(getattr(record, name) for name in record.__struct_fields__ if name not in record.uncompared)
+_COUNTED: dict[type, attrgetter[Any]] = {}
+"""Gives what counts of a record, by its class."""
+
+
+def _compared(record: Any) -> Any:
+    kind = type(record)
+    counted = _COUNTED.get(kind)
+    if counted is None:
+        names = (name for name in kind.__struct_fields__ if name not in kind.uncompared)
+        counted = _COUNTED[kind] = attrgetter(*names)
+    return counted(record)

@@ -42,7 +42,8 @@ from flowkit.store.files import (
 )
 from flowkit.store.names import LIVE_SUFFIX, check_blob_name, check_run_name, log_name, node_in_log
 
-_FOLDERS = ("blobs", "quarantine", "runs", "tmp")
+_RUNS = "runs"
+_FOLDERS = ("blobs", "quarantine", _RUNS, "tmp")
 _LATER = ("checkpoints", "cache")
 _DATABASE = "lineage.db"
 _MARK = ".gitignore"
@@ -103,7 +104,7 @@ class StoreFolder(Struct, frozen=True):
     @property
     def runs(self) -> Path:
         """Where each run has a folder."""
-        return self.path / "runs"
+        return self.path / _RUNS
 
     @property
     def quarantine(self) -> Path:
@@ -190,7 +191,7 @@ class StoreFolder(Struct, frozen=True):
         Raises:
             StoreError: The run's name is unsafe.
         """
-        return f"{self.runs.name}/{check_run_name(run)}/{log_name(node, attempt)}"
+        return f"{_RUNS}/{check_run_name(run)}/{log_name(node, attempt)}"
 
     def find_logs(self, run: str, node: str) -> dict[int, Path]:
         """Return the logs of a node by attempt, in order; of an attempt that goes on, or was cut off, the live one.
