@@ -1,0 +1,105 @@
+"""What was compared, as a table for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from benchmarks.peers.environments import Installed
+from benchmarks.peers.rounds import Compared, Figures
+
+JSON_FORMAT = 1
+COLD, REUSED = "cold", "reused"
+_HEADER = ("work", "peer", "cold s", "ratio", "reused s", "ratio")
+_NUMERIC = {2, 3, 4, 5}
+
+
+def format_table(
+    works: Sequence[Compared], peers: Sequence[Installed], beside: str, left_out: Mapping[str, str]
+) -> str:
+    """Return a table of medians and their ratios to one peer; below it versions, failures and who is left out.
+
+    A second run that executed steps again says how many: `1.23 [2]`.
+    """
+    rows: list[tuple[str, ...]] = [_HEADER]
+    for compared in works:
+        rows += _rows(compared, beside)
+    versions = ", ".join(" ".join(filter(None, (peer.peer.name, peer.version))) for peer in peers)
+    notes = [f"ratios to {beside}; [k]: the second run executed k steps again", versions]
+    notes += [
+        f"failed    {compared.work.name}, {name}: {reason}"
+        for compared in works
+        for name, reason in compared.failed.items()
+    ]
+    notes += [f"left out  {reason}" for reason in left_out.values()]
+    return "\n".join([*_aligned(rows), "", *notes])
+
+
+def to_json(
+    works: Sequence[Compared], peers: Sequence[Installed], beside: str, left_out: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return everything that was compared: samples, medians, ratios, configurations, failures and who is left out."""
+    return {
+        "format": JSON_FORMAT,
+        "beside": beside,
+        "peers": [
+            {"peer": peer.peer.name, "version": peer.version, "configuration": peer.peer.about} for peer in peers
+        ],
+        "works": [_work_to_json(compared, beside) for compared in works],
+        "left_out": [{"peer": name, "reason": reason} for name, reason in left_out.items()],
+    }
+
+
+def _rows(compared: Compared, beside: str) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for name, figures in compared.figures.items():
+        again = f" [{figures.again}]" if figures.again else ""
+        rows.append(
+            (
+                "" if rows else compared.work.name,
+                name,
+                f"{median(figures.cold):.2f}",
+                _times(compared, name, beside, COLD),
+                f"{median(figures.reused):.2f}{again}",
+                _times(compared, name, beside, REUSED),
+            )
+        )
+    return rows
+
+
+def _times(compared: Compared, name: str, beside: str, which: str) -> str:
+    ratio = None if name == beside else compared.ratio(name, beside, which)
+    return "" if ratio is None else f"{ratio:.1f}x"
+
+
+def _work_to_json(compared: Compared, beside: str) -> dict[str, Any]:
+    return {
+        "work": compared.work.name,
+        "about": compared.work.about,
+        "steps": compared.work.steps,
+        "peers": [_peer_to_json(compared, name, figures, beside) for name, figures in compared.figures.items()],
+        "failed": [{"peer": name, "reason": reason} for name, reason in compared.failed.items()],
+    }
+
+
+def _peer_to_json(compared: Compared, name: str, figures: Figures, beside: str) -> dict[str, Any]:
+    def told(which: str, samples: list[float]) -> dict[str, Any]:
+        return {"median": median(samples), "ratio": compared.ratio(name, beside, which), "samples": samples}
+
+    return {
+        "peer": name,
+        COLD: told(COLD, figures.cold),
+        REUSED: {**told(REUSED, figures.reused), "executed": figures.again},
+    }
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.rjust(width) if column in _NUMERIC else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
