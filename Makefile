@@ -6,7 +6,7 @@ JOBS ?= 2
 
 FAULT ?=
 
-.PHONY: run test test-all conformance faults golden golden-store lint types layers docs bench clean
+.PHONY: run test test-all conformance faults golden golden-store lint types layers docs bench bench-peers clean
 
 run: $(VENV)/.examples  ## Run the example pipeline to its promotion
 	$(BIN)/flowkit run pipelines/breast_cancer.py
@@ -45,8 +45,11 @@ docs: $(VENV)/.dev  ## Build the documents, into build/docs; a warning is an err
 bench: $(VENV)/.dev  ## Measure, beside raw Dask and plain Python
 	$(BIN)/python -m benchmarks
 
+bench-peers: $(VENV)/.dev  ## Measure beside other frameworks, each in an environment of its own below .peers/
+	$(BIN)/python -m benchmarks.peers
+
 clean:  ## Remove the environment and everything built
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

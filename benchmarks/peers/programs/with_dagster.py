@@ -63,7 +63,7 @@ def breast_cancer(size: int) -> Iterator[AssetsDefinition]:
         ins={"rows": AssetIn(AssetKey("features"))},
         outs={"learn": AssetOut(), "choose": AssetOut(), "judge": AssetOut()},
     )
-    def parts(rows: Any) -> Any:
+    def parts(rows: Any):
         return STEPS.split(rows)
 
     def pick_best(rows: Any, **models: Any) -> Any:

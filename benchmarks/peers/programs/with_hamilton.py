@@ -1,4 +1,4 @@
-"""Do a work with Hamilton: `with_hamilton.py WORK SIZE`. A node a step, the cache on; what is apart runs in two threads."""
+"""Do a work with Hamilton: `with_hamilton.py WORK SIZE`. A node a step, with the cache."""
 
 import json
 import sys
@@ -7,9 +7,7 @@ from typing import Any
 
 import pandas as pd
 from hamilton import ad_hoc_utils, driver
-from hamilton.execution import executors
-from hamilton.function_modifiers import parameterize, source, value
-from hamilton.htypes import Collect, Parallelizable
+from hamilton.function_modifiers import group, inject, parameterize, source, value
 from steps import ADDED, STRENGTHS, steps_of
 
 STEPS = steps_of(sys.argv[1], lambda function: function)
@@ -37,17 +35,17 @@ def chain(size: int) -> Driver:
 
 def fan(size: int) -> Driver:
     """All calls but the last apart; the last one sums up."""
+    names = [f"square_{number}" for number in range(size - 1)]
 
-    def number(count: int) -> Parallelizable[int]:
-        yield from range(count)
-
+    @parameterize(**{name: {"number": value(number)} for number, name in enumerate(names)})
     def square(number: int) -> int:
         return STEPS.square(number)
 
-    def total(square: Collect[int]) -> int:
-        return STEPS.total(list(square))
+    @inject(squares=group(*map(source, names)))
+    def total(squares: list[int]) -> int:
+        return STEPS.total(squares)
 
-    return in_threads().with_modules(steps(number, square, total)), "total"
+    return driver.Builder().with_modules(steps(square, total)), "total"
 
 
 def table(size: int) -> Driver:
@@ -74,6 +72,7 @@ def table(size: int) -> Driver:
 
 def breast_cancer(size: int) -> Driver:
     """From measurements to a model that is judged."""
+    models = [f"model_{number}" for number in range(len(STRENGTHS))]
 
     def raw() -> pd.DataFrame:
         return STEPS.ingest()
@@ -87,33 +86,23 @@ def breast_cancer(size: int) -> Driver:
     def parts(features: pd.DataFrame) -> tuple:
         return STEPS.split(features)
 
-    def strength() -> Parallelizable[float]:
-        yield from STRENGTHS
-
+    @parameterize(**{name: {"strength": value(strength)} for name, strength in zip(models, STRENGTHS, strict=True)})
     def model(parts: tuple, strength: float) -> Any:
         return STEPS.train(parts[0], strength)
 
-    def best(model: Collect[Any], parts: tuple) -> Any:
-        return STEPS.pick_best(list(model), parts[1])
+    @inject(candidates=group(*map(source, models)))
+    def best(candidates: list[Any], parts: tuple) -> Any:
+        return STEPS.pick_best(candidates, parts[1])
 
     def accuracy(best: Any, parts: tuple) -> float:
         return STEPS.evaluate(best, parts[2])
 
-    return in_threads().with_modules(steps(raw, valid, features, parts, strength, model, best, accuracy)), "accuracy"
-
-
-def in_threads() -> driver.Builder:
-    """Return a builder of a driver that runs what is apart in two threads."""
-    return (
-        driver.Builder()
-        .enable_dynamic_execution(allow_experimental_mode=True)
-        .with_remote_executor(executors.MultiThreadingExecutor(max_tasks=2))
-    )
+    return driver.Builder().with_modules(steps(raw, valid, features, parts, model, best, accuracy)), "accuracy"
 
 
 if __name__ == "__main__":
     works = {"chain": chain, "fan": fan, "table": table, "breast-cancer": breast_cancer}
     size = int(sys.argv[2])
     builder, last = works[sys.argv[1]](size)
-    inputs = {"fan": {"count": size - 1}, "table": {"count": size}}.get(sys.argv[1], {})
+    inputs = {"count": size} if sys.argv[1] == "table" else {}
     print(json.dumps({"answer": builder.with_cache().build().execute([last], inputs=inputs)[last]}))
