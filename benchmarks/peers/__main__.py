@@ -6,24 +6,30 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.peers.descriptions import PEERS, WORKS, Peer, Work
-from benchmarks.peers.environments import Installed, NotInstalledError, install
+from benchmarks.peers.environments import ENVIRONMENTS, Installed, NotInstalledError, install
 from benchmarks.peers.rounds import compare, warm_up
 from benchmarks.peers.table import format_table, to_json
 
 ROUNDS = 3
 
 
-def main(arguments: Sequence[str] | None = None, peers: Sequence[Peer] = PEERS, works: Sequence[Work] = WORKS) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    peers: Sequence[Peer] = PEERS,
+    works: Sequence[Work] = WORKS,
+    environments: Path = ENVIRONMENTS,
+) -> int:
     """Install what is asked for, compare it with the first peer and print it; 1 where a program failed, otherwise 0."""
     options = _parse(arguments, peers, works)
     if options.list:
         _print_list(peers, works)
         return 0
     first, *others = peers
-    left_out: dict[str, str] = {}
-    installed = _install([first, *(peer for peer in others if peer.name in options.peers)], left_out)
+    asked = [first, *(peer for peer in others if peer.name in options.peers)]
+    installed, left_out = _install(asked, environments)
     chosen = [work for work in works if work.name in options.works]
     warm_up(installed, chosen[0], _tell)
     compared = [compare(work, installed, options.rounds, _tell) for work in chosen]
@@ -32,17 +38,18 @@ def main(arguments: Sequence[str] | None = None, peers: Sequence[Peer] = PEERS, 
     return 1 if any(one.failed for one in compared) else 0
 
 
-def _install(peers: Sequence[Peer], left_out: dict[str, str]) -> list[Installed]:
-    """Return the peers that can be installed, and take note of why the others cannot."""
+def _install(peers: Sequence[Peer], environments: Path) -> tuple[list[Installed], dict[str, str]]:
+    """Return the peers that can be installed, and by their names why the others cannot."""
     installed: list[Installed] = []
+    left_out: dict[str, str] = {}
     for peer in peers:
         _tell(f"{peer.name}: installing")
         try:
-            installed.append(install(peer))
+            installed.append(install(peer, environments))
         except NotInstalledError as error:
             left_out[peer.name] = str(error)
             _tell(str(error))
-    return installed
+    return installed, left_out
 
 
 def _print_list(peers: Sequence[Peer], works: Sequence[Work]) -> None:

@@ -46,7 +46,7 @@ class Installed:
     version: str
 
 
-def install(peer: Peer, environments: Path = ENVIRONMENTS) -> Installed:
+def install(peer: Peer, environments: Path) -> Installed:
     """Make a peer's environment unless it is there.
 
     Raises:
@@ -66,9 +66,13 @@ def install(peer: Peer, environments: Path = ENVIRONMENTS) -> Installed:
 
 
 def _make(name: str, folder: Path, requirements: Path) -> None:
+    """Make an environment. This interpreter's pip fills it: one of its own would take longer than many a peer."""
     shutil.rmtree(folder, ignore_errors=True)
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    for command in ([sys.executable, "-m", "venv", str(folder)], [*pip, "-r", str(requirements)]):
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "--disable-pip-version-check"]
+    for command in (
+        [sys.executable, "-m", "venv", "--without-pip", str(folder)],
+        [*pip, "install", "--quiet", "-r", str(requirements)],
+    ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             shutil.rmtree(folder, ignore_errors=True)
