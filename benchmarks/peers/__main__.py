@@ -53,8 +53,9 @@ def _install(peers: Sequence[Peer], environments: Path) -> tuple[list[Installed]
 
 
 def _print_list(peers: Sequence[Peer], works: Sequence[Work]) -> None:
-    for named in (*works, *peers):
-        print(f"{named.name:16} {named.about}")
+    named: Sequence[Peer | Work] = (*works, *peers)
+    for one in named:
+        print(f"{one.name:16} {one.about}")
 
 
 def _parse(arguments: Sequence[str] | None, peers: Sequence[Peer], works: Sequence[Work]) -> argparse.Namespace:

@@ -65,6 +65,8 @@ class Compared:
         """Return the median over the rounds of a peer's seconds divided by another's in the same round."""
         if peer not in self.figures or beside not in self.figures:
             return None
+        above: list[float]
+        below: list[float]
         above, below = (getattr(self.figures[name], which) for name in (peer, beside))
         return median(one / other for one, other in zip(above, below, strict=True))
 
