@@ -94,8 +94,8 @@ PEERS = (
     _peer(
         "luigi",
         "luigi",
-        "a task and a pickle a step; the local scheduler, one worker: with two it forks a process for each task, "
-        "which takes longer here",
+        "a task and a pickle a step; the local scheduler, one worker: with two it forks a process for each task, which "
+        "takes longer for trivial steps",
     ),
     _peer(
         "hamilton",

@@ -25,6 +25,7 @@ from benchmarks.measure import ProgramError
 from benchmarks.peers.descriptions import PROGRAMS, Work
 from benchmarks.peers.environments import Installed
 
+COLD, REUSED = "cold", "reused"
 COUNTER = "executed"
 LIMIT_SECONDS = 600.0
 _PYPROJECT = '[project]\nname = "peers"\nversion = "0"\n'
@@ -47,6 +48,10 @@ class Figures:
     reused: list[float] = field(default_factory=list)
     again: int = 0
 
+    def seconds(self, which: str) -> list[float]:
+        """Return the seconds of the `cold` or the `reused` runs."""
+        return {COLD: self.cold, REUSED: self.reused}[which]
+
 
 @dataclass(slots=True)
 class Compared:
@@ -65,9 +70,7 @@ class Compared:
         """Return the median over the rounds of a peer's seconds divided by another's in the same round."""
         if peer not in self.figures or beside not in self.figures:
             return None
-        above: list[float]
-        below: list[float]
-        above, below = (getattr(self.figures[name], which) for name in (peer, beside))
+        above, below = (self.figures[name].seconds(which) for name in (peer, beside))
         return median(one / other for one, other in zip(above, below, strict=True))
 
 

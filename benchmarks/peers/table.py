@@ -7,10 +7,9 @@ from statistics import median
 from typing import Any
 
 from benchmarks.peers.environments import Installed
-from benchmarks.peers.rounds import Compared, Figures
+from benchmarks.peers.rounds import COLD, REUSED, Compared, Figures
 
 JSON_FORMAT = 1
-COLD, REUSED = "cold", "reused"
 _HEADER = ("work", "peer", "cold s", "ratio", "reused s", "ratio")
 _NUMERIC = {2, 3, 4, 5}
 
@@ -84,14 +83,11 @@ def _work_to_json(compared: Compared, beside: str) -> dict[str, Any]:
 
 
 def _peer_to_json(compared: Compared, name: str, figures: Figures, beside: str) -> dict[str, Any]:
-    def told(which: str, samples: list[float]) -> dict[str, Any]:
+    def told(which: str) -> dict[str, Any]:
+        samples = figures.seconds(which)
         return {"median": median(samples), "ratio": compared.ratio(name, beside, which), "samples": samples}
 
-    return {
-        "peer": name,
-        COLD: told(COLD, figures.cold),
-        REUSED: {**told(REUSED, figures.reused), "executed": figures.again},
-    }
+    return {"peer": name, COLD: told(COLD), REUSED: {**told(REUSED), "executed": figures.again}}
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
