@@ -7,6 +7,8 @@ between runs of one round. One round is run first and not counted: it fills the 
 from __future__ import annotations
 
 import json
+import math
+import operator
 import os
 import resource
 import subprocess
@@ -14,14 +16,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
 from benchmarks.projects import SOURCE_ROOT, make_project
+from benchmarks.watching import MemoryWatch
 
-WALL, CPU = "wall", "cpu"
+WALL, CPU, A_NODE, WRITTEN = "wall", "cpu", "ms_a_node", "written_mb"
+
+_BLOCK = 512
+"""Bytes that `getrusage` counts as one, whatever the disk's own blocks are."""
 
 
 class ProgramError(Exception):
@@ -32,6 +38,11 @@ class ProgramError(Exception):
         """Return the error for a program that ended with `code`; the end of what it said is kept."""
         return cls(f"The program of {variant!r} ended with exit code {code}.\n{output[-4000:]}")
 
+    @classmethod
+    def for_words(cls, variant: str, words: str, output: str) -> ProgramError:
+        """Return the error for a program that did not say what shows that it did its work."""
+        return cls(f"The program of {variant!r} did not say {words!r}.\n{output[-1000:]}")
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:
@@ -41,28 +52,50 @@ class Variant:
         name: What the table calls it.
         command: Arguments of the process that is timed, given its project's folder.
         prepare: What is done before it in every round, untimed.
+        says: Words of its output that show that it did its work.
+        nodes: How many nodes it has, where `ms_a_node` is asked for: milliseconds of the whole process for each.
+        watched: Whether the memory of its processes is looked at while it runs, which takes some time of its own:
+            `driver_mb` is the most of its first process, `worker_mb` the most of any other.
     """
 
     name: str
     command: Callable[[Path], list[str]]
     prepare: Callable[[Path], None] = lambda folder: None
+    says: str = ""
+    nodes: int = 0
+    watched: bool = False
+
+    def watching(self) -> Variant:
+        """Return the same, with the memory of its processes looked at."""
+        return replace(self, watched=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a figure is hoped to stay below.
+    """What a figure is hoped to stay below, or to reach.
 
     Attributes:
         variant: The variant that is judged.
-        most: The largest figure that meets the target.
-        figure: `wall` and `cpu` are seconds of the whole process; others are told by the programs themselves.
-        beside: The variant whose figure, times `most`, is the limit; None where `most` is the limit.
+        most: The largest number that meets the target.
+        figure: `wall` and `cpu` are seconds of the whole process and `written_mb` the megabytes that its tree wrote;
+            others are told by the programs themselves.
+        beside: The variant whose figure this one is divided by; None where it is judged as it is.
+        beside_figure: The figure of `beside`, where it is another one.
+        over: The variant whose figure is subtracted.
+        least: The smallest number that meets the target, in place of `most`.
     """
 
     variant: str
-    most: float
+    most: float = math.inf
     figure: str = WALL
     beside: str | None = None
+    beside_figure: str | None = None
+    over: str | None = None
+    least: float = -math.inf
+
+    def is_met_by(self, reached: float | None) -> bool:
+        """Whether the number that was reached meets the target; what was not measured does not."""
+        return reached is not None and self.least <= reached <= self.most
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +107,7 @@ class Work:
         beside: The variant that ratios are taken to.
         rounds: How often each variant is run unless the caller says so.
         profiles: Whether its programs take `--profile`.
+        warms: Whether a round is run first and not counted; what takes long goes without.
     """
 
     name: str
@@ -83,6 +117,7 @@ class Work:
     limits: tuple[Limit, ...] = ()
     rounds: int = 5
     profiles: bool = False
+    warms: bool = True
 
 
 @dataclass(slots=True)
@@ -103,22 +138,27 @@ class Measured:
         values = self.samples.get(variant, {}).get(figure)
         return median(values) if values else None
 
-    def ratio(self, variant: str, beside: str, figure: str = WALL) -> float | None:
+    def ratio(self, variant: str, beside: str, figure: str = WALL, beside_figure: str | None = None) -> float | None:
         """Return the median over the rounds of one variant's figure divided by another's in the same round."""
-        above, below = (self.samples.get(name, {}).get(figure) for name in (variant, beside))
-        if not above or not below:
-            return None
-        return median(one / other for one, other in zip(above, below, strict=True))
+        return self._paired(operator.truediv, (variant, figure), (beside, beside_figure or figure))
 
     def judged(self, limit: Limit) -> float | None:
-        """Return the number that a limit is about: a ratio, or a figure as it is."""
+        """Return the number that a limit is about: a ratio, a difference, or a figure as it is."""
         if limit.beside is not None:
-            return self.ratio(limit.variant, limit.beside, limit.figure)
+            return self.ratio(limit.variant, limit.beside, limit.figure, limit.beside_figure)
+        if limit.over is not None:
+            return self._paired(operator.sub, (limit.variant, limit.figure), (limit.over, limit.figure))
         return self.median(limit.variant, limit.figure)
+
+    def _paired(
+        self, combine: Callable[[float, float], float], one: tuple[str, str], other: tuple[str, str]
+    ) -> float | None:
+        left, right = (self.samples.get(variant, {}).get(figure) for variant, figure in (one, other))
+        return median(combine(*pair) for pair in zip(left, right, strict=True)) if left and right else None
 
 
 def measure(work: Work, rounds: int, tell: Callable[[str], None] = lambda line: None) -> Measured:
-    """Run every variant of a work once uncounted and then `rounds` times, in turns.
+    """Run every variant of a work `rounds` times in turns, mostly after a round that is not counted.
 
     Raises:
         ProgramError: A program failed.
@@ -128,7 +168,7 @@ def measure(work: Work, rounds: int, tell: Callable[[str], None] = lambda line: 
         folders = {
             variant.name: make_project(Path(place) / str(number)) for number, variant in enumerate(work.variants)
         }
-        for number in range(rounds + 1):
+        for number in range(0 if work.warms else 1, rounds + 1):
             tell(f"{work.name}: round {number} of {rounds}" if number else f"{work.name}: warming up")
             for variant in _turned(work.variants, number):
                 figures = run_once(variant, folders[variant.name])
@@ -141,20 +181,25 @@ def run_once(variant: Variant, folder: Path) -> dict[str, float]:
     """Run one variant in its project's folder and return its figures.
 
     Returns:
-        `wall` and `cpu` seconds of the process with all that it waited for, and what the program told: a JSON object
-        of numbers as the last line of its output.
+        `wall` and `cpu` seconds of the process with all that it waited for, the megabytes that they wrote, and what the
+        program told: a JSON object of numbers as the last line of its output.
 
     Raises:
         ProgramError: It failed.
     """
     variant.prepare(folder)
-    with _cpu_seconds() as cpu:
+    watch = MemoryWatch() if variant.watched else None
+    with _used_by_children() as used:
         begun = time.perf_counter()
-        result = _run(variant.command(folder), folder)
+        result = _run(variant.command(folder), folder, watch)
         wall = time.perf_counter() - begun
+    output = result.stdout + result.stderr
     if result.returncode:
-        raise ProgramError.for_exit(variant.name, result.returncode, result.stdout + result.stderr)
-    return {WALL: wall, CPU: cpu(), **_told(result.stdout)}
+        raise ProgramError.for_exit(variant.name, result.returncode, output)
+    if variant.says not in output:
+        raise ProgramError.for_words(variant.name, variant.says, output)
+    figures = {WALL: wall, **used(), **_told(result.stdout), **(watch.figures() if watch is not None else {})}
+    return {**figures, A_NODE: wall / variant.nodes * 1000} if variant.nodes else figures
 
 
 def profile(work: Work) -> str:
@@ -186,12 +231,19 @@ def run_program(arguments: list[str], folder: Path) -> None:
         raise ProgramError.for_exit(" ".join(arguments[1:]), result.returncode, result.stdout + result.stderr)
 
 
-def _run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def _run(arguments: list[str], folder: Path, watch: MemoryWatch | None = None) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(filter(None, [str(SOURCE_ROOT), os.environ.get("PYTHONPATH", "")]))
     # Installed packages have their bytecode; without this flowkit alone would be compiled again in every process.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPATH"] = path
-    return subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    with (
+        subprocess.Popen(
+            arguments, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process,
+        watch.of(process.pid) if watch is not None else nullcontext(),
+    ):
+        output, errors = process.communicate()
+    return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
 
 def _turned(variants: tuple[Variant, ...], number: int) -> tuple[Variant, ...]:
@@ -201,13 +253,14 @@ def _turned(variants: tuple[Variant, ...], number: int) -> tuple[Variant, ...]:
 
 
 @contextmanager
-def _cpu_seconds() -> Iterator[Callable[[], float]]:
-    """Yield a function that returns the CPU seconds that children have used since; valid once they have ended."""
+def _used_by_children() -> Iterator[Callable[[], dict[str, float]]]:
+    """Yield a function that returns what children have used since; valid once they have ended."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
 
-    def used() -> float:
+    def used() -> dict[str, float]:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return {CPU: seconds, WRITTEN: (after.ru_oublock - before.ru_oublock) * _BLOCK / 1e6}
 
     yield used
 

@@ -22,6 +22,11 @@ def forget_results(folder: Path) -> None:
     shutil.rmtree(folder / STORE, ignore_errors=True)
 
 
+def is_filled(folder: Path) -> bool:
+    """Whether a project has a store, left by an earlier run."""
+    return (folder / STORE).exists()
+
+
 def write_functions(folder: Path, count: int, modules: int = 8) -> None:
     """Write a package `many` of `count` functions over several modules, each reaching earlier ones, and a step.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.measure import CPU, WALL, Limit, Measured
+from benchmarks.measure import A_NODE, CPU, WALL, WRITTEN, Limit, Measured
 
 JSON_FORMAT = 1
 _HEADER = ("work", "variant", "wall s", "ratio", "cpu s", "ratio", "told")
@@ -32,12 +33,13 @@ def to_json(results: Sequence[Measured], failed: Sequence[str] = ()) -> dict[str
 
 def _rows(measured: Measured) -> list[tuple[str, ...]]:
     work = measured.work
+    judged = {limit.figure for limit in work.limits}
     rows: list[tuple[str, ...]] = []
     for number, variant in enumerate(work.variants):
         told = (
             f"{name} {_number(measured.median(variant.name, name))}"
             for name in measured.samples[variant.name]
-            if name not in (WALL, CPU)
+            if name not in (WALL, CPU) and (name in judged or name not in (A_NODE, WRITTEN))
         )
         rows.append(
             (
@@ -59,10 +61,25 @@ def _beside(measured: Measured, variant: str, figure: str) -> tuple[str, str]:
 
 def _verdict(measured: Measured, limit: Limit) -> str:
     reached = measured.judged(limit)
-    met = "met" if reached is not None and reached <= limit.most else "missed"
+    met = "met" if limit.is_met_by(reached) else "missed"
+    return f"{met:7} {measured.work.name}: {_what(limit)} {_reached(limit, reached)}, target {_target(limit)}"
+
+
+def _what(limit: Limit) -> str:
+    return limit.variant if limit.figure == WALL else f"{limit.variant} {limit.figure}"
+
+
+def _reached(limit: Limit, reached: float | None) -> str:
+    number = "not measured" if reached is None else f"{reached:.2f}x" if limit.beside is not None else _number(reached)
     if limit.beside is not None:
-        return f"{met:7} {measured.work.name}: {limit.variant} {reached:.2f}x {limit.beside}, target {limit.most:g}x"
-    return f"{met:7} {measured.work.name}: {limit.variant} {limit.figure} {_number(reached)}, target {limit.most:g}"
+        floor = limit.beside if limit.beside != limit.variant else ""
+        return " ".join(filter(None, (number, floor, limit.beside_figure or "")))
+    return f"{number} over {limit.over}" if limit.over is not None else number
+
+
+def _target(limit: Limit) -> str:
+    sign, number = ("at least ", limit.least) if limit.least > -math.inf else ("", limit.most)
+    return f"{sign}{number:g}{'x' if limit.beside is not None else ''}"
 
 
 def _work_to_json(measured: Measured) -> dict[str, Any]:
@@ -85,8 +102,12 @@ def _work_to_json(measured: Measured) -> dict[str, Any]:
                 "variant": limit.variant,
                 "figure": limit.figure,
                 "beside": limit.beside,
-                "most": limit.most,
+                "beside_figure": limit.beside_figure,
+                "over": limit.over,
+                "most": limit.most if limit.most < math.inf else None,
+                "least": limit.least if limit.least > -math.inf else None,
                 "reached": measured.judged(limit),
+                "met": limit.is_met_by(measured.judged(limit)),
             }
             for limit in work.limits
         ],

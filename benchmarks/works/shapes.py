@@ -1,37 +1,58 @@
-"""`one-step`, `chain-100`, `fan-200`, `fan-2000`: first runs of trivial steps, where overhead is all there is.
+"""`one-step`, `chain-100`, `fan-200`, `fan-2000`, `fan-20000`: first runs of trivial steps, where overhead is all.
 
 Whole processes, from the interpreter's start to its end: imports, starting workers, running, storing every result, and
-stopping. Raw `dask.distributed` has two processes too and stores nothing; plain Python is one process. Target: a chain
-of 100 takes no longer than with raw distributed.
+stopping. Raw `dask.distributed` has two processes too and stores nothing; plain Python is one process.
+
+`fan-20000` is about growth: what a node of so many costs beside a node of 2,000, and the driver's own memory; step
+hosts are processes of their own.
 """
 
-from benchmarks.measure import Limit, Work
-from benchmarks.programs_of import COLD, DISTRIBUTED, cold, cold_command, plain, raw_distributed
-
-_CHAIN_100 = Work(
-    name="chain-100",
-    about="100 trivial steps, each taking what the one before gave; first run",
-    variants=(plain("chain", 100), raw_distributed("chain", 100), cold("chain", 100), cold_command("chain", 100)),
-    beside=DISTRIBUTED,
-    limits=(Limit(COLD, most=1.0, beside=DISTRIBUTED),),
+from benchmarks.measure import A_NODE, Limit, Work
+from benchmarks.programs_of import (
+    COLD,
+    COLD_COMMAND,
+    DISTRIBUTED,
+    REUSED,
+    cold,
+    cold_command,
+    plain,
+    raw_distributed,
+    reused,
 )
 
-_ONE_STEP = Work(
-    name="one-step",
-    about="a single trivial step: what a first run costs whatever it does",
-    variants=(plain("chain", 1), raw_distributed("chain", 1), cold("chain", 1), cold_command("chain", 1)),
-    beside=DISTRIBUTED,
-)
+_SMALLER = "flowkit cold, 2,000"
+_DRIVER_MB = 300.0
 
 
-def _fan(size: int, rounds: int) -> Work:
+def _first_run(name: str, about: str, shape: str, size: int, most: float, rounds: int = 5) -> Work:
     return Work(
-        name=f"fan-{size}",
-        about=f"{size} trivial steps, all but the last apart; first run",
-        variants=(plain("fan", size), raw_distributed("fan", size), cold("fan", size)),
+        name=name,
+        about=about,
+        variants=(plain(shape, size), raw_distributed(shape, size), cold(shape, size), cold_command(shape, size)),
         beside=DISTRIBUTED,
+        limits=(Limit(COLD, most=most, beside=DISTRIBUTED), Limit(COLD_COMMAND, most=most, beside=DISTRIBUTED)),
         rounds=rounds,
     )
 
 
-SHAPES = (_ONE_STEP, _CHAIN_100, _fan(200, rounds=5), _fan(2000, rounds=3))
+_GROWN = Work(
+    name="fan-20000",
+    about="20,000 trivial steps beside 2,000: what a node costs, and the driver's memory; first run and reused",
+    variants=(cold("fan", 2000, _SMALLER), cold("fan", 20_000), reused("fan", 20_000)),
+    beside=_SMALLER,
+    limits=(
+        Limit(COLD, most=1.2, figure=A_NODE, beside=_SMALLER),
+        Limit(COLD, most=_DRIVER_MB, figure="peak_mb"),
+        Limit(REUSED, most=_DRIVER_MB, figure="peak_mb"),
+    ),
+    rounds=1,
+    warms=False,
+)
+
+SHAPES = (
+    _first_run("one-step", "a single trivial step: what a first run costs whatever it does", "chain", 1, most=0.6),
+    _first_run("chain-100", "100 trivial steps, each taking what the one before gave; first run", "chain", 100, 0.45),
+    _first_run("fan-200", "200 trivial steps, all but the last apart; first run", "fan", 200, 0.5),
+    _first_run("fan-2000", "2,000 trivial steps, all but the last apart; first run", "fan", 2000, 0.2, rounds=3),
+    _GROWN,
+)
