@@ -21,3 +21,9 @@ def layers(waves: int = 20, width: int = 100) -> None:
     values = [begin(number) for number in range(width)]
     for wave in range(1, waves):
         values = [go_on(value, wave, word=f"word-{wave}") for value in values]
+
+
+@fk.pipeline
+def wide() -> None:
+    """Ten thousand nodes."""
+    layers(waves=100, width=100)
