@@ -3,7 +3,8 @@
 `put` is encoding, hashing, writing and making durable; beside it the same number of bytes is written to a plain file
 and flushed to the disk. `get` is what a process does that has never seen the table: all of it is hashed, then given as
 a frame; beside it a plain file is mapped and every byte of it added up, with the pages of both in memory, and with
-those of both dropped, so that they come from the disk. Rounds take turns in who is first. Figures are megabytes a second.
+those of both dropped, so that they come from the disk. Rounds take turns in who is first. Figures are megabytes a
+second.
 """
 
 import mmap
