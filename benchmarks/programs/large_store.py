@@ -1,4 +1,4 @@
-"""Put a large table into a store, or get it from there, beside what the machine itself does: `put|get [MEGABYTES]`.
+"""Put a large table into a store, or get it, beside what the machine itself does: `put|get MEGABYTES [ROUNDS]`.
 
 `put` is encoding, hashing, writing and making durable; beside it the same number of bytes is written to a plain file
 and flushed to the disk. `get` is what a process does that has never seen the table: all of it is hashed, then given as
@@ -86,7 +86,7 @@ def rate(megabytes: float, work: Callable[[], None]) -> float:
     return megabytes / (time.perf_counter() - begun)
 
 
-def measure_put(megabytes: int, rounds: int = ROUNDS) -> Figures:
+def measure_put(megabytes: int, rounds: int) -> Figures:
     """Return the figures of putting; the last table and the last plain file stay."""
     table = make_table(megabytes)
     columns = [memoryview(np.ascontiguousarray(table[name].to_numpy())).cast("B") for name in table]
@@ -100,7 +100,7 @@ def measure_put(megabytes: int, rounds: int = ROUNDS) -> Figures:
     return figures
 
 
-def measure_get(megabytes: int, rounds: int = ROUNDS) -> Figures:
+def measure_get(megabytes: int, rounds: int) -> Figures:
     """Return the figures of getting what `measure_put` left."""
     rows = megabytes * 1_000_000 // (8 * COLUMNS)
     figures: Figures = {"get": [], "touch": [], "get_from_disk": [], "touch_from_disk": []}
@@ -118,4 +118,5 @@ def measure_get(megabytes: int, rounds: int = ROUNDS) -> Figures:
 
 if __name__ == "__main__":
     measure = {"put": measure_put, "get": measure_get}[sys.argv[1]]
-    tell(**{name: median(values) for name, values in measure(int(sys.argv[2])).items()})
+    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else ROUNDS
+    tell(**{name: median(values) for name, values in measure(int(sys.argv[2]), rounds).items()})

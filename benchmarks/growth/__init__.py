@@ -1,0 +1,1 @@
+"""How cost grows with nodes, megabytes and artifacts: measured, kept as JSON, and drawn from that."""
