@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 FAULT ?=
+WORK ?=
 
-.PHONY: run test test-all conformance faults golden golden-store lint types layers docs bench bench-peers clean
+.PHONY: run test test-all conformance faults golden golden-store lint types layers docs bench bench-growth bench-peers clean
 
 run: $(VENV)/.examples  ## Run the example pipeline to its promotion
 	$(BIN)/flowkit run pipelines/breast_cancer.py
@@ -42,8 +43,11 @@ layers: $(VENV)/.dev  ## Check that modules import only from the layers below th
 docs: $(VENV)/.dev  ## Build the documents, into build/docs; a warning is an error
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs build/docs
 
-bench: $(VENV)/.dev  ## Measure, beside raw Dask and plain Python
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev  ## Measure every work beside its floor; WORK="fan-200 table" measures some
+	$(BIN)/python -m benchmarks $(WORK)
+
+bench-growth: $(VENV)/.dev  ## Measure how cost grows, and draw it into docs/growth
+	$(BIN)/python -m benchmarks.growth
 
 bench-peers: $(VENV)/.dev  ## Measure beside other frameworks, each in an environment of its own below .peers/
 	$(BIN)/python -m benchmarks.peers
