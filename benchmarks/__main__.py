@@ -1,4 +1,4 @@
-"""The command: `python -m benchmarks [NAME…] [--rounds N] [--json] [--list] [--profile]`."""
+"""The command: `python -m benchmarks [NAME…] [--rounds N] [--no-warm-up] [--json] [--list] [--profile]`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks.measure import Measured, ProgramError, Work, measure, profile
 from benchmarks.table import format_table, to_json
@@ -17,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     if options.list:
         for work in WORKS.values():
-            print(f"{work.name:16} {work.about}")
+            print(f"{work.name:20} {work.about}")
         return 0
     if options.profile:
         return _profile([WORKS[name] for name in options.names or WORKS if WORKS[name].profiles])
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed: list[str] = []
     for name in options.names or WORKS:
         try:
-            results.append(measure(WORKS[name], options.rounds or WORKS[name].rounds, _tell))
+            work = WORKS[name] if options.warm_up else replace(WORKS[name], warms=False)
+            results.append(measure(work, options.rounds or work.rounds, _tell))
         except ProgramError as error:
             failed.append(name)
             print(f"{name}: {error}", file=sys.stderr)
@@ -47,6 +49,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     # argparse would check the default of `nargs="*"` against `choices` too, so names are checked by hand.
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(WORKS)}; all by default")
     parser.add_argument("--rounds", type=int, help="how often each variant is run, instead of the work's own number")
+    parser.add_argument(
+        "--no-warm-up", dest="warm_up", action="store_false", help="count the first round too, to try programs quickly"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--list", action="store_true", help="say what there is to measure")
     parser.add_argument("--profile", action="store_true", help="print where the time goes, for what can tell")

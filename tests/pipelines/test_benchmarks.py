@@ -172,8 +172,8 @@ def test_works_compute_what_they_say() -> None:
 
     The works that take long are left to those who measure; what their programs share with these is proven here.
     """
-    names = ["help", "one-step", "fan-200", "reused-chain-100", "plan-1000", "edited-1000", "table-reused"]
-    done = run_benchmarks(*names, "--rounds", "1", "--json")
+    names = ["one-step", "reused-chain-100", "edited-1000", "table-reused"]
+    done = run_benchmarks(*names, "--rounds", "1", "--no-warm-up", "--json")
 
     assert done.returncode == 0, done.stderr
     printed: dict[str, Any] = json.loads(done.stdout)
