@@ -106,6 +106,9 @@ def _fill(axis: Any, panel: Panel, points: Sequence[Point]) -> None:
         if drawn:
             axis.plot(*zip(*drawn, strict=True), marker="o", markersize=3, linewidth=1.2, label=line.name)
     axis.set(title=panel.title, ylabel=panel.unit, xscale="log", yscale="log")
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter("")
+    axis.xaxis.set_major_formatter("{x:,.0f}")
     axis.grid(visible=True, which="major", linewidth=0.3)
     axis.legend(fontsize=7)
 

@@ -6,8 +6,9 @@ these questions do not read: pipelines of a thousand nodes in as many runs as it
 others a fan-out whose last node takes all. Each node gives an artifact of its own, but the first of a chain gives the
 same in all runs, as a `0` or an empty list comes from everywhere.
 
-`ask` tells medians in milliseconds, over runs at even distances: of ancestors and descendants that are a whole run of
-a thousand (fewer in a smaller database), and beside it of a bare recursive query over ids alone.
+`ask` tells medians in milliseconds, over runs at even distances, of a process that has asked before: of ancestors and
+descendants that are a whole run of a thousand (fewer in a smaller database), and beside it of a bare recursive query
+over ids alone.
 """
 
 import sqlite3
@@ -167,6 +168,7 @@ def ask(artifacts: int) -> dict[str, float]:
     chains = [run for run in range(len(runs)) if is_chain(run)]
     fans = [run for run in range(len(runs)) if not is_chain(run)]
     with Reader(DATABASE) as reader:
+        ancestors(reader, artifact_of(0, 0).hex())
         up = {
             "chain_up_ms": [(run, runs[run] - 1, runs[run]) for run in chains],
             "fan_up_ms": [(run, runs[run] - 1, runs[run]) for run in fans],
@@ -189,6 +191,8 @@ def ask(artifacts: int) -> dict[str, float]:
 
 def _median_of(question: Callable[[str], tuple[object, ...]], asked: list[tuple[int, int, int]]) -> float:
     some = asked[:: max(1, len(asked) // ASKED)]
+    if len(some) < REPEATED:
+        some = some * REPEATED
     return median(_milliseconds(question, artifact_of(run, node).hex(), expected) for run, node, expected in some)
 
 
