@@ -14,7 +14,11 @@ from benchmarks.works import WORKS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what is asked for and print it; 1 where a program failed, whatever it took otherwise 0."""
+    """Measure what is asked for and print it.
+
+    Returns:
+        1 where a program failed, 130 where it was interrupted, whatever it took otherwise 0.
+    """
     options = _parse(arguments)
     if options.list:
         for work in WORKS.values():
@@ -22,17 +26,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if options.profile:
         return _profile([WORKS[name] for name in options.names or WORKS if WORKS[name].profiles])
+    works = [WORKS[name] for name in options.names or WORKS]
+    results, failed, interrupted = _measure(
+        works if options.warm_up else [replace(work, warms=False) for work in works], options.rounds
+    )
+    print(json.dumps(to_json(results, failed), indent=1) if options.json else format_table(results, failed))
+    return 130 if interrupted else 1 if failed else 0
+
+
+def _measure(works: Sequence[Work], rounds: int | None) -> tuple[list[Measured], list[str], bool]:
+    """Return what was measured, which works failed, and whether it was interrupted: what is done then is not lost."""
     results: list[Measured] = []
     failed: list[str] = []
-    for name in options.names or WORKS:
-        try:
-            work = WORKS[name] if options.warm_up else replace(WORKS[name], warms=False)
-            results.append(measure(work, options.rounds or work.rounds, _tell))
-        except ProgramError as error:
-            failed.append(name)
-            print(f"{name}: {error}", file=sys.stderr)
-    print(json.dumps(to_json(results, failed), indent=1) if options.json else format_table(results, failed))
-    return 1 if failed else 0
+    try:
+        for work in works:
+            try:
+                results.append(measure(work, rounds or work.rounds, _tell))
+            except ProgramError as error:
+                failed.append(work.name)
+                print(f"{work.name}: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return results, failed, True
+    return results, failed, False
 
 
 def _profile(works: Sequence[Work]) -> int:
