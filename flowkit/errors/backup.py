@@ -115,10 +115,10 @@ class BackupError(StoreError):
             named.append(("and", f"{len(missing) - _MOST_NAMED:,} more"))
         noun = "artifact is" if len(missing) == 1 else "artifacts are"
         return cls(
-            f"{len(missing):,} {noun} gone from the store or damaged, so no backup was made.",
+            f"{len(missing):,} {noun} not whole in the store, so no backup was made.",
             named,
-            "'flowkit verify' says what hangs on them, and running the pipeline makes them again; "
-            "with --allow-missing the backup is made without them.",
+            "'flowkit verify' repairs what can be and says what hangs on the rest; running the pipeline makes that "
+            "again; with --allow-missing the backup is made without them.",
         )
 
     @classmethod

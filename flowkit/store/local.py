@@ -100,6 +100,21 @@ class LocalStore:
         files = stored.locate_all()
         return None if stored.followed else replace(artifact, files=files)
 
+    def trace(self, artifact: Artifact) -> frozenset[BlobFile]:
+        """Hash an artifact as `prove` does, and return the files in which its parts were found, with their stamps.
+
+        A part that was found in quarantine has the name that its file had, and the stamp that it has there.
+
+        Raises:
+            LostArtifactError: It is gone, or holds something else; a damaged file is in quarantine then.
+            StoreError: A name in its record is unsafe, or a file cannot be opened.
+        """
+        if artifact.inline is not None:
+            InlineArtifact(artifact)
+            return frozenset()
+        unproven = replace(artifact, files=tuple(BlobFile(file.name, NEVER) for file in artifact.files))
+        return StoredArtifact(self._state, unproven).trace()
+
     def salvage(self, artifact: Artifact, source: Source) -> Artifact | None:
         """Write a lost artifact again from what still holds its content; None where that is not all of it.
 

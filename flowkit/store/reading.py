@@ -175,6 +175,15 @@ class StoredArtifact:
         others = {blob.name: blob.stamp for _, (blob, _) in self._located_all() if blob is not own}
         return (BlobFile(own.name, own.stamp), *(BlobFile(name, others[name]) for name in sorted(others)))
 
+    def trace(self) -> frozenset[BlobFile]:
+        """Verify every chunk and return each file that the artifact was read from, as it was then.
+
+        Raises:
+            LostArtifactError: Something is gone or damaged.
+        """
+        blobs = (self._blob(self._name), *(blob for _, (blob, _) in self._located_all()))
+        return frozenset(BlobFile(blob.name, blob.stamp) for blob in blobs)
+
     def own_chunks(self) -> frozenset[Digest]:
         """Return the chunks that lie in the artifact's own file."""
         chunks = self._own_layout().chunks

@@ -13,11 +13,11 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import BackupError, BackupUseError, StoreError
@@ -31,17 +31,13 @@ from flowkit.housekeeping.backups.contents import (
     is_log_name,
     write_digests,
 )
-from flowkit.lineage.artifacts import stored_artifacts
-from flowkit.lineage.reader import Reader
+from flowkit.housekeeping.backups.inventory import Inventory, take_inventory
 from flowkit.lineage.snapshot import copy_database, schema_version
 from flowkit.lineage.soundness import refuse_lost_database
-from flowkit.records import Artifact, Stamp
 from flowkit.store.collection import keeping
 from flowkit.store.files import fsync_directory, make_folder, read_stamp, stamp_of
 from flowkit.store.folder import StoreFolder, reporting
-from flowkit.store.local import LocalStore
 from flowkit.store.names import check_run_name
-from flowkit.store.references import References
 
 Progress = Callable[[int, int], None]
 """Told how many bytes of how many are copied."""
@@ -81,14 +77,6 @@ class BackupReport(Struct, frozen=True):
         }
 
 
-class _Named(Struct):
-    """What a copy of the database names: files with the stamps under which they were hashed, and what is not there."""
-
-    runs: list[str] = field(default_factory=list)
-    stamps: dict[str, Stamp] = field(default_factory=dict)
-    missing: list[tuple[str, str]] = field(default_factory=list)
-
-
 def make_backup(
     folder: StoreFolder, file: Path, version: str, progress: Progress, *, force: bool = False, partly: bool = False
 ) -> BackupReport:
@@ -114,12 +102,12 @@ def make_backup(
     schema_version(folder.database)  # refused before the store's lock is taken: that makes a file
     with keeping(folder), _place_for_copy(folder) as copy:
         schema = copy_database(folder.database, copy)
-        named = _look_through(folder, copy)
-        if named.missing and not partly:
-            raise BackupError.for_missing_content(tuple(named.missing))
-        contents = _list_contents(folder, copy, schema, version, named)
-        size = _write(folder, copy, file, contents, named, progress)
-    return BackupReport(file, contents, size, len(named.runs), tuple(named.missing))
+        found = take_inventory(folder, copy)
+        if found.missing and not partly:
+            raise BackupError.for_missing_content(tuple(found.missing))
+        contents = _list_contents(folder, copy, schema, version, found)
+        size = _write(folder, copy, file, contents, found, progress)
+    return BackupReport(file, contents, size, len(found.runs), tuple(found.missing))
 
 
 def _refuse_place(folder: StoreFolder, file: Path, *, force: bool) -> None:
@@ -152,54 +140,11 @@ def _place_for_copy(folder: StoreFolder) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _look_through(folder: StoreFolder, copy: Path) -> _Named:
-    """Hash every artifact that a copy of the database names."""
-    store, named, references = LocalStore(folder), _Named(), References(folder)
-    with Reader(copy) as reader:
-        named.runs.extend(run for (run,) in reader.select("SELECT run FROM run ORDER BY id"))
-        for artifact in stored_artifacts(reader):
-            try:
-                # Taken before: what changes after it was hashed is noticed when it is copied.
-                needed = references.needed_for(artifact.files[0].name) if artifact.files else frozenset()
-                names = needed.union(blob.name for blob in artifact.files)
-                stamps = {name: folder.stamp(name) for name in names}
-                store.prove(artifact)
-            except StoreError as error:
-                named.missing.append((artifact.digest, _problem_of(error)))
-                stamps = _whole_files_of(folder, artifact)
-            named.stamps.update({name: stamp for name, stamp in stamps.items() if stamp is not None})
-        if named.missing:
-            _note_also_gone(folder, reader, named)
-    return named
-
-
-def _note_also_gone(folder: StoreFolder, reader: Reader, named: _Named) -> None:
-    """Note what shared a file with a damaged artifact: that file was moved away, perhaps after it served the others."""
-    gone = {name for name in named.stamps if folder.stamp(name) is None}
-    known = {digest for digest, _ in named.missing}
-    for artifact in stored_artifacts(reader) if gone else ():
-        if artifact.digest not in known and not gone.isdisjoint(blob.name for blob in artifact.files):
-            named.missing.append((artifact.digest, "it shared a file with one that is damaged"))
-    for name in gone:
-        del named.stamps[name]
-
-
-def _whole_files_of(folder: StoreFolder, artifact: Artifact) -> dict[str, Stamp | None]:
-    """Return what is left of an artifact that is damaged: the damaged file was moved away, others may serve others."""
-    with suppress(StoreError):
-        return {blob.name: folder.stamp(blob.name) for blob in artifact.files}
-    return {}
-
-
-def _problem_of(error: StoreError) -> str:
-    return error.message.partition(": ")[2].rstrip(".") or error.message.rstrip(".")
-
-
-def _list_contents(folder: StoreFolder, copy: Path, schema: int, version: str, named: _Named) -> Contents:
+def _list_contents(folder: StoreFolder, copy: Path, schema: int, version: str, found: Inventory) -> Contents:
     members = [
         Member(DATABASE, copy.stat().st_size),
-        *(Member(f"blobs/{name}", stamp.size) for name, stamp in sorted(named.stamps.items())),
-        *(log for run in named.runs for log in _logs_of(folder, run)),
+        *(Member(f"blobs/{name}", stamp.size) for name, stamp in sorted(found.stamps.items())),
+        *(log for run in found.runs for log in _logs_of(folder, run)),
     ]
     return Contents(
         version,
@@ -207,7 +152,7 @@ def _list_contents(folder: StoreFolder, copy: Path, schema: int, version: str, n
         dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         os.uname().nodename,
         str(folder.path),
-        tuple(digest for digest, _ in named.missing),
+        tuple(digest for digest, _ in found.missing),
         tuple(members),
     )
 
@@ -224,7 +169,9 @@ def _logs_of(folder: StoreFolder, run: str) -> Iterator[Member]:
             yield Member(f"runs/{run}/{name}", stamp.size)
 
 
-def _write(folder: StoreFolder, copy: Path, file: Path, contents: Contents, named: _Named, progress: Progress) -> int:
+def _write(
+    folder: StoreFolder, copy: Path, file: Path, contents: Contents, found: Inventory, progress: Progress
+) -> int:
     compressed = file.suffix == COMPRESSED
     if not compressed:
         _require_space(file, contents.size)
@@ -236,7 +183,7 @@ def _write(folder: StoreFolder, copy: Path, file: Path, contents: Contents, name
         digests: dict[str, str] = {}
         done = 0
         for member in contents.members:
-            pieces = pieces_of(copy) if member.name == DATABASE else _stored_pieces(folder, member, named)
+            pieces = pieces_of(copy) if member.name == DATABASE else _stored_pieces(folder, member, found)
             digests[member.name] = archive.add(member.name, member.bytes, pieces)
             done += member.bytes
             progress(done, contents.size)
@@ -290,13 +237,13 @@ def _reporting(path: Path) -> Iterator[None]:
         raise BackupError.for_os_error("written", path, error) from error
 
 
-def _stored_pieces(folder: StoreFolder, member: Member, named: _Named) -> Iterator[bytes]:
+def _stored_pieces(folder: StoreFolder, member: Member, found: Inventory) -> Iterator[bytes]:
     """Yield a stored file, which must be the one that was hashed, or as much of a log as was listed."""
     path = folder.path / member.name
     left = member.bytes
     try:
         with path.open("rb", buffering=0) as source:
-            proven = named.stamps.get(member.name.removeprefix("blobs/"))
+            proven = found.stamps.get(member.name.removeprefix("blobs/"))
             if proven is not None and stamp_of(os.fstat(source.fileno())) != proven:
                 raise BackupError.for_changed_file(member.name)
             while left > 0 and (piece := source.read(min(left, PIECE))):
