@@ -31,6 +31,22 @@ def in_moved_blobs(project: Path) -> str:
     return str(blob_in(project / "large"))
 
 
+def in_moved_shard(project: Path) -> str:
+    """Have one folder of stored files lie on another disk, and name one of them there."""
+    shard = blob_in(project / ".flowkit" / "blobs").parent
+    shard.rename(project / "shard")
+    shard.symlink_to(project / "shard")
+    return str(blob_in(project / "shard"))
+
+
+def in_moved_logs(project: Path) -> str:
+    """Have the folder of a run lie elsewhere, and name a log there."""
+    logs = next(path for path in sorted((project / ".flowkit" / "runs").iterdir()) if any(path.iterdir()))
+    logs.rename(project / "logs")
+    logs.symlink_to(project / "logs")
+    return str(blob_in(project / "logs"))
+
+
 def moved_database(project: Path) -> str:
     (project / ".flowkit" / "lineage.db").rename(project / "lineage.db")
     (project / ".flowkit" / "lineage.db").symlink_to(project / "lineage.db")
@@ -49,6 +65,8 @@ OWN = {
     "a name with ..": lambda project: "pipelines/../.flowkit/tmp/copy.tar",
     "through a linked folder": lambda project: through_link(project, "lineage.db"),
     "in a folder that is linked to": in_moved_blobs,
+    "in a folder of few files that is linked to": in_moved_shard,
+    "in a run's folder that is linked to": in_moved_logs,
     "a database that is linked to": moved_database,
 }
 
@@ -83,6 +101,54 @@ def test_force_replaces_plain_files_only(project: Path, tell: Tell) -> None:
     assert (project / "link.tar").is_symlink()
     assert stat.S_ISFIFO((project / "pipe.tar").stat().st_mode)
     assert (project / "target").read_text() == "mine"
+
+
+def test_no_file_beside_a_backup_is_touched(project: Path, tell: Tell) -> None:
+    """What somebody has under a name like that of a backup on its way stays as it is, also where it is a link."""
+    database = (project / ".flowkit" / "lineage.db").read_bytes()
+    (project / "copy.tar.part").write_text("mine")
+    os.link(project / ".flowkit" / "lineage.db", project / "more.tar.part")
+
+    assert tell("backup", "copy.tar").code == 0
+    assert tell("backup", "more.tar").code == 0
+
+    assert (project / "copy.tar.part").read_text() == "mine"
+    assert (project / "more.tar.part").read_bytes() == database
+    assert (project / ".flowkit" / "lineage.db").read_bytes() == database
+    assert tell("verify").code == 0
+
+
+def test_a_file_that_takes_the_place_meanwhile_is_not_replaced(project: Path) -> None:
+    """What somebody puts there while the backup is made stays, unless it was to be replaced."""
+    folder = StoreFolder.open(project / ".flowkit")
+
+    def take(done: int, total: int) -> None:
+        (project / "copy.tar").write_text("mine")
+
+    with pytest.raises(BackupUseError, match="exists already"):
+        make_backup(folder, project / "copy.tar", "1", take)
+
+    assert (project / "copy.tar").read_text() == "mine"
+    assert [path.name for path in project.glob("copy.tar*")] == ["copy.tar"]
+
+
+def test_what_a_killed_backup_left_goes_with_the_next_to_that_place(project: Path, tell: Tell) -> None:
+    """Only a plain file with the very name that one on its way has, and which nobody writes."""
+    left, longer, linked = (
+        project / f"copy.tar.{digit * 16}{end}" for digit, end in (("a", ".part"), ("b", ".part2"), ("c", ".part"))
+    )
+    for path in (left, longer, project / "other.tar.aaaaaaaaaaaaaaaa.part"):
+        path.write_text("partly")
+    linked.symlink_to("numbers.csv")
+
+    assert tell("backup", "copy.tar").code == 0
+
+    assert {path.name for path in project.glob("*.tar*")} == {
+        "copy.tar",
+        longer.name,
+        linked.name,
+        "other.tar.aaaaaaaaaaaaaaaa.part",
+    }
 
 
 def test_a_backup_that_takes_days_keeps_its_copy_of_the_database(project: Path, tell: Tell) -> None:

@@ -7,20 +7,18 @@ made no stored file is removed; runs go on.
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import os
 import shutil
-import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from msgspec import Struct
 
 from flowkit.engine.report import JSON_FORMAT
-from flowkit.errors import BackupError, BackupUseError, StoreError
+from flowkit.errors import BackupError, StoreError
 from flowkit.housekeeping.backups.archive import PIECE, ArchiveWriter, pieces_of
 from flowkit.housekeeping.backups.contents import (
     CONTENTS,
@@ -31,11 +29,12 @@ from flowkit.housekeeping.backups.contents import (
     is_log_name,
     write_digests,
 )
+from flowkit.housekeeping.backups.destination import refuse_place, require_space, writing
 from flowkit.housekeeping.backups.inventory import Inventory, take_inventory
 from flowkit.lineage.snapshot import copy_database, schema_version
 from flowkit.lineage.soundness import refuse_lost_database
 from flowkit.store.collection import keeping
-from flowkit.store.files import fsync_directory, make_folder, read_stamp, stamp_of
+from flowkit.store.files import make_folder, read_stamp, stamp_of
 from flowkit.store.folder import StoreFolder, reporting
 from flowkit.store.names import check_run_name
 
@@ -43,8 +42,6 @@ Progress = Callable[[int, int], None]
 """Told how many bytes of how many are copied."""
 
 COMPRESSED = ".gz"
-PARTIAL = ".part"
-_MARGIN = 1 << 20
 
 
 class BackupReport(Struct, frozen=True):
@@ -96,8 +93,7 @@ def make_backup(
         StoreError: The store cannot be read, or its garbage is being collected.
     """
     file = Path(os.path.abspath(file))
-    with _reporting(file):
-        _refuse_place(folder, file, force=force)
+    refuse_place(folder, file, force=force)
     refuse_lost_database(folder)
     schema_version(folder.database)  # refused before the store's lock is taken: that makes a file
     with keeping(folder), _place_for_copy(folder) as copy:
@@ -106,25 +102,14 @@ def make_backup(
         if found.missing and not partly:
             raise BackupError.for_missing_content(tuple(found.missing))
         contents = _list_contents(folder, copy, schema, version, found)
-        size = _write(folder, copy, file, contents, found, progress)
+        compressed = file.suffix == COMPRESSED
+        if not compressed:
+            require_space(file, contents.size)
+        with writing(file, force=force) as output:
+            archive = ArchiveWriter(output, compressed=compressed, at=time.time())
+            _write(archive, folder, copy, contents, found, progress)
+            size = output.tell()
     return BackupReport(file, contents, size, len(found.runs), tuple(found.missing))
-
-
-def _refuse_place(folder: StoreFolder, file: Path, *, force: bool) -> None:
-    """Refuse a place where a backup would destroy something; by whatever name, link or mount it is called."""
-    os.stat(file.parent)  # told now, not when all is read
-    # What lies elsewhere and is linked to belongs to the store too.
-    places = [os.stat(path) for path in (folder.path, *folder.path.iterdir()) if path.exists()]
-    above = Path(os.path.realpath(file.parent))
-    named = [os.stat(path) for path in (file, above, *above.parents) if path.exists()]
-    if any(os.path.samestat(place, other) for place in places for other in named):
-        raise BackupUseError.for_place_in_store(file, folder.path)
-    if not os.path.lexists(file):
-        return
-    if not stat.S_ISREG(os.lstat(file).st_mode):
-        raise BackupUseError.for_not_a_file(file)
-    if not force:
-        raise BackupUseError.for_existing_file(file)
 
 
 @contextmanager
@@ -170,71 +155,20 @@ def _logs_of(folder: StoreFolder, run: str) -> Iterator[Member]:
 
 
 def _write(
-    folder: StoreFolder, copy: Path, file: Path, contents: Contents, found: Inventory, progress: Progress
-) -> int:
-    compressed = file.suffix == COMPRESSED
-    if not compressed:
-        _require_space(file, contents.size)
-    partial = file.with_name(file.name + PARTIAL)
-    with _reporting(partial), _writing(partial) as output:
-        archive = ArchiveWriter(output, compressed=compressed, at=time.time())
-        listed = contents.to_bytes()
-        listed_as = archive.add(CONTENTS, len(listed), iter((listed,)))
-        digests: dict[str, str] = {}
-        done = 0
-        for member in contents.members:
-            pieces = pieces_of(copy) if member.name == DATABASE else _stored_pieces(folder, member, found)
-            digests[member.name] = archive.add(member.name, member.bytes, pieces)
-            done += member.bytes
-            progress(done, contents.size)
-        closing = write_digests(listed_as, digests)
-        archive.add(DIGESTS, len(closing), iter((closing,)))
-        archive.finish()
-        output.flush()
-        os.fsync(output.fileno())
-        size = os.fstat(output.fileno()).st_size
-        os.rename(partial, file)
-        fsync_directory(file.parent)
-    return size
-
-
-def _require_space(file: Path, needed: int) -> None:
-    with _reporting(file.parent):
-        free = shutil.disk_usage(file.parent).free
-    if free < needed + _MARGIN:
-        raise BackupError.for_no_space(file, needed + _MARGIN, free)
-
-
-@contextmanager
-def _writing(partial: Path) -> Iterator[IO[bytes]]:
-    """Yield the empty file that becomes the backup; it goes where the block fails.
-
-    What a killed process left under that name is written anew. The lock keeps two from writing one file; that the name
-    still leads to the locked file is looked at under the lock, or another one's finished backup would be emptied.
-    """
-    descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "r+b") as output:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupError.for_busy(partial) from None
-        if not partial.exists() or not os.path.samestat(os.fstat(descriptor), partial.stat()):
-            raise BackupError.for_busy(partial)
-        try:
-            os.fchmod(descriptor, 0o600)
-            os.truncate(descriptor, 0)
-            yield output
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-
-
-@contextmanager
-def _reporting(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise BackupError.for_os_error("written", path, error) from error
+    archive: ArchiveWriter, folder: StoreFolder, copy: Path, contents: Contents, found: Inventory, progress: Progress
+) -> None:
+    listed = contents.to_bytes()
+    listed_as = archive.add(CONTENTS, len(listed), iter((listed,)))
+    digests: dict[str, str] = {}
+    done = 0
+    for member in contents.members:
+        pieces = pieces_of(copy) if member.name == DATABASE else _stored_pieces(folder, member, found)
+        digests[member.name] = archive.add(member.name, member.bytes, pieces)
+        done += member.bytes
+        progress(done, contents.size)
+    closing = write_digests(listed_as, digests)
+    archive.add(DIGESTS, len(closing), iter((closing,)))
+    archive.finish()
 
 
 def _stored_pieces(folder: StoreFolder, member: Member, found: Inventory) -> Iterator[bytes]:
