@@ -95,6 +95,16 @@ class BackupError(StoreError):
         )
 
     @classmethod
+    def for_too_many_files(cls, path: Path, files: int) -> Self:
+        """Return the error for a store with more files than a backup can list."""
+        return cls(
+            f"The store has more files than one backup can list, so '{path}' was not written.",
+            (("files", f"{files:,} files, logs among them"),),
+            "'flowkit gc --keep-for AGE' drops what older runs made, and their logs; else copy the store's folder by "
+            "other means while nothing runs.",
+        )
+
+    @classmethod
     def for_busy(cls, path: Path) -> Self:
         """Return the error for a file or a folder that another process is making just now."""
         return cls(

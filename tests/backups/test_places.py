@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flowkit.errors import BackupUseError
+from flowkit.housekeeping.backups.contents import Member, digests_size, write_digests
 from flowkit.housekeeping.backups.making import make_backup
 from flowkit.housekeeping.backups.restoring import restore_backup
 from flowkit.store.folder import StoreFolder
@@ -149,6 +150,29 @@ def test_what_a_killed_backup_left_goes_with_the_next_to_that_place(project: Pat
         linked.name,
         "other.tar.aaaaaaaaaaaaaaaa.part",
     }
+
+
+@pytest.mark.parametrize("most", [500, 10_000])
+def test_what_could_not_be_restored_is_not_written(
+    project: Path, tell: Tell, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Lists that a restore would refuse as too large are refused when the backup is made, by the same limit."""
+    monkeypatch.setattr("flowkit.housekeeping.backups.archive.MOST_LISTED", most)
+
+    answer = tell("backup", "copy.tar")
+
+    assert answer.code == (4 if most == 500 else 0)
+    assert ("4 files" in answer.err and "gc" in answer.err) == (most == 500)
+    assert bool(list(project.glob("copy.tar*"))) == (most != 500)
+    assert most == 500 or tell("backup", "--restore", "copy.tar", "--store", "again").code == 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 300])
+def test_the_list_of_digests_is_as_long_as_foretold(count: int) -> None:
+    """Its length follows from the names alone, whatever the digests."""
+    names = [f"runs/run-{number}/step[{number}]#~x.1.log" for number in range(count)]
+    written = write_digests("0" * 64, dict.fromkeys(names, "f" * 64))
+    assert len(written) <= digests_size(Member(name, number) for number, name in enumerate(names)) <= len(written) + 200
 
 
 def test_a_backup_that_takes_days_keeps_its_copy_of_the_database(project: Path, tell: Tell) -> None:

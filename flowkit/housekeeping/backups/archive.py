@@ -29,6 +29,11 @@ _PRIVATE = 0o600
 _READ_ONLY = 0o400
 
 
+def may_be_listed(size: int) -> bool:
+    """Say whether a reader takes a list of so many bytes."""
+    return size <= MOST_LISTED
+
+
 class DamagedArchiveError(Exception):
     """An archive that is cut off, changed or made by somebody else; its text is the end of a sentence."""
 
@@ -84,7 +89,7 @@ class ArchiveReader:
             DamagedArchiveError: It has not, or is too large for what it is.
         """
         size = self._enter(name)
-        if size > MOST_LISTED:
+        if not may_be_listed(size):
             raise DamagedArchiveError(f"{name!r} in it is too large")
         return b"".join(self._content(name, size))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, to_builtins
@@ -24,6 +24,8 @@ DATABASE = "lineage.db"
 _LARGEST = (1 << 63) - 1
 
 _LOG = re.compile(r"[A-Za-z0-9_\[\]#%~-][A-Za-z0-9_\[\]#%~.-]{0,250}\.log", re.ASCII)
+_DIGEST_LINE = len(': "",\n') + len('""') + 64
+_DIGESTS_FRAME = 200
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -121,6 +123,11 @@ def read_contents(content: Mapping[str, Any]) -> Contents:
 def write_digests(contents: str, members: Mapping[str, str]) -> bytes:
     """Return what stands last in the archive: the digests of the list of contents and of each member by its name."""
     return to_json({"contents": contents, "digests": members})
+
+
+def digests_size(members: Iterable[Member]) -> int:
+    """Return how many bytes `write_digests` gives at most, before any digest is known."""
+    return _DIGESTS_FRAME + sum(len(member.name) + _DIGEST_LINE for member in members)
 
 
 def read_digests(raw: bytes, members: Sequence[Member]) -> dict[str, str]:

@@ -19,13 +19,14 @@ from msgspec import Struct
 
 from flowkit.engine.report import JSON_FORMAT
 from flowkit.errors import BackupError, StoreError
-from flowkit.housekeeping.backups.archive import PIECE, ArchiveWriter, pieces_of
+from flowkit.housekeeping.backups.archive import PIECE, ArchiveWriter, may_be_listed, pieces_of
 from flowkit.housekeeping.backups.contents import (
     CONTENTS,
     DATABASE,
     DIGESTS,
     Contents,
     Member,
+    digests_size,
     is_log_name,
     write_digests,
 )
@@ -102,6 +103,7 @@ def make_backup(
         if found.missing and not partly:
             raise BackupError.for_missing_content(tuple(found.missing))
         contents = _list_contents(folder, copy, schema, version, found)
+        _refuse_long_lists(file, contents)
         compressed = file.suffix == COMPRESSED
         if not compressed:
             require_space(file, contents.size)
@@ -140,6 +142,12 @@ def _list_contents(folder: StoreFolder, copy: Path, schema: int, version: str, f
         tuple(digest for digest, _ in found.missing),
         tuple(members),
     )
+
+
+def _refuse_long_lists(file: Path, contents: Contents) -> None:
+    """Refuse, before anything is written, what could not be restored."""
+    if not may_be_listed(max(len(contents.to_bytes()), digests_size(contents.members))):
+        raise BackupError.for_too_many_files(file, len(contents.members))
 
 
 def _logs_of(folder: StoreFolder, run: str) -> Iterator[Member]:
