@@ -100,10 +100,11 @@ class LocalStore:
         files = stored.locate_all()
         return None if stored.followed else replace(artifact, files=files)
 
-    def trace(self, artifact: Artifact) -> frozenset[BlobFile]:
-        """Hash an artifact as `prove` does, and return the files in which its parts were found, with their stamps.
+    def trace(self, artifact: Artifact) -> tuple[BlobFile, ...] | None:
+        """Hash an artifact as `prove` does, and return all files that were read on the way, with their stamps.
 
-        A part that was found in quarantine has the name that its file had, and the stamp that it has there.
+        Returns:
+            The files that whoever reads it needs; None where a part was found only by what lies in quarantine.
 
         Raises:
             LostArtifactError: It is gone, or holds something else; a damaged file is in quarantine then.
@@ -111,9 +112,11 @@ class LocalStore:
         """
         if artifact.inline is not None:
             InlineArtifact(artifact)
-            return frozenset()
+            return ()
         unproven = replace(artifact, files=tuple(BlobFile(file.name, NEVER) for file in artifact.files))
-        return StoredArtifact(self._state, unproven).trace()
+        stored = StoredArtifact(self._state, unproven)
+        files = stored.trace()
+        return None if stored.rescued else files
 
     def salvage(self, artifact: Artifact, source: Source) -> Artifact | None:
         """Write a lost artifact again from what still holds its content; None where that is not all of it.

@@ -102,6 +102,7 @@ class StoredArtifact:
 
     Attributes:
         followed: Whether a chunk was found elsewhere than the artifact's own file says.
+        rescued: Whether a chunk was found only by what lies in quarantine.
     """
 
     def __init__(self, state: StoreState, artifact: Artifact, *, afresh: bool = False) -> None:
@@ -114,6 +115,7 @@ class StoredArtifact:
         self._located: dict[Digest, tuple[Blob, Location]] = {}
         self._layout: Layout | None = None
         self.followed = False
+        self.rescued = False
         held = None if afresh else state.recall(artifact.digest)
         self._payload = memoryview(held) if held is not None else self._read_payload()
 
@@ -175,14 +177,14 @@ class StoredArtifact:
         others = {blob.name: blob.stamp for _, (blob, _) in self._located_all() if blob is not own}
         return (BlobFile(own.name, own.stamp), *(BlobFile(name, others[name]) for name in sorted(others)))
 
-    def trace(self) -> frozenset[BlobFile]:
-        """Verify every chunk and return each file that the artifact was read from, as it was then.
+    def trace(self) -> tuple[BlobFile, ...]:
+        """Verify every chunk and return each file that was read on the way, as it was then.
 
         Raises:
             LostArtifactError: Something is gone or damaged.
         """
-        blobs = (self._blob(self._name), *(blob for _, (blob, _) in self._located_all()))
-        return frozenset(BlobFile(blob.name, blob.stamp) for blob in blobs)
+        self.locate_all()
+        return tuple(BlobFile(blob.name, blob.stamp) for blob in self._blobs.values())
 
     def own_chunks(self) -> frozenset[Digest]:
         """Return the chunks that lie in the artifact's own file."""
@@ -245,6 +247,7 @@ class StoredArtifact:
             rescued = self._rescue(digest)
             if rescued is None:
                 raise
+            self.rescued = True
             return rescued
 
     def _rescue(self, digest: Digest) -> tuple[Blob, Location] | None:

@@ -18,7 +18,6 @@ from flowkit.lineage.reader import Reader
 from flowkit.records import Artifact, Digest, Stamp
 from flowkit.store.folder import StoreFolder
 from flowkit.store.local import LocalStore
-from flowkit.store.references import References
 
 _IN_QUARANTINE = "a part of it is in quarantine only, from where 'flowkit verify' puts it back"
 _NOT_AS_RECORDED = "a file that its record names is gone, and 'flowkit verify' mends the record"
@@ -30,7 +29,8 @@ class Inventory(Struct):
 
     Attributes:
         runs: Their names.
-        stamps: The files that go into the backup, with the stamps under which they were hashed.
+        stamps: The files that go into the backup, each with the stamp under which it was hashed first: what changes
+            after that is noticed when it is copied.
         missing: Artifacts that are not in the backup, each with what is wrong.
     """
 
@@ -44,12 +44,21 @@ class Inventory(Struct):
         more = stamps.keys() - {blob.name for blob in artifact.files}
         if more:
             self._led_to[artifact.digest] = frozenset(more)
-        self.stamps.update(stamps)
+        self._keep(stamps)
+
+    def add_missing(self, artifact: Artifact, problem: str, left: dict[str, Stamp]) -> None:
+        """Note an artifact that is not in the backup, and what is left of its files, which may serve others."""
+        self.missing.append((artifact.digest, problem))
+        self._keep(left)
 
     def names_of(self, artifact: Artifact) -> Iterator[str]:
         """Yield the names of the files that hold an artifact."""
         yield from (blob.name for blob in artifact.files)
         yield from self._led_to.get(artifact.digest, ())
+
+    def _keep(self, stamps: dict[str, Stamp]) -> None:
+        for name, stamp in stamps.items():
+            self.stamps.setdefault(name, stamp)
 
 
 class _MisplacedError(Exception):
@@ -58,43 +67,37 @@ class _MisplacedError(Exception):
 
 def take_inventory(folder: StoreFolder, copy: Path) -> Inventory:
     """Hash every artifact that a copy of the database names."""
-    store, references, found = LocalStore(folder), References(folder), Inventory()
+    store, found = LocalStore(folder), Inventory()
     with Reader(copy) as reader:
         found.runs.extend(run for (run,) in reader.select("SELECT run FROM run ORDER BY id"))
         for artifact in stored_artifacts(reader):
             try:
-                found.add(artifact, _prove(store, references, artifact))
+                found.add(artifact, _prove(store, artifact))
             except (StoreError, _MisplacedError) as error:
-                found.missing.append((artifact.digest, _problem_of(error)))
-                # The damaged file was moved away; others may serve others.
-                found.stamps.update(_left_of(folder, artifact))
+                found.add_missing(artifact, _problem_of(error), _left_of(folder, artifact))
         if found.missing:
             _note_also_gone(folder, reader, found)
     return found
 
 
-def _prove(store: LocalStore, references: References, artifact: Artifact) -> dict[str, Stamp]:
+def _prove(store: LocalStore, artifact: Artifact) -> dict[str, Stamp]:
     """Hash an artifact and return the files that a store needs to read it, with their stamps.
 
     Raises:
         StoreError: It is gone or damaged.
         _MisplacedError: It is whole, but not in the files that its record and their tables name.
     """
-    folder = store.folder
-    recorded = [blob.name for blob in artifact.files]
-    needed = references.needed_for(recorded[0]) if recorded else frozenset()
-    # Taken before: what changes after it was hashed is noticed when it is copied.
-    before = {name: folder.stamp(name) for name in needed.union(recorded)}
     read = store.trace(artifact)
-    if not all(blob.name in needed and folder.stamp(blob.name) == blob.stamp for blob in read):
+    if read is None:
         raise _MisplacedError(_IN_QUARANTINE)
-    if any(before[name] is None for name in recorded):
+    recorded = _left_of(store.folder, artifact)
+    if len(recorded) < len(artifact.files):
         raise _MisplacedError(_NOT_AS_RECORDED)
-    standing = {name: stamp for name, stamp in before.items() if stamp is not None}
-    return standing | {blob.name: blob.stamp for blob in read}
+    return recorded | {blob.name: blob.stamp for blob in read}
 
 
 def _left_of(folder: StoreFolder, artifact: Artifact) -> dict[str, Stamp]:
+    """Return which of the files that an artifact's record names are there."""
     with suppress(StoreError):
         stamps = ((blob.name, folder.stamp(blob.name)) for blob in artifact.files)
         return {name: stamp for name, stamp in stamps if stamp is not None}

@@ -191,6 +191,8 @@ def _stored_pieces(folder: StoreFolder, member: Member, found: Inventory) -> Ite
             while left > 0 and (piece := source.read(min(left, PIECE))):
                 left -= len(piece)
                 yield piece
+    except FileNotFoundError:  # another process found it damaged
+        raise BackupError.for_changed_file(member.name) from None
     except OSError as error:
         raise StoreError.for_os_error("be read", path, error) from error
     if left:
