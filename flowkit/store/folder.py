@@ -10,10 +10,12 @@
   checkpoints/     what unfinished nodes keep, by cache key; made by the first that asks
   claims           locks on the keys that drivers compute just now; made by the first that asks
   collection.lock  held by who removes files, and by who needs all of them to stay
+  .restoring/      where a restore into this very folder unpacks; not there once the store is one
   cache/           what was found out about sources; may be removed at any time, made by the first that has something
 ```
 
-The .gitignore is written last: a folder that has it is complete. Opening a folder for reading changes nothing in it.
+The .gitignore is written last: a folder that has it is complete, once no restore goes on there, for which `blobs` comes
+last. Opening a folder for reading changes nothing in it.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ _RUNS = "runs"
 _FOLDERS = ("blobs", "quarantine", _RUNS, "tmp")
 _LATER = ("checkpoints", "cache")
 _DATABASE = "lineage.db"
-_MARK = ".gitignore"
+MARK = ".gitignore"
+RESTORING = ".restoring"
 _LEFTOVER_AGE = 24 * 3600
 
 
@@ -233,18 +236,21 @@ class StoreFolder(Struct, frozen=True):
             make_folder(self.path)
         except FileExistsError:
             raise StoreError.for_not_a_folder(self.path) from None
-        if not (self.path / _MARK).exists():
+        if not (self.path / MARK).exists() or self._is_being_restored():
             self._refuse_foreign_content()
             for name in _FOLDERS:
                 make_folder(self.path / name)
             # Before the mark: a folder that has it is complete, its own name included.
             fsync_directory(self.path.parent)
-            write_file_durably(self.path / _MARK, [b"*\n"], temporary_folder=self.temporary, mode=PRIVATE_FILE)
+            write_file_durably(self.path / MARK, [b"*\n"], temporary_folder=self.temporary, mode=PRIVATE_FILE)
         for folder in (self.blobs, self.temporary):
             self._require_writable(folder)
 
+    def _is_being_restored(self) -> bool:
+        return (self.path / RESTORING).exists() and not self.blobs.is_dir()
+
     def _refuse_foreign_content(self) -> None:
-        ours = {*_FOLDERS, *_LATER, _MARK}
+        ours = {*_FOLDERS, *_LATER, MARK}
         foreign = sorted(name for name in os.listdir(self.path) if name not in ours and not name.startswith(_DATABASE))
         if foreign and not self.blobs.is_dir():
             raise StoreError.for_foreign_folder(self.path, ", ".join(foreign[:5]))
@@ -265,7 +271,9 @@ class StoreFolder(Struct, frozen=True):
             remove(probe)
 
     def _sweep(self) -> None:
-        """Remove what killed processes left in `tmp` more than a day ago."""
+        """Remove what killed processes left in `tmp` more than a day ago, and the empty folder of a restore."""
+        with suppress(OSError):  # none, or one that is not empty
+            os.rmdir(self.path / RESTORING)
         oldest = time.time() - _LEFTOVER_AGE
         with os.scandir(self.temporary) as entries:
             for entry in entries:

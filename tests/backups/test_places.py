@@ -312,6 +312,40 @@ def test_a_restore_stays_within_a_folder_that_is_there(
     assert tell("verify", "--store", "again", "--json").json()["findings"] == []
 
 
+def test_the_root_of_a_disk_is_restored_into(project: Path, backup: Path, tell: Tell) -> None:
+    """Such a folder holds what its file system keeps for itself, which stays as it is, readable or not."""
+    kept = project / "again" / "lost+found"
+    kept.mkdir(parents=True)
+    (kept / "#12").write_text("found")
+
+    assert tell("backup", "--restore", "good.tar", "--store", "again").code == 0
+
+    assert (kept / "#12").read_text() == "found"
+    assert files_of(project / "again") == files_of(project / ".flowkit")
+    kept.chmod(0o000)
+    for command in ("verify", "gc", "runs", "doctor"):
+        assert tell(command, "--store", "again").code == 0, command
+    assert tell("run", "pipelines/golden.py", "--inline", "-q", "--store", "again").code == 0
+    assert tell("backup", "more.tar", "--store", "again").code == 0
+    kept.chmod(0o700)
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_only_has_the_name_of_a_disks_own_folder_is_not_passed_over(
+    project: Path, backup: Path, tell: Tell, kind: str
+) -> None:
+    """A file or a link of that name is somebody's."""
+    (project / "again").mkdir()
+    place = project / "again" / "lost+found"
+    place.write_text("mine") if kind == "file" else place.symlink_to(project)
+
+    answer = tell("backup", "--restore", "good.tar", "--store", "again")
+
+    assert answer.code == 2
+    assert "lost+found" in answer.err
+    assert names_in(project / "again") == {"lost+found"}
+
+
 def test_a_folder_that_is_taken_while_a_restore_goes_on_is_left_alone(project: Path, backup: Path) -> None:
     """What somebody puts into the folder meanwhile is not overwritten: the restore is refused at its end."""
     (project / "again").mkdir()

@@ -117,13 +117,17 @@ def test_a_copy_of_the_database_is_taken_although_somebody_always_commits(projec
     assert again.code == 0
 
 
-def in_killed_process(words: list[str], event: int) -> bool:
+TOUCHING = frozenset(
+    {"open", "os.rename", "os.mkdir", "os.chmod", "os.remove", "os.truncate", "os.listdir", "fcntl.flock"}
+    | {"sqlite3.connect", "os.rmdir", "shutil.rmtree", "os.scandir"}
+)
+
+
+def in_killed_process(words: list[str], event: int, watched: frozenset[str] = TOUCHING) -> bool:
     """Run a command that kills itself at its `event`-th call that touches files; say whether it came so far."""
     child = os.fork()
     if child == 0:
         seen = 0
-        watched = {"open", "os.rename", "os.mkdir", "os.chmod", "os.remove", "os.truncate", "os.listdir", "fcntl.flock"}
-        watched |= {"sqlite3.connect", "os.rmdir", "shutil.rmtree", "os.scandir"}
 
         def count(name: str, arguments: object) -> None:
             nonlocal seen
@@ -205,6 +209,32 @@ def test_a_restore_into_an_empty_folder_that_is_killed_leaves_no_store_or_all_of
     assert not [name for name in names_in(project) if "restoring" in name]
 
 
+@pytest.mark.slow
+def test_a_restore_that_is_killed_at_a_rename_leaves_nothing_to_mend(project: Path, backup: Path, tell: Tell) -> None:
+    """Within a folder that is there the last rename makes it a store with all that belongs to one."""
+    words = ["backup", "--restore", "good.tar", "--store", "again"]
+    (project / "again").mkdir()
+    number, stores = 1, 0
+    while in_killed_process(words, number, frozenset({"os.rename", "os.rmdir"})):
+        names = names_in(project / "again")
+        if "blobs" in names:
+            stores += 1
+            assert ".gitignore" in names
+            assert not any(name.startswith(".restoring/") for name in names)
+            assert tell("verify", "--store", "again").code == 0
+            assert tell("run", "pipelines/golden.py", "--inline", "-q", "--store", "again").code == 0
+            assert ".restoring" not in names_in(project / "again")
+            shutil.rmtree(project / "again")
+            (project / "again").mkdir()
+        else:
+            assert tell("runs", "--store", "again").code == 4
+            assert tell("run", "pipelines/golden.py", "--inline", "--store", "again").code == 4
+        number += 1
+    assert number > 6
+    assert stores == 1
+    assert tell("verify", "--store", "again").code == 0
+
+
 def test_two_that_write_one_file_keep_apart(project: Path, backup: Path) -> None:
     """A second backup to the same place, and a second restore, are refused while the first goes on."""
     folder = StoreFolder.open(project / ".flowkit")
@@ -224,3 +254,17 @@ def test_two_that_write_one_file_keep_apart(project: Path, backup: Path) -> None
 
     restore_backup(project / "both.tar", project / "again", again_at_once)
     assert set(refused) == {"backup", "restore"}
+
+
+@pytest.mark.parametrize("what", ["gone", "another"])
+def test_a_file_that_another_process_changes_is_not_copied_unproven(project: Path, what: str) -> None:
+    """What was hashed and is found damaged, or is replaced, before it is copied ends the backup, which is not kept."""
+    folder = StoreFolder.open(project / ".flowkit")
+
+    def change(done: int, total: int) -> None:
+        path = next(path for path in folder.blobs.rglob("*") if path.is_file())
+        path.unlink() if what == "gone" else os.utime(path)
+
+    with pytest.raises(BackupError, match="changed while it was copied"):
+        make_backup(folder, project / "copy.tar", "1", change)
+    assert list(project.glob("copy.tar*")) == []

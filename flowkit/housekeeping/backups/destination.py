@@ -11,7 +11,7 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -103,7 +103,8 @@ def _places_of(folder: StoreFolder) -> Iterator[Path]:
     for path in folder.path.iterdir():
         yield path
         if path.is_dir():
-            with os.scandir(path) as entries:
+            # What this user may not look into is no folder of the store.
+            with suppress(PermissionError), os.scandir(path) as entries:
                 yield from (Path(entry.path) for entry in entries if entry.is_symlink() or entry.is_dir())
 
 

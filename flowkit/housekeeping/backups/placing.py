@@ -2,7 +2,8 @@
 
 A folder that is not there yet is unpacked beside its place and renamed. One that is there, which must be empty, may be
 a mount point: nothing can be renamed to that, and what lies beside it is on another disk. It is unpacked within, in a
-folder of its own, and `blobs` is renamed last: without that no command takes it for a store, nor makes one of it.
+folder of its own, and `blobs` is renamed last: without that no command takes it for a store, nor, while that folder is
+there, makes one of it. What the file system keeps in its root does not count.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from pathlib import Path
 from flowkit.errors import BackupError, BackupUseError
 from flowkit.housekeeping.backups.contents import DATABASE
 from flowkit.store.files import PRIVATE_FOLDER, fsync_directory, make_folder
-from flowkit.store.folder import StoreFolder
+from flowkit.store.folder import MARK, RESTORING, StoreFolder
 
-UNPACKED = ".restoring"
+UNPACKED = RESTORING
+"""What the folder that a restore unpacks into is called, or ends in."""
 
-_BEFORE_BLOBS = ("quarantine", "runs", "tmp", DATABASE)
+_BEFORE_BLOBS = ("quarantine", "runs", "tmp", DATABASE, MARK)
+_OF_THE_DISK = "lost+found"
+"""A folder in the root of some file systems; it stays as it is."""
+
 _MARGIN = 1 << 20
 _MOST_SHOWN = 5
 
@@ -35,7 +40,7 @@ def refuse_used(target: Path) -> None:
     """
     with reporting("restored", target):
         if target.is_dir() and not target.is_symlink():
-            names = set(os.listdir(target))
+            names = _names_in(target)
             found = sorted(names.difference(_leftovers(names)))
             if found:
                 raise BackupUseError.for_used_folder(target, ", ".join(found[:_MOST_SHOWN]))
@@ -112,13 +117,12 @@ def reporting(action: str, path: Path) -> Iterator[None]:
 
 
 def _move_within(folder: Path, target: Path) -> None:
-    found = set(os.listdir(target)) - {UNPACKED}
+    found = _names_in(target) - {UNPACKED}
     if found:
         raise BackupUseError.for_used_folder(target, ", ".join(sorted(found)[:_MOST_SHOWN]))
-    rest = sorted(set(os.listdir(folder)).difference(_BEFORE_BLOBS, ("blobs",)))
     moved: list[str] = []
     try:
-        for name in (*_BEFORE_BLOBS, "blobs", *rest):
+        for name in (*_BEFORE_BLOBS, "blobs"):
             if name == "blobs":
                 fsync_directory(target)
             os.rename(folder / name, target / name)
@@ -133,6 +137,13 @@ def _move_within(folder: Path, target: Path) -> None:
         os.rmdir(folder)
 
 
+def _names_in(target: Path) -> set[str]:
+    """Return what somebody, or a restore, has put into a folder that may be the root of a disk."""
+    names = set(os.listdir(target))
+    kept = target / _OF_THE_DISK
+    return names - {_OF_THE_DISK} if kept.is_dir() and not kept.is_symlink() else names
+
+
 def _leftovers(names: set[str]) -> set[str]:
     """Return which of the names in a folder are those of a restore that was killed before it was a store."""
     return {UNPACKED, *_BEFORE_BLOBS} & names if UNPACKED in names and "blobs" not in names else set()
@@ -142,7 +153,7 @@ def _clear(folder: Path, target: Path) -> None:
     """Remove what a killed restore left; the lock is held, so look again who came first."""
     if folder.parent == target:
         refuse_used(target)
-        for name in _leftovers(set(os.listdir(target))) - {UNPACKED}:
+        for name in _leftovers(_names_in(target)) - {UNPACKED}:
             _remove(target / name)
     for name in os.listdir(folder):
         _remove(folder / name)
