@@ -49,9 +49,8 @@ def print_restored(report: RestoreReport) -> None:
     tell(f"restored {held}, {format_bytes(contents.size)}  {report.store}")
     tell(f"as it was on {contents.host} at {contents.created}  {contents.store}")
     if contents.missing:
-        tell(
-            f"without {counted(len(contents.missing), 'artifact')} that the backup does not hold whole: 'flowkit verify' names them"
-        )
+        count = counted(len(contents.missing), "artifact")
+        tell(f"without {count} that the backup does not hold whole: 'flowkit verify' names them")
     if report.crashed:
         tell(f"not at their end then, and crashed now: {', '.join(report.crashed)}")
 
