@@ -100,6 +100,14 @@ class LocalStore:
         files = stored.locate_all()
         return None if stored.followed else replace(artifact, files=files)
 
+    def salvage(self, artifact: Artifact, source: Source) -> Artifact | None:
+        """Write a lost artifact again from what still holds its content; None where that is not all of it.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        return salvage_artifact(self._state, artifact, source)
+
     def trace(self, artifact: Artifact) -> tuple[BlobFile, ...] | None:
         """Hash an artifact as `prove` does, and return all files that were read on the way, with their stamps.
 
@@ -117,14 +125,6 @@ class LocalStore:
         stored = StoredArtifact(self._state, unproven)
         files = stored.trace()
         return None if stored.rescued else files
-
-    def salvage(self, artifact: Artifact, source: Source) -> Artifact | None:
-        """Write a lost artifact again from what still holds its content; None where that is not all of it.
-
-        Raises:
-            StoreError: It cannot be written.
-        """
-        return salvage_artifact(self._state, artifact, source)
 
     def holds(self, file: BlobFile) -> bool:
         """Say whether the blob `file` is there: what a commit asks of every file that it names."""

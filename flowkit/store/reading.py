@@ -102,7 +102,7 @@ class StoredArtifact:
 
     Attributes:
         followed: Whether a chunk was found elsewhere than the artifact's own file says.
-        rescued: Whether a chunk was found only by what lies in quarantine.
+        rescued: The files that its own file refers to for chunks which were found by quarantined files only.
     """
 
     def __init__(self, state: StoreState, artifact: Artifact, *, afresh: bool = False) -> None:
@@ -115,7 +115,7 @@ class StoredArtifact:
         self._located: dict[Digest, tuple[Blob, Location]] = {}
         self._layout: Layout | None = None
         self.followed = False
-        self.rescued = False
+        self.rescued: set[str] = set()
         held = None if afresh else state.recall(artifact.digest)
         self._payload = memoryview(held) if held is not None else self._read_payload()
 
@@ -247,7 +247,8 @@ class StoredArtifact:
             rescued = self._rescue(digest)
             if rescued is None:
                 raise
-            self.rescued = True
+            self.followed = True
+            self.rescued.add(location.name)
             return rescued
 
     def _rescue(self, digest: Digest) -> tuple[Blob, Location] | None:
