@@ -20,8 +20,8 @@ from flowkit.store import LocalStore, StoreFolder
 from flowkit.store.gc import KEPT_AGE
 from tests.faults.mounts import mount_small_disk
 from tests.lineage.samples import make_execution, make_node, make_run, open_writer
-from tests.store.test_references import led_on
-from tests.store.test_salvage import flip_chunk, lose
+from tests.store.test_references import led_on, put_away
+from tests.store.test_salvage import flip_chunk, lose, mend
 from tests.store.values import is_right, noise, table
 
 A, B, C = noise(1, 300_000), noise(2, 5_000), noise(3, 9_000)
@@ -86,6 +86,44 @@ def test_a_quarantined_file_stays_while_something_recorded_needs_it(folder: Stor
         found = find_artifact(reader, features.digest)
     assert found is not None
     assert is_right(LocalStore(folder), found, table(A, C))
+
+
+def test_a_file_stays_that_one_in_quarantine_leads_on_to(folder: StoreFolder) -> None:
+    """The file between a pinned table and a third one is damaged elsewhere: the third one stays with its content."""
+    base, load, features, wider = led_on(folder)
+    flip_chunk(folder, load, 1)
+    lose(folder, load)
+    with open_writer(folder.database) as writer:
+        record(writer, base, features)
+        pin(writer, features, who="ann")
+
+        planned = foresee(folder, Retention(age=0.0), grace=0.0, now=time.time() + 10)
+        done = drop_all(folder, writer)
+
+        assert ([fate.holding.digest for fate in done.plan.dropped], done.freed) == ([base.digest], 0)
+        assert planned.freed == 0
+        assert is_right(LocalStore(folder), features, wider)
+        put_away(folder, features)
+        drop_all(folder, writer, later=2 * KEPT_AGE)
+        assert mend(folder, features) is not None
+
+
+def test_a_copy_stays_of_what_only_a_quarantined_file_holds(folder: StoreFolder) -> None:
+    """A damaged part of a pinned table lies in another file too: that file stays until the table is mended."""
+    base, copy = (LocalStore(folder).put(table(A, more)) for more in (B, C))
+    flip_chunk(folder, base, 0)
+    with open_writer(folder.database) as writer:
+        record(writer, base, copy)
+        pin(writer, base, who="ann")
+        lose(folder, base)
+
+        drop_all(folder, writer)
+
+        mended = mend(folder, base)
+        assert mended is not None
+        writer.restamp(mended)
+        assert drop_all(folder, writer).freed > len(A)
+    assert is_right(LocalStore(folder), mended, table(A, B))
 
 
 def test_on_a_full_disk_what_needs_no_record_goes_first(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from flowkit.codecs.base import Encoded
 from flowkit.records import Artifact
 from flowkit.store import LocalStore, StoreFolder
 from flowkit.store.references import References
-from tests.store.test_salvage import flip_chunk, lose
+from tests.store.test_salvage import flip_chunk, lose, mend
 from tests.store.values import is_right, noise, table
 
 A, B, C = noise(1, 300_000), noise(2, 5_000), noise(3, 9_000)
@@ -41,6 +41,46 @@ def test_an_artifact_needs_what_its_files_lead_on_to(folder: StoreFolder) -> Non
     assert is_right(LocalStore(folder), features, wider)
     folder.blob_path(base.files[0].name).unlink()
     lose(folder, features)
+
+
+def test_a_file_in_quarantine_leads_on_as_one_in_place_does(folder: StoreFolder) -> None:
+    """Readers look into the tables of quarantined files, so that what these refer to is needed."""
+    base, load, features, wider = led_on(folder)
+    names = {artifact.files[0].name for artifact in (base, load, features)}
+    flip_chunk(folder, load, 1)
+    references = References(folder)
+    assert references.needed_for(features.files[0].name) == names
+
+    lose(folder, load)
+
+    assert not folder.holds(load.files[0])
+    assert is_right(LocalStore(folder), features, wider)
+    assert references.needed_for(features.files[0].name) == names
+    assert references.sources_for(features.files[0].name) == frozenset()
+    put_away(folder, features)
+    assert References(folder).needed_for(features.files[0].name) == names
+    assert mend(folder, features) is not None
+
+
+def put_away(folder: StoreFolder, artifact: Artifact) -> None:
+    """Move an artifact's whole file to quarantine, as who took it for damaged did."""
+    name = artifact.files[0].name
+    assert folder.quarantine_blob(name, folder.stamp(name)).startswith("quarantine/")
+
+
+def test_what_no_standing_file_holds_is_needed_wherever_it_lies(folder: StoreFolder) -> None:
+    """A part that lies in a quarantined file may be the damaged one: any other file that has it too mends it."""
+    base = LocalStore(folder).put(table(A, B))
+    copy = LocalStore(folder).put(table(A, C))
+    name, other = base.files[0].name, copy.files[0].name
+    assert References(folder).sources_for(name) == frozenset()
+    flip_chunk(folder, base, 0)
+
+    lose(folder, base)
+
+    assert References(folder).needed_for(name) == {name}
+    assert References(folder).sources_for(name) == {name, other}
+    assert References(folder).sources_for(other) == frozenset()
 
 
 def test_a_file_that_leads_nowhere_is_needed_itself(folder: StoreFolder) -> None:

@@ -1,7 +1,8 @@
 """Which files artifacts need beyond those that are recorded of them: what the files themselves refer to.
 
 A file that was written again in another layout leads those who refer to it on to a third one, of which their records
-know nothing; see `store.references`. Whatever is removed is held against this too.
+know nothing; and what is damaged of an artifact may lie in a file that has nothing to do with it; see
+`store.references`. Whatever is removed is held against this too.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def find_needs(references: References, reader: Reader, holdings: Holdings) -> tu
     for holding in holdings.artifacts:
         recorded = {names[file] for file in holding.files if file in names}
         own = names.get(holding.files[0])
-        more = references.needed_for(own) - recorded if own is not None else frozenset()
+        more = _files_for(references, own) - recorded if own is not None else frozenset()
         if more:
             unrecorded[holding.id] = more
             known = (numbers[name] for name in sorted(more) if numbers.get(name) in holdings.sizes)
@@ -56,3 +57,7 @@ def find_needs(references: References, reader: Reader, holdings: Holdings) -> tu
         else:
             artifacts.append(holding)
     return replace(holdings, artifacts=tuple(artifacts)), Needs(unrecorded)
+
+
+def _files_for(references: References, own: str) -> frozenset[str]:
+    return references.needed_for(own) | references.sources_for(own)
