@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from flowkit.records import Digest, Stamp
@@ -21,7 +20,7 @@ from flowkit.store.packs import DamagedFileError, Layout, read_layout
 from flowkit.store.salvage import Source
 
 _SETTLED = 1_000_000_000
-"""Nanoseconds after which a folder's time of change is another one than that of any change to come."""
+"""Nanoseconds after which a folder's time of change differs from that of any change to come."""
 
 
 class References:
@@ -33,74 +32,75 @@ class References:
 
     def __init__(self, folder: StoreFolder) -> None:
         self._folder = folder
-        self._tables: dict[Path, tuple[Stamp, Layout | None]] = {}
+        self._tables: dict[str, tuple[Stamp, Layout | None]] = {}
         self._quarantine = _Quarantine(folder.quarantine)
         self._anywhere = Source(folder)
 
-    def needed_for(self, name: str) -> frozenset[str]:
+    def needed_for(self, name: str, *, to_mend: bool = False) -> frozenset[str]:
         """Return the files that reading an artifact leads to, by the name of its own file; that one among them.
+
+        Args:
+            name: The artifact's own file.
+            to_mend: Whether also all files are wanted, in place or quarantined, that have a part which no file in place
+                is to hold: what a quarantined file holds may be what is damaged of it.
 
         Raises:
             StoreError: The name is unsafe, or a file cannot be read, so that what it leads to is not known.
         """
-        return frozenset({name}).union(*(names for _, names in self._ways_from(name)))
-
-    def sources_for(self, name: str) -> frozenset[str]:
-        """Return the files, in place or quarantined, with those parts of an artifact that no file in place is to hold.
-
-        What a quarantined file holds may be what is damaged of it. Any file that has the same part mends the artifact.
-
-        Raises:
-            StoreError: As of `needed_for`.
-        """
-        astray = (
-            digest
-            for digest, names in self._ways_from(name)
-            if not any(_lies_in(self._table(other), digest, other) for other in names)
-        )
-        return frozenset(other for digest in astray for (_, other), _ in self._anywhere.chunks_of(digest))
-
-    def _ways_from(self, name: str) -> Iterator[tuple[Digest, set[str]]]:
-        """Yield the artifact's chunks but those in its own file in place, each with the files where it is looked for."""
+        needed = {name}
         standing = self._table(name)
-        for table in self._tables_of(name):
+        for table in self._tables_of(name, standing):
             for digest, location in table.chunks.items():
                 if location.name != name or table is not standing:
-                    yield digest, self._follow(digest, location.name)
+                    stands = self._follow(digest, location.name, needed)
+                    if to_mend and not stands:
+                        needed.update(other for (_, other), _ in self._anywhere.chunks_of(digest))
+        return frozenset(needed)
 
-    def _follow(self, digest: Digest, name: str) -> set[str]:
-        """Go on as reading does, through all tables there are of each file."""
-        names, onward = set[str](), [name]
+    def _follow(self, digest: Digest, name: str, needed: set[str]) -> bool:
+        """Go on as reading does, through all tables of each file; say whether a file in place is to hold the chunk."""
+        stands, seen, onward = False, set[str](), [name]
         while onward:
             name = onward.pop()
-            if name not in names:
-                names.add(name)
-                onward += (table.chunks[digest].name for table in self._tables_of(name) if digest in table.chunks)
-        return names
+            if name in seen:
+                continue
+            seen.add(name)
+            standing = self._table(name)
+            for table in self._tables_of(name, standing):
+                location = table.chunks.get(digest)
+                if location is not None:
+                    onward.append(location.name)
+                    stands = stands or (table is standing and location.name == name)
+        needed |= seen
+        return stands
 
-    def _tables_of(self, name: str) -> list[Layout]:
-        """Return the tables of a file: the one in place, and those in quarantine that had its name."""
-        standing = self._table(name)
-        # Looked at last: what is moved there meanwhile is found in one of the two places.
-        quarantined = (self._table_at(path, name) for path in self._quarantine.files_of(name))
-        return [table for table in (standing, *quarantined) if table is not None]
+    def _tables_of(self, name: str, standing: Layout | None) -> list[Layout]:
+        """Return the tables of a file: the one in place, and those in quarantine that had its name.
+
+        Quarantine is looked into last: what is moved there meanwhile is found in one of the two places.
+        """
+        tables = [] if standing is None else [standing]
+        for path in self._quarantine.files_of(name):
+            with reporting("look into quarantine", path):
+                stamp = read_stamp(path)
+            table = None if stamp is None else self._read_once(str(path), stamp, name)
+            tables += [] if table is None else [table]
+        return tables
 
     def _table(self, name: str) -> Layout | None:
-        return self._table_at(self._folder.blob_path(name), name)
+        stamp = self._folder.stamp(name)
+        return None if stamp is None else self._read_once(name, stamp, name)
 
-    def _table_at(self, path: Path, name: str) -> Layout | None:
-        with reporting("look at a blob", path):
-            stamp = read_stamp(path)
-        if stamp is None:
-            return None
-        held = self._tables.get(path)
+    def _read_once(self, file: str, stamp: Stamp, name: str) -> Layout | None:
+        """Return the table of `file`, below `blobs/` or a path of its own, which has or had a blob's name."""
+        held = self._tables.get(file)
         if held is None or held[0] != stamp:
-            held = self._tables[path] = stamp, _read(path, name)
+            held = self._tables[file] = stamp, _read(self._folder.blobs / file, name)
         return held[1]
 
 
 class _Quarantine:
-    """Which quarantined files had which blob's name, listed again once the folder has changed."""
+    """Which quarantined files had which blob's name; listed again once the folder has changed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -131,11 +131,6 @@ def _files_by_name(quarantine: Path) -> dict[str, list[Path]]:
         if name is not None:
             found.setdefault(name, []).append(quarantine / file)
     return found
-
-
-def _lies_in(table: Layout | None, digest: Digest, name: str) -> bool:
-    location = table.chunks.get(digest) if table is not None else None
-    return location is not None and location.name == name
 
 
 def _read(path: Path, name: str) -> Layout | None:

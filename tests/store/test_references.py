@@ -56,7 +56,7 @@ def test_a_file_in_quarantine_leads_on_as_one_in_place_does(folder: StoreFolder)
     assert not folder.holds(load.files[0])
     assert is_right(LocalStore(folder), features, wider)
     assert references.needed_for(features.files[0].name) == names
-    assert references.sources_for(features.files[0].name) == frozenset()
+    assert references.needed_for(features.files[0].name, to_mend=True) == names
     put_away(folder, features)
     assert References(folder).needed_for(features.files[0].name) == names
     assert mend(folder, features) is not None
@@ -73,14 +73,14 @@ def test_what_no_standing_file_holds_is_needed_wherever_it_lies(folder: StoreFol
     base = LocalStore(folder).put(table(A, B))
     copy = LocalStore(folder).put(table(A, C))
     name, other = base.files[0].name, copy.files[0].name
-    assert References(folder).sources_for(name) == frozenset()
+    assert References(folder).needed_for(name, to_mend=True) == {name}
     flip_chunk(folder, base, 0)
 
     lose(folder, base)
 
     assert References(folder).needed_for(name) == {name}
-    assert References(folder).sources_for(name) == {name, other}
-    assert References(folder).sources_for(other) == frozenset()
+    assert References(folder).needed_for(name, to_mend=True) == {name, other}
+    assert References(folder).needed_for(other, to_mend=True) == {other}
 
 
 def test_a_file_that_leads_nowhere_is_needed_itself(folder: StoreFolder) -> None:

@@ -49,7 +49,7 @@ def find_needs(references: References, reader: Reader, holdings: Holdings) -> tu
     for holding in holdings.artifacts:
         recorded = {names[file] for file in holding.files if file in names}
         own = names.get(holding.files[0])
-        more = _files_for(references, own) - recorded if own is not None else frozenset()
+        more = references.needed_for(own, to_mend=True) - recorded if own is not None else frozenset()
         if more:
             unrecorded[holding.id] = more
             known = (numbers[name] for name in sorted(more) if numbers.get(name) in holdings.sizes)
@@ -57,7 +57,3 @@ def find_needs(references: References, reader: Reader, holdings: Holdings) -> tu
         else:
             artifacts.append(holding)
     return replace(holdings, artifacts=tuple(artifacts)), Needs(unrecorded)
-
-
-def _files_for(references: References, own: str) -> frozenset[str]:
-    return references.needed_for(own) | references.sources_for(own)
