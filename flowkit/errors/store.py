@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -13,6 +14,11 @@ from flowkit.errors.codec import CodecError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+
+_MAY_BRING_BACK = (
+    "run `flowkit verify`, which puts it together again where its parts lie in quarantine or in other files, and else "
+    "says what may bring it back"
+)
 
 
 class StoreError(FlowkitError):
@@ -102,6 +108,40 @@ class StoreError(FlowkitError):
         )
 
     @classmethod
+    def for_gone_version(cls, version: str, alias: str, digest: str, format_name: str, file: str) -> Self:
+        """Return the error for an alias that is to point to a version whose content is not all in the store.
+
+        Args:
+            version: Such as `taxi:7`.
+            alias: Such as `taxi@champion`.
+            digest: The artifact's digest.
+            format_name: Its format.
+            file: The file below `blobs/` that is gone; empty where none is recorded.
+        """
+        return cls(
+            f"The content of model {version} is gone from the store, so {alias} is not moved to it.",
+            _gone_facts(digest, format_name, file),
+            f"{_MAY_BRING_BACK}; or choose another version (`flowkit models list {version.partition(':')[0]}`).",
+        )
+
+    @classmethod
+    def for_gone_pin(cls, versions: Sequence[str], digest: str, format_name: str, file: str) -> Self:
+        """Return the error for an artifact that is to be kept and is not all in the store.
+
+        Args:
+            versions: The model versions that it is, such as `taxi:7`.
+            digest: Its digest.
+            format_name: Its format.
+            file: The file below `blobs/` that is gone; empty where none is recorded.
+        """
+        named = f" (model {', '.join(versions)})" if versions else ""
+        return cls(
+            f"The content of artifact {digest[:12]}{named} is gone from the store, so it is not pinned.",
+            _gone_facts(digest, format_name, file),
+            f"{_MAY_BRING_BACK}; then pin it.",
+        )
+
+    @classmethod
     def for_unsafe_name(cls, kind: str, name: str) -> Self:
         """Return the error for a name that the store would not put into a path."""
         return cls(
@@ -185,3 +225,11 @@ class UnstableFileError(CodecError):
             (("path", str(path)),),
             "return the file only when nothing writes to it any more; write it below fk.scratch().",
         )
+
+
+def _gone_facts(digest: str, format_name: str, file: str) -> tuple[tuple[str, str], ...]:
+    return (
+        ("artifact", digest),
+        ("format", format_name),
+        ("file", f"blobs/{file}" if file else "none is recorded"),
+    )

@@ -1,16 +1,60 @@
-"""Records artifacts and the files that hold them."""
+"""Records artifacts and the files that hold them; says of one whether these are there."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+
+from msgspec import Struct
 
 from flowkit.lineage.identities import Identities
-from flowkit.lineage.texts import to_bytes, to_json, to_prefix, to_signed
-from flowkit.records import Artifact, BlobFile, Digest
-from flowkit.store.names import digest_in
+from flowkit.lineage.texts import to_bytes, to_json, to_prefix, to_signed, to_unsigned
+from flowkit.records import Artifact, BlobFile, Digest, Stamp
+from flowkit.store.names import blob_name, digest_in
 
 _DIGITS = 65
 """Length of `ab/cdef…` before the suffix."""
+
+_KEPT_IN_FILES = """
+    SELECT lower(hex(a.digest)), w.text FROM artifact AS a JOIN word AS w ON w.id = a.format
+    WHERE a.id = ? AND a.inline IS NULL AND w.text NOT IN ('file', 'folder')"""
+
+_FILES = """
+    SELECT b.digest, w.text, b.size, b.mtime_ns, b.ctime_ns, b.inode FROM artifact_file AS l
+    JOIN blob_file AS b ON b.id = l.file
+    JOIN word AS w ON w.id = b.suffix
+    WHERE l.artifact = ?
+    ORDER BY l.position"""
+
+Present = Callable[[BlobFile], bool]
+
+
+class Gone(Struct, frozen=True):
+    """An artifact that is not all in the store.
+
+    Attributes:
+        file: A blob that is not there; empty where none is recorded.
+    """
+
+    digest: Digest
+    format: str
+    file: str
+
+
+def find_gone(connection: sqlite3.Connection, artifact: int, present: Present) -> Gone | None:
+    """Return what of an artifact is gone, by its id and one look at each file; None where nothing is."""
+    kept = connection.execute(_KEPT_IN_FILES, (artifact,)).fetchone()
+    if kept is None:
+        return None
+    files = [
+        BlobFile(blob_name(digest.hex(), suffix), Stamp(size, mtime_ns, ctime_ns, to_unsigned(inode)))
+        for digest, suffix, size, mtime_ns, ctime_ns, inode in connection.execute(_FILES, (artifact,))
+    ]
+    missing = next((file for file in files if not present(file)), None)
+    if files and missing is None:
+        return None
+    digest, format_name = kept
+    return Gone(digest, format_name, missing.name if missing is not None else "")
 
 
 def find_artifact_id(connection: sqlite3.Connection, digest: Digest) -> int | None:

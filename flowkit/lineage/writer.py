@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 from msgspec.structs import replace
 
 from flowkit.lineage.connection import LOCK_TIMEOUT
+from flowkit.lineage.content import Gone, Present, find_gone
 from flowkit.lineage.liveness import DriverLock, is_driven
 from flowkit.lineage.recording import Recorder
 from flowkit.lineage.runs import end_crashed_runs, end_run, insert_run, is_running
@@ -22,7 +23,6 @@ T = TypeVar("T")
 
 CHAMPION_STEP = WORDS[CHAMPION - 1]
 
-Present = Callable[[BlobFile], bool]
 Refused = Callable[[NodeRecord], None]
 Disagreed = Callable[[NodeRecord, tuple[str, ...]], None]
 
@@ -130,6 +130,13 @@ class LineageWriter:
         A driver that stood still may have been taken for dead meanwhile.
         """
         return run in self._drivers and is_running(connection, run, self._drivers[run])
+
+    def find_gone(self, connection: sqlite3.Connection, artifact: int) -> Gone | None:
+        """Return what of an artifact is gone, None where it is all there; asked in the transaction that relies on it.
+
+        Nothing is hashed: it may be damaged all the same.
+        """
+        return find_gone(connection, artifact, self._present)
 
     def mark_crashed_runs(self) -> tuple[str, ...]:
         """Mark runs whose driver died as crashed, and return their ids.

@@ -7,7 +7,7 @@ import time
 
 from msgspec import Struct
 
-from flowkit.errors import LostArtifactError, NotRecordedError, RegistryError
+from flowkit.errors import LostArtifactError, NotRecordedError, RegistryError, StoreError
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import Promotion, VersionState
 from flowkit.registry.audit import append_audit
@@ -45,10 +45,11 @@ def promote_by_hand(
         NotRecordedError: There is no such model or version.
         RegistryError: The alias's name is not one.
         LostArtifactError: A collection has dropped its content.
+        StoreError: Its content is gone for another reason.
     """
     check_alias_name(alias)
     at = time.time()
-    return writer.write(lambda connection: _promote(connection, model, version, alias, who, why, at))
+    return writer.write(lambda connection: _promote(writer, connection, model, version, alias, who, why, at))
 
 
 def rollback(
@@ -61,10 +62,11 @@ def rollback(
     Raises:
         NotRecordedError: There is no such model, version or alias.
         RegistryError: There is no earlier version, or `to` is current, refused, retired or was rolled back from.
+        StoreError: The content of the version to go back to is gone.
     """
     check_alias_name(alias)
     at = time.time()
-    return writer.write(lambda connection: _roll_back(connection, model, alias, to, who, why, at))
+    return writer.write(lambda connection: _roll_back(writer, connection, model, alias, to, who, why, at))
 
 
 def retire(writer: LineageWriter, model: str, version: int, *, who: str, why: str = "") -> bool:
@@ -82,7 +84,14 @@ def retire(writer: LineageWriter, model: str, version: int, *, who: str, why: st
 
 
 def _promote(
-    connection: sqlite3.Connection, model: str, number: int, alias: str, who: str, why: str, at: float
+    writer: LineageWriter,
+    connection: sqlite3.Connection,
+    model: str,
+    number: int,
+    alias: str,
+    who: str,
+    why: str,
+    at: float,
 ) -> Decision:
     version = require_version(connection, model, number)
     identity = require_model(connection, model)
@@ -92,6 +101,7 @@ def _promote(
     if held is not None and held.id == version.id:
         return Decision(decision, reused=True)
     _refuse_dropped(connection, version)
+    _refuse_gone(writer, connection, model, alias, version)
     set_state(connection, version, VersionState.REGISTERED)
     move_alias(connection, identity, alias, held, version, "promote by hand", at)
     _append(connection, at, who, "promote by hand", f"{model}:{number}", why, alias, held, version)
@@ -109,8 +119,25 @@ def _refuse_dropped(connection: sqlite3.Connection, version: VersionRecord) -> N
         raise LostArtifactError.for_damage(row[0].hex(), row[1], "", "no file of the store holds it")
 
 
+def _refuse_gone(
+    writer: LineageWriter, connection: sqlite3.Connection, model: str, alias: str, version: VersionRecord
+) -> None:
+    """Refuse a version of which a file is gone: whoever takes what the alias points to would find that only then."""
+    gone = writer.find_gone(connection, version.artifact)
+    if gone is not None:
+        named, pointing = f"{model}:{version.version}", f"{model}@{alias}"
+        raise StoreError.for_gone_version(named, pointing, gone.digest, gone.format, gone.file)
+
+
 def _roll_back(
-    connection: sqlite3.Connection, model: str, alias: str, to: int | None, who: str, why: str, at: float
+    writer: LineageWriter,
+    connection: sqlite3.Connection,
+    model: str,
+    alias: str,
+    to: int | None,
+    who: str,
+    why: str,
+    at: float,
 ) -> Rollback:
     identity = require_model(connection, model)
     held = find_held(connection, identity, alias)
@@ -122,6 +149,7 @@ def _roll_back(
         if to is None
         else _check_target(require_version(connection, model, to), held, model)
     )
+    _refuse_gone(writer, connection, model, alias, target)
     set_state(connection, held, VersionState.ROLLED_BACK)
     move_alias(connection, identity, alias, held, target, "rollback", at)
     _append(connection, at, who, "rollback", f"{model}:{held.version}", why, alias, held, target)
