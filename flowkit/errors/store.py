@@ -119,7 +119,7 @@ class StoreError(FlowkitError):
             file: The file below `blobs/` that is gone; empty where none is recorded.
         """
         return cls(
-            f"The content of model {version} is gone from the store, so {alias} is not moved to it.",
+            f"A file of model {version} is gone from its place in the store, so {alias} is not moved to it.",
             _gone_facts(digest, format_name, file),
             f"{_MAY_BRING_BACK}; or choose another version (`flowkit models list {version.partition(':')[0]}`).",
         )
@@ -136,7 +136,7 @@ class StoreError(FlowkitError):
         """
         named = f" (model {', '.join(versions)})" if versions else ""
         return cls(
-            f"The content of artifact {digest[:12]}{named} is gone from the store, so it is not pinned.",
+            f"A file of artifact {digest[:12]}{named} is gone from its place in the store, so it is not pinned.",
             _gone_facts(digest, format_name, file),
             f"{_MAY_BRING_BACK}; then pin it.",
         )

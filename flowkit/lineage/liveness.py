@@ -68,7 +68,7 @@ def is_driven(runs: Path, run: str, driver: str) -> bool:
         driver: What `identify_driver` gave its driver; asked where there is no lock file.
     """
     try:
-        descriptor = os.open(_lock_path(runs, run), os.O_RDONLY)
+        descriptor = os.open(_lock_path(runs, run), os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
         return driver != "" and _is_alive(driver)
     except PermissionError:

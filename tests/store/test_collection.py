@@ -51,3 +51,20 @@ def test_who_only_reads_makes_no_lock(tmp_path: Path) -> None:
         pass
     with keeping(folder, reading=True), pytest.raises(StoreError, match="just now"), collecting(folder):
         pass
+
+
+def test_nobody_waits_for_the_other_end_of_a_pipe(tmp_path: Path) -> None:
+    """Whatever stands where the lock should be, who only reads goes on or is told of a collection."""
+    folder = StoreFolder.create_or_open(tmp_path / "store")
+    os.mkfifo(folder.path / "collection.lock")
+
+    def read() -> None:
+        with keeping(folder, reading=True):
+            pass
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(30)
+    assert not reader.is_alive()
+    with collecting(folder), pytest.raises(StoreError, match="just now"), keeping(folder, reading=True):
+        pass
