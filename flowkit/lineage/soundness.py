@@ -7,22 +7,19 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 
 from msgspec import Struct
 
 from flowkit.errors import LineageError
 from flowkit.lineage.connection import opening
+from flowkit.lineage.hindrances import Row, Select, find_hindrances
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.schema import create_anew
 from flowkit.lineage.texts import to_prefix
 from flowkit.records import Digest
 from flowkit.store.folder import StoreFolder
-
-Row = tuple[object, ...]
-Select = Callable[[str, Sequence[object]], Sequence[Row]]
-"""Executes a query with its parameters and returns its rows."""
 
 _MOST_FAULTS = 20
 
@@ -68,6 +65,7 @@ class DatabaseFault(Struct, frozen=True):
         mended_by: Statements that make it right and lose nothing; none where nothing does.
         blinds: Whether nothing else can be found out.
         writable: Whether the rest may be repaired although this cannot be: no page of the file is damaged.
+        way_out: What a person can do about it; empty where nothing loses nothing.
     """
 
     text: str
@@ -75,6 +73,7 @@ class DatabaseFault(Struct, frozen=True):
     mended_by: tuple[str, ...] = ()
     blinds: bool = False
     writable: bool = False
+    way_out: str = ""
 
 
 class Dependants(Struct, frozen=True):
@@ -132,7 +131,15 @@ def _differences_of_schema(reader: Reader) -> tuple[DatabaseFault, ...]:
         tables = [(name, sql) for kind, name, sql in made if kind == "table"]
         blinding = tuple(_compare_tables(present, tables, reader.select, _selecting(fresh)))
     # What else a missing table has taken along says nothing new.
-    return blinding or tuple(_compare_others(present, [row for row in made if row[0] != "table"], reader.select))
+    return blinding or (
+        *_compare_others(present, [row for row in made if row[0] != "table"], reader.select),
+        *_look_at_added(reader.select, [name for name, _ in tables], [name for kind, name, _ in made]),
+    )
+
+
+def _look_at_added(select: Select, tables: Iterable[str], made: Iterable[str]) -> Iterator[DatabaseFault]:
+    for hindrance in find_hindrances(select, frozenset(tables), frozenset(made)):
+        yield DatabaseFault(hindrance.text, hindrance.name, writable=not hindrance.mends, way_out=hindrance.way_out)
 
 
 def _selecting(connection: sqlite3.Connection) -> Select:

@@ -124,6 +124,10 @@ def require_more(store: Path) -> None:
     )
 
 
+def refuse_pins(store: Path) -> None:
+    execute(store, "CREATE TRIGGER mine BEFORE INSERT ON pin BEGIN SELECT RAISE(ABORT, 'never'); END;")
+
+
 PROMOTE = "`flowkit models promote small:1 --to champion --store "
 
 DAMAGES: list[tuple[Callable[[Path], None], str, str, str]] = [
@@ -146,6 +150,7 @@ DAMAGES: list[tuple[Callable[[Path], None], str, str, str]] = [
     (retype_column, "database", "dropped: the table is not as flowkit made it: column artifact is", "keep the file as"),
     (allow_doubles, "database", "pin: the table is not as flowkit made it: column artifact is", "keep the file as"),
     (require_more, "database", "folder_listing: the table is not as flowkit made it: column more", "keep the file as"),
+    (refuse_pins, "database", "mine: a trigger that flowkit did not make may refuse", 'DROP TRIGGER "mine" on lineage'),
     (drop_artifacts, "database", "artifact: the table is missing", "keep the file as it is"),
     (unmove_alias, "registry", "small@champion: it is gone, and was last moved to version 1", PROMOTE),
     (retire_champion, "registry", "small@champion: it points to version 1, which is retired", PROMOTE),

@@ -169,7 +169,9 @@ def check_store(
 def _check_database(reader: Reader, faults: Iterable[DatabaseFault], mender: Mender | None) -> Iterator[Finding]:
     for fault in faults:
         subject = fault.subject or str(reader.path)
-        if not fault.mended_by:
+        if fault.way_out:
+            yield Finding(FindingKind.DATABASE, subject, fault.text, Remedy.POSSIBLE, fault.way_out)
+        elif not fault.mended_by:
             yield Finding(FindingKind.DATABASE, subject, fault.text, Remedy.NONE, _BY_RECOVERY)
         elif mender is None:
             yield Finding(FindingKind.DATABASE, subject, fault.text, Remedy.POSSIBLE, f"{_BY_VERIFY}.")
