@@ -125,6 +125,15 @@ class LineageError(StoreError):
         )
 
     @classmethod
+    def for_refusal(cls, path: Path, reason: str) -> Self:
+        """It refused a row, by what flowkit did not make: its own schema refuses none that it writes."""
+        return cls(
+            f"The lineage database {str(path)!r} refused what was to be written; nothing of it was kept.",
+            (("reason", reason),),
+            "run `flowkit verify`, which names a trigger or an index that refuses rows, and what removes it.",
+        )
+
+    @classmethod
     def for_newer(cls, path: Path, found: int, known: int) -> Self:
         """A later flowkit wrote it; it was left as it is."""
         return cls(

@@ -270,6 +270,8 @@ def _describe(error: sqlite3.Error, path: Path, waited: float) -> LineageError:
         return LineageError.for_malformed(path, reason)
     if code == sqlite3.SQLITE_CANTOPEN:
         return LineageError.for_unopenable(path, reason)
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return LineageError.for_refusal(path, reason)
     return LineageError.for_io(path, f"{reason} ({getattr(error, 'sqlite_errorname', 'unknown')})")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flowkit.errors import LineageError
 from flowkit.lineage.hindrances import CHANGED
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.soundness import damage_of
@@ -77,6 +78,18 @@ def test_repairs_are_tried_unless_they_would_be_refused(writer: LineageWriter, d
 
     assert pins
     assert [writable for *_, writable in files] == [True, False]
+
+
+def test_what_is_refused_says_how_to_find_out_why(writer: LineageWriter, database: Path) -> None:
+    """The error has what the trigger says and names the command that names the trigger."""
+    writer.flush()
+    faults_after(database, f"CREATE TRIGGER mine BEFORE INSERT ON model {ABORT}")
+
+    with pytest.raises(LineageError, match="refused") as caught:
+        writer.write(lambda connection: connection.execute("INSERT INTO model (name) VALUES ('taxi')"))
+
+    assert "not by me" in dict(caught.value.facts)["reason"]
+    assert "`flowkit verify`" in caught.value.hint
 
 
 def test_the_tables_are_known_whose_rows_are_changed() -> None:
