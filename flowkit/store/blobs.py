@@ -3,6 +3,9 @@
 Small files are read, larger ones mapped. A view keeps what it needs alive: it stays valid after the file was renamed,
 replaced or unlinked, and after the `Blob` is gone. Read-only views share one map of the file; a writable view is
 private, so that writing to it changes neither the file nor any other view.
+
+A process that touches a page of a map which the disk does not give is killed by a signal. So no view of a map is handed
+out before its bytes were read once through the file's descriptor, where the same disk answers with an error.
 """
 
 from __future__ import annotations
@@ -13,20 +16,65 @@ import os
 import resource
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from weakref import WeakSet
 
 from flowkit.records import Stamp
 from flowkit.store.files import stamp_of
-from flowkit.store.packs import DamagedFileError, Location
+from flowkit.store.packs import Bytes, DamagedFileError, Location
 
 READ_LIMIT = 1 << 17
 """Files up to this many bytes are read, not mapped: a map costs page faults and, until Python 3.13, a descriptor."""
 
 _READ = 1 << 30
+_PIECE = 1 << 24
+_BUFFER = 1 << 20
+_WITHHELD = frozenset({errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO), errno.ESTALE})
+"""How a file system says that it cannot give what a file holds: the sector, a checksum, its own structure, the file."""
 
-_maps: WeakSet[mmap.mmap] = WeakSet()
-"""The maps that are alive and each hold a descriptor."""
+_holders: WeakSet[mmap.mmap | MappedContent] = WeakSet()
+"""The maps and mapped contents that are alive and each hold a descriptor."""
+
+
+class MappedContent:
+    """The bytes of a file through a shared map; each part is read once before it is given.
+
+    Args:
+        descriptor: The file's; this object takes one of its own.
+        size: How many bytes it had when it was opened.
+    """
+
+    __slots__ = ("__weakref__", "_descriptor", "_proven", "_view")
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self._view = memoryview(_map(descriptor, size, mmap.ACCESS_READ))
+        self._descriptor = os.dup(descriptor)
+        self._proven: set[tuple[int, int]] = set()
+        _holders.add(self)
+
+    def __len__(self) -> int:
+        return len(self._view)
+
+    def __getitem__(self, part: slice, /) -> memoryview:
+        """Return a part, read-only.
+
+        Raises:
+            DamagedFileError: The disk does not give its bytes, or the file was cut short.
+            OSError: They cannot be read for another reason.
+        """
+        start, stop, _ = part.indices(len(self._view))
+        if (start, stop) not in self._proven:
+            with _reading():
+                _read_through(self._descriptor, start, stop)
+            self._proven.add((start, stop))
+        return self._view[start:stop]
+
+    def __del__(self) -> None:
+        # A step may have closed descriptors that are not its own.
+        with suppress(AttributeError, OSError):
+            os.close(self._descriptor)
 
 
 class Blob:
@@ -49,7 +97,7 @@ class Blob:
         descriptor = _open_regular(path)
         try:
             self.stamp: Stamp = stamp_of(os.fstat(descriptor))
-            self.content: memoryview = _load(descriptor, self.stamp.size)
+            self.content: Bytes = _load(descriptor, self.stamp.size)
         finally:
             os.close(descriptor)
 
@@ -57,7 +105,8 @@ class Blob:
         """Return the bytes at `location`, read-only.
 
         Raises:
-            DamagedFileError: The file ends before them.
+            DamagedFileError: The file ends before them, or the disk does not give them.
+            OSError: They cannot be read for another reason.
         """
         view = self.content[location.offset : location.offset + location.length]
         if len(view) != location.length:
@@ -67,7 +116,7 @@ class Blob:
     def private_view(self, location: Location) -> memoryview:
         """Return a writable view of the bytes at `location`, of which nobody else has a view."""
         view = self.view(location)
-        if location.offset in self._given or location.length == 0 or not isinstance(self.content.obj, mmap.mmap):
+        if location.offset in self._given or location.length == 0 or not isinstance(self.content, MappedContent):
             return memoryview(bytearray(view))
         if self._private is None:
             self._private = self._map_privately()
@@ -102,7 +151,7 @@ def _open_regular(path: Path) -> int:
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
             raise DamagedFileError("something else than a file stands in its place") from error
-        if error.errno in (errno.EIO, errno.ESTALE):
+        if error.errno in _WITHHELD:
             raise DamagedFileError(f"its file cannot be opened ({error.strerror})") from error
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -111,10 +160,10 @@ def _open_regular(path: Path) -> int:
     return descriptor
 
 
-def _load(descriptor: int, size: int) -> memoryview:
+def _load(descriptor: int, size: int) -> Bytes:
     if size > READ_LIMIT and _may_map():
         try:
-            return memoryview(_map(descriptor, size, mmap.ACCESS_READ))
+            return MappedContent(descriptor, size)
         except OSError as error:
             if error.errno != errno.EMFILE:
                 raise
@@ -122,28 +171,69 @@ def _load(descriptor: int, size: int) -> memoryview:
 
 
 def _map(descriptor: int, size: int, access: int) -> mmap.mmap:
-    if sys.version_info >= (3, 13):
-        return mmap.mmap(descriptor, size, access=access, trackfd=False)
-    mapped = mmap.mmap(descriptor, size, access=access)
-    _maps.add(mapped)
+    try:
+        if sys.version_info >= (3, 13):
+            return mmap.mmap(descriptor, size, access=access, trackfd=False)
+        mapped = mmap.mmap(descriptor, size, access=access)
+    except ValueError as error:
+        raise _cut_short() from error
+    _holders.add(mapped)
     return mapped
 
 
 def _may_map() -> bool:
-    """Say whether a map may take a descriptor: at most half of what the process has, the rest is the step's."""
+    """Say whether a map may take descriptors: at most half of what the process has, the rest is the step's."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return limit == resource.RLIM_INFINITY or len(_maps) < limit // 2
+    return limit == resource.RLIM_INFINITY or len(_holders) < limit // 2
 
 
 def _read(descriptor: int, size: int) -> bytes:
     blocks = []
     left = size
-    try:
+    with _reading():
         while left > 0 and (block := os.read(descriptor, min(left, _READ))):
             blocks.append(block)
             left -= len(block)
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+
+def _read_through(descriptor: int, start: int, stop: int) -> None:
+    """Let the system read a part of a file; where it can it copies nothing, as the part goes to the null device."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:  # the part is copied instead
+        _read_by_copying(descriptor, start, stop)
+        return
+    try:
+        while start < stop:
+            sent = os.sendfile(null, descriptor, start, min(stop - start, _PIECE))
+            if not sent:
+                raise _cut_short()
+            start += sent
+    except OSError:  # not every system and file system can; else copying fails too, with the right error
+        _read_by_copying(descriptor, start, stop)
+    finally:
+        os.close(null)
+
+
+def _read_by_copying(descriptor: int, start: int, stop: int) -> None:
+    buffer = memoryview(bytearray(min(stop - start, _BUFFER)))
+    while start < stop:
+        count = os.preadv(descriptor, [buffer[: stop - start]], start)
+        if not count:
+            raise _cut_short()
+        start += count
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        if error.errno != errno.EIO:
+        if error.errno not in _WITHHELD:
             raise
         raise DamagedFileError(f"its file cannot be read ({error.strerror})") from error
-    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+
+def _cut_short() -> DamagedFileError:
+    return DamagedFileError("its file was cut short while it was read")

@@ -19,7 +19,7 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from blake3 import blake3
 from msgspec import Struct, field
@@ -43,6 +43,18 @@ _BLOCK = 1 << 20
 
 class DamagedFileError(Exception):
     """A file of the store whose structure is broken; its text is the end of a sentence."""
+
+
+class Bytes(Protocol):
+    """The bytes of a file: a view of them all, or what reads a part when it is asked for."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    def __getitem__(self, part: slice, /) -> memoryview:
+        """Return a part, read-only."""
+        ...
 
 
 class Location(NamedTuple):
@@ -111,16 +123,16 @@ def plan_file(name: str, encoded: Encoded, known: Mapping[Digest, Location]) -> 
     return FilePlan(encoded, Layout(Location(name, position, payload_size), chunks), tuple(own), bare=False)
 
 
-def is_container(content: memoryview) -> bool:
+def is_container(content: Bytes) -> bool:
     """Say whether a file with this content is a container, by its first bytes."""
     return bytes(content[: len(MAGIC)]) == MAGIC
 
 
-def read_layout(name: str, content: memoryview) -> Layout:
+def read_layout(name: str, content: Bytes) -> Layout:
     """Read the layout of the file `name` from its whole content.
 
     Raises:
-        DamagedFileError: It starts as a container and does not end as one.
+        DamagedFileError: It starts as a container and does not end as one, or cannot be read.
     """
     if not is_container(content):
         return Layout(Location(name, 0, len(content)))
@@ -153,7 +165,7 @@ def _table(layout: Layout) -> bytes:
     return b"".join(pieces)
 
 
-def _verified_ending(content: memoryview) -> tuple[tuple[int, ...], bytes]:
+def _verified_ending(content: Bytes) -> tuple[tuple[int, ...], bytes]:
     size = len(content)
     footer = bytes(content[-_FOOTER_SIZE:])
     if size < len(MAGIC) + _FOOTER_SIZE or not footer.endswith(_END):

@@ -19,7 +19,7 @@ from flowkit.codecs.base import Buffer, Chunk, Encoded, digest_chunk, digest_pay
 from flowkit.errors import LostArtifactError, StoreError
 from flowkit.records import Artifact, BlobFile, Digest, Stamp
 from flowkit.store.blobs import READ_LIMIT, Blob
-from flowkit.store.folder import StoreFolder
+from flowkit.store.folder import StoreFolder, reporting
 from flowkit.store.memory import KnownContent, RecentValues
 from flowkit.store.names import digest_in, suffix_in
 from flowkit.store.packs import DamagedFileError, Layout, Location, read_layout
@@ -113,7 +113,7 @@ class StoredArtifact:
         self._recorded: Mapping[str, Stamp] = {} if afresh else {file.name: file.stamp for file in artifact.files}
         self._blobs: dict[str, Blob] = {}
         self._located: dict[Digest, tuple[Blob, Location]] = {}
-        self._layout: Layout | None = None
+        self._layouts: dict[str, Layout] = {}
         self.followed = False
         self.rescued: set[str] = set()
         held = None if afresh else state.recall(artifact.digest)
@@ -198,7 +198,7 @@ class StoredArtifact:
         blob = self._blob(self._name)
         location = self._own_layout().payload
         try:
-            view = blob.view(location)
+            view = self._view(blob, location)
         except DamagedFileError as damage:
             raise self._lost(blob, str(damage)) from damage
         digest = self._artifact.digest
@@ -214,10 +214,11 @@ class StoredArtifact:
             self._state.remember(digest, view)
 
     def _own_layout(self) -> Layout:
-        if self._layout is None:
-            self._layout = self._layout_of(self._blob(self._name))
-            self._learn(self._layout)
-        return self._layout
+        layout = self._layouts.get(self._name)
+        if layout is None:
+            layout = self._layout_of(self._blob(self._name))
+            self._learn(layout)
+        return layout
 
     def _learn(self, layout: Layout) -> None:
         """Remember where chunks lie whose files are recorded as right, so that later puts refer to them."""
@@ -228,10 +229,14 @@ class StoredArtifact:
         )
 
     def _layout_of(self, blob: Blob) -> Layout:
-        try:
-            return read_layout(blob.name, blob.content)
-        except DamagedFileError as damage:
-            raise self._lost(blob, str(damage)) from damage
+        layout = self._layouts.get(blob.name)
+        if layout is None:
+            try:
+                with reporting("read a blob", self._state.folder.blob_path(blob.name)):
+                    layout = self._layouts[blob.name] = read_layout(blob.name, blob.content)
+            except DamagedFileError as damage:
+                raise self._lost(blob, str(damage)) from damage
+        return layout
 
     def _find(self, digest: Digest) -> tuple[Blob, Location]:
         location = self._own_layout().chunks.get(digest)
@@ -283,7 +288,7 @@ class StoredArtifact:
             if onward is None:
                 raise self._lost(self._blob(self._name), f"a part of it is no longer in 'blobs/{blob.name}'")
             if onward in seen:
-                raise self._lost(blob, "a part of its file does not match its digest")
+                raise self._lost(blob, self._fault_at(onward, blob))
             seen.add(onward)
             blob = self._blob(onward.name)
             if self._is_there(digest, onward, blob):
@@ -291,7 +296,7 @@ class StoredArtifact:
 
     def _is_there(self, digest: Digest, location: Location, blob: Blob) -> bool:
         try:
-            view = blob.view(location)
+            view = self._view(blob, location)
         except DamagedFileError:  # the file's own table says where to look, or that it is damaged
             return False
         if self._is_known(digest, location, blob):
@@ -301,8 +306,19 @@ class StoredArtifact:
         self._state.known.add([(digest, location, blob.stamp)])
         return True
 
+    def _fault_at(self, location: Location, blob: Blob) -> str:
+        try:
+            self._view(blob, location)
+        except DamagedFileError as damage:
+            return str(damage)
+        return "a part of its file does not match its digest"
+
     def _is_known(self, digest: Digest, location: Location, blob: Blob) -> bool:
         return not self._afresh and self._state.known.confirms(digest, location, blob.stamp)
+
+    def _view(self, blob: Blob, location: Location) -> memoryview:
+        with reporting("read a blob", self._state.folder.blob_path(blob.name)):
+            return blob.view(location)
 
     def _blob(self, name: str) -> Blob:
         blob = self._blobs.get(name)
