@@ -206,7 +206,11 @@ class LostArtifactError(StoreError):
 
     def to_make_again(self, command: str) -> Self:
         """Return the same error with the command that makes the artifact again."""
-        return type(self)(self.message, self.facts, f"make it again with `{command}`.")
+        hint = (
+            f"make it again with `{command}`. `flowkit verify` restores what can be put together from other files and "
+            "from quarantine."
+        )
+        return type(self)(self.message, self.facts, hint)
 
     @property
     def digest(self) -> str:

@@ -22,7 +22,7 @@ from flowkit.store.blobs import READ_LIMIT, Blob
 from flowkit.store.folder import StoreFolder, reporting
 from flowkit.store.memory import KnownContent, RecentValues
 from flowkit.store.names import digest_in, suffix_in
-from flowkit.store.packs import DamagedFileError, Layout, Location, read_layout
+from flowkit.store.packs import DamagedFileError, Layout, Location, is_container, read_layout
 
 
 class StoreState(Struct, frozen=True):
@@ -261,13 +261,22 @@ class StoredArtifact:
 
         No record vouches for what lies there.
         """
-        names, looked_in = [self._own_layout().chunks[digest].name], {self._name}
+        location = self._own_layout().chunks[digest]
+        if location.name == self._name:
+            return None
+        folder = self._state.folder
+        for path in folder.quarantined(location.name):
+            # What is damaged of it may be its table.
+            blob = _open_part(path, location.name)
+            if blob is not None and self._is_there(digest, location, blob):
+                self.followed = True
+                return blob, location
+        names, looked_in = [location.name], {self._name}
         while names:
             name = names.pop()
             if name in looked_in:
                 continue
             looked_in.add(name)
-            folder = self._state.folder
             for path in (folder.blob_path(name), *folder.quarantined(name)):
                 found = _read_part(path, name, digest)
                 if found is None:
@@ -286,13 +295,19 @@ class StoredArtifact:
         while True:
             onward = self._layout_of(blob).chunks.get(digest)
             if onward is None:
-                raise self._lost(self._blob(self._name), f"a part of it is no longer in 'blobs/{blob.name}'")
+                raise self._led_nowhere(blob)
             if onward in seen:
                 raise self._lost(blob, self._fault_at(onward, blob))
             seen.add(onward)
             blob = self._blob(onward.name)
             if self._is_there(digest, onward, blob):
                 return blob, onward
+
+    def _led_nowhere(self, blob: Blob) -> LostArtifactError:
+        """Put `blob` into quarantine where it cannot be what others refer to; else it may be as whole as our file."""
+        if not is_container(blob.content):
+            return self._lost(blob, "its file does not begin as one that has the parts that others refer to")
+        return self._damage(blob.name, f"a part of it is no longer in 'blobs/{blob.name}'")
 
     def _is_there(self, digest: Digest, location: Location, blob: Blob) -> bool:
         try:
@@ -352,12 +367,21 @@ class StoredArtifact:
 
 def _read_part(path: Path, name: str, digest: Digest) -> tuple[Blob, Location] | None:
     """Return where a chunk lies by the table of a file that may be damaged; None where that says nothing."""
+    blob = _open_part(path, name)
+    if blob is None:
+        return None
     try:
-        blob = Blob(path, name)
         location = read_layout(name, blob.content).chunks.get(digest)
     except (OSError, DamagedFileError):  # this file has nothing to give
         return None
     return None if location is None else (blob, location)
+
+
+def _open_part(path: Path, name: str) -> Blob | None:
+    try:
+        return Blob(path, name)
+    except (OSError, DamagedFileError):  # this file has nothing to give
+        return None
 
 
 def _own_name(artifact: Artifact) -> str:

@@ -106,8 +106,9 @@ def _gather(artifact: Artifact, place: Place, source: Source) -> Encoded | None:
 def _find_chunk(digest: Digest, location: Location, source: Source) -> memoryview | None:
     if source.folder.stamp(location.name) is None:
         source.fetch(location.name)
-    first = ((source.folder.blob_path(location.name), location.name), location)
-    for place, at in (first, *source.chunks_of(digest)):
+    # Also where a file's own table says nothing any more.
+    said = (source.folder.blob_path(location.name), *source.folder.quarantined(location.name))
+    for place, at in (*(((path, location.name), location) for path in said), *source.chunks_of(digest)):
         content = _read(place, at)
         if content is not None and digest_chunk(content) == digest:
             return content

@@ -194,6 +194,7 @@ def test_a_damaged_blob_is_told_to_who_reads_and_healed_by_the_next_run(store: P
     assert told.code == 4
     assert f"The artifact {digest[:12]} is lost: " in told.err
     assert "--select load" in command
+    assert "`flowkit verify` restores what can be put together" in told.err
     assert healed.code == 0
     assert "load  executed" in healed.out
     assert "(lost: " in healed.out

@@ -12,6 +12,7 @@ from flowkit.errors import LostArtifactError
 from flowkit.records import Artifact
 from flowkit.store import LocalStore, Presence, StoreFolder, files
 from flowkit.store.packs import plan_file, read_layout
+from flowkit.store.salvage import Source
 from tests.store.faulty_system import FaultySystem
 from tests.store.values import is_right, noise, plain, table, visible
 
@@ -187,14 +188,16 @@ def test_a_record_never_vouches_for_a_reference_that_had_to_be_followed(folder: 
     assert LocalStore(folder).verify(fresh) == fresh
 
 
-def test_a_reference_that_leads_nowhere_blames_the_value_that_holds_it(folder: StoreFolder) -> None:
-    """Where the other file is sound but has not got the column, that file is left alone."""
+def test_a_reference_that_leads_nowhere_moves_no_file_away(folder: StoreFolder) -> None:
+    """Where the other file is one of several parts and has not got this one, neither is known to be damaged: the value
+    that refers to it is lost, and a put makes it anew; what stands under a wrong name is found by its own readers.
+    """
     store = LocalStore(folder)
     base = store.put(table(COLUMNS[0], COLUMNS[1]))
     wider = table(COLUMNS[0], COLUMNS[2])
     artifact = store.put(wider)
     other = LocalStore(folder).put(table(COLUMNS[3], COLUMNS[4]))
-    base_path, other_path = (folder.blob_path(item.files[0].name) for item in (base, other))
+    base_path, other_path, path = (folder.blob_path(item.files[0].name) for item in (base, other, artifact))
     base_path.unlink()
     base_path.write_bytes(other_path.read_bytes())
 
@@ -202,9 +205,58 @@ def test_a_reference_that_leads_nowhere_blames_the_value_that_holds_it(folder: S
         is_right(LocalStore(folder), artifact, wider)
 
     assert caught.value.digest == artifact.digest
+    assert base.files[0].name in str(caught.value)
     assert base_path.exists()
-    assert LocalStore(folder).check(artifact) is Presence.LOST
-    assert is_right(store, store.put(wider), wider)
+    assert path.exists()
+    healed = LocalStore(folder).put(table(COLUMNS[0], COLUMNS[1]))
+    assert len(list(folder.quarantine.iterdir())) == 1
+    assert is_right(LocalStore(folder), healed, table(COLUMNS[0], COLUMNS[1]))
+    assert is_right(LocalStore(folder), artifact, wider)
+
+
+def test_a_value_that_leads_nowhere_is_written_anew(folder: StoreFolder) -> None:
+    """A put of the value itself heals it too, although its own file is whole and in its place."""
+    store = LocalStore(folder)
+    base = store.put(table(COLUMNS[0], COLUMNS[1]))
+    wider = table(COLUMNS[0], COLUMNS[2])
+    store.put(wider)
+    other = LocalStore(folder).put(table(COLUMNS[3], COLUMNS[4]))
+    base_path, other_path = (folder.blob_path(item.files[0].name) for item in (base, other))
+    base_path.unlink()
+    base_path.write_bytes(other_path.read_bytes())
+
+    healed = store.put(wider)
+
+    assert len(healed.files) == 1
+    assert LocalStore(folder).check(healed) is Presence.PRESENT
+    assert is_right(LocalStore(folder), healed, wider)
+
+
+def test_a_file_that_lost_its_first_page_is_to_blame_itself(folder: StoreFolder) -> None:
+    """It no longer looks like a file of several parts. Whoever looks for one of them moves it away, not the whole file
+    that refers to it; what is whole of it serves others from quarantine, and once it is made again all are whole.
+    """
+    store = LocalStore(folder)
+    base = table(COLUMNS[0], COLUMNS[1])
+    first, of_first, of_second = base, table(COLUMNS[0], COLUMNS[2]), table(COLUMNS[1], COLUMNS[2])
+    made, artifact, other = (store.put(value) for value in (first, of_first, of_second))
+    path = folder.blob_path(made.files[0].name)
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.write(bytes(4_096))
+
+    with pytest.raises(LostArtifactError, match="begin") as caught:
+        is_right(LocalStore(folder), artifact, of_first)
+
+    assert dict(caught.value.facts)["file"] == f"blobs/{made.files[0].name}"
+    assert [kept.name.partition(".")[0] for kept in folder.quarantine.iterdir()] == [made.digest]
+    assert folder.blob_path(artifact.files[0].name).exists()
+    assert is_right(LocalStore(folder), other, of_second)
+    mended = LocalStore(folder).salvage(other, Source(folder))
+    assert mended is not None
+    assert is_right(LocalStore(folder), mended, of_second)
+    LocalStore(folder).put(base)
+    assert is_right(LocalStore(folder), artifact, of_first)
 
 
 def test_a_record_vouches_for_no_table_but_its_own(folder: StoreFolder) -> None:
