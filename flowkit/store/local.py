@@ -95,10 +95,20 @@ class LocalStore:
         """
         if artifact.inline is not None:
             return InlineArtifact(artifact).artifact
-        unproven = replace(artifact, files=tuple(BlobFile(file.name, NEVER) for file in artifact.files))
-        stored = StoredArtifact(self._state, unproven)
+        stored = StoredArtifact(self._state, _unproven(artifact))
         files = stored.locate_all()
         return None if stored.followed else replace(artifact, files=files)
+
+    def find_rescued(self, artifact: Artifact) -> frozenset[str]:
+        """Return the blobs that an artifact needs and of which it reads what lies in quarantine; `prove` gave None.
+
+        Raises:
+            LostArtifactError: It is gone, or holds something else; a damaged file is in quarantine then.
+            StoreError: A name in its record is unsafe, or a file cannot be opened.
+        """
+        stored = StoredArtifact(self._state, _unproven(artifact))
+        stored.locate_all()
+        return frozenset(stored.rescued)
 
     def salvage(self, artifact: Artifact, source: Source) -> Artifact | None:
         """Write a lost artifact again from what still holds its content; None where that is not all of it.
@@ -129,3 +139,7 @@ class LocalStore:
     def holds(self, file: BlobFile) -> bool:
         """Say whether the blob `file` is there: what a commit asks of every file that it names."""
         return self.folder.holds(file)
+
+
+def _unproven(artifact: Artifact) -> Artifact:
+    return replace(artifact, files=tuple(BlobFile(file.name, NEVER) for file in artifact.files))

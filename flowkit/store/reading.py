@@ -269,7 +269,6 @@ class StoredArtifact:
             # What is damaged of it may be its table.
             blob = _open_part(path, location.name)
             if blob is not None and self._is_there(digest, location, blob):
-                self.followed = True
                 return blob, location
         names, looked_in = [location.name], {self._name}
         while names:
@@ -285,7 +284,6 @@ class StoredArtifact:
                 if location.name != name:
                     names.append(location.name)
                 elif self._is_there(digest, location, blob):
-                    self.followed = True
                     return blob, location
         return None
 

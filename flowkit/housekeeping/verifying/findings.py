@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -16,7 +16,9 @@ from flowkit.records import Artifact
 from flowkit.store.census import Census
 
 _MOST_NODES = 4
+_WRITTEN_AGAIN = "written again from where else its content lay."
 
+BY_VERIFY = "`flowkit verify` without --dry-run, by a user who may write the store"
 RESTORE = "restore the store from a backup (flowkit backup --restore FILE)"
 
 
@@ -123,8 +125,26 @@ def describe_loss(artifact: Artifact, error: StoreError, hanging: Dependants, op
 
 def describe_mended(artifact: Artifact, error: StoreError) -> Finding:
     """Return that a lost or damaged artifact was written again."""
-    done = "written again from where else its content lay."
-    return Finding(FindingKind.ARTIFACT, name_artifact(artifact), _problem(error), Remedy.REPAIRED, done)
+    return Finding(FindingKind.ARTIFACT, name_artifact(artifact), _problem(error), Remedy.REPAIRED, _WRITTEN_AGAIN)
+
+
+def describe_rescued(artifact: Artifact, files: Iterable[str], hanging: Dependants, *, mended: bool) -> Finding:
+    """Return that an artifact is whole only as long as files in quarantine are.
+
+    Args:
+        artifact: The artifact.
+        files: The blobs whose place is empty or holds something damaged.
+        hanging: What would be reused with it, or is it.
+        mended: Whether it was written again.
+    """
+    named = ", ".join(f"'blobs/{name}'" for name in sorted(files))
+    problem = f"a part of it is read from quarantine only: {named} should have it"
+    if mended:
+        return Finding(FindingKind.ARTIFACT, name_artifact(artifact), problem, Remedy.REPAIRED, _WRITTEN_AGAIN)
+    if hanging.versions:
+        problem = f"the content of model {', '.join(hanging.versions)} is not safe: {problem}"
+    kind = FindingKind.MODEL if hanging.versions else FindingKind.ARTIFACT
+    return Finding(kind, name_artifact(artifact), problem, Remedy.POSSIBLE, f"{BY_VERIFY}.")
 
 
 def name_artifact(artifact: Artifact) -> str:

@@ -16,6 +16,7 @@ from msgspec import Struct, field
 
 from flowkit.errors import LostArtifactError, RemoteError, StoreError
 from flowkit.housekeeping.verifying.findings import (
+    BY_VERIFY,
     RESTORE,
     Finding,
     FindingKind,
@@ -24,6 +25,7 @@ from flowkit.housekeeping.verifying.findings import (
     describe_audit,
     describe_loss,
     describe_mended,
+    describe_rescued,
 )
 from flowkit.lineage.artifacts import count_stored, stored_artifacts
 from flowkit.lineage.connection import LOCK_TIMEOUT, connect_for_reading, reporting, waiting
@@ -51,7 +53,6 @@ from flowkit.store.salvage import Source
 Progress = Callable[[int, int, int], None]
 """Told how many artifacts of how many are done, and their bytes."""
 
-_BY_VERIFY = "`flowkit verify` without --dry-run, by a user who may write the store"
 _BY_RECOVERY = f"keep the file as it is, and {RESTORE}, or recover what can be read with sqlite3's .recover."
 
 
@@ -174,7 +175,7 @@ def _check_database(reader: Reader, faults: Iterable[DatabaseFault], mender: Men
         elif not fault.mended_by:
             yield Finding(FindingKind.DATABASE, subject, fault.text, Remedy.NONE, _BY_RECOVERY)
         elif mender is None:
-            yield Finding(FindingKind.DATABASE, subject, fault.text, Remedy.POSSIBLE, f"{_BY_VERIFY}.")
+            yield Finding(FindingKind.DATABASE, subject, fault.text, Remedy.POSSIBLE, f"{BY_VERIFY}.")
         else:
             yield _mend_database(mender, fault, subject)
 
@@ -218,7 +219,7 @@ def _check_permissions(folder: StoreFolder, mender: Mender | None) -> Iterator[F
     for path, some in wrong.items():
         problem = f"its mode is {some[0].found:04o}, not {some[0].wanted:04o}"
         problem = f"{len(some):,} of its files may be written, or not be read" if path == folder.blobs else problem
-        remedy = (Remedy.POSSIBLE, f"{_BY_VERIFY}.") if mender is None else (Remedy.REPAIRED, "permissions set.")
+        remedy = (Remedy.POSSIBLE, f"{BY_VERIFY}.") if mender is None else (Remedy.REPAIRED, "permissions set.")
         yield Finding(FindingKind.FILE, str(path), problem, *remedy)
 
 
@@ -236,27 +237,39 @@ class _Pass(Struct):
     restamped: int = 0
 
     def check_all(self) -> list[Finding]:
-        proven = ((artifact, self._prove(artifact)) for artifact in stored_artifacts(self.reader))
-        lost = [(artifact, error) for artifact, error in proven if error is not None]
-        return [self._settle(artifact, error) for artifact, error in lost]
+        findings: list[Finding] = []
+        lost: list[tuple[Artifact, StoreError]] = []
+        for artifact in stored_artifacts(self.reader):
+            try:
+                proven = self._prove(artifact)
+            except StoreError as error:
+                lost.append((artifact, error))
+                continue
+            if proven != artifact:
+                findings += self._bring_up_to_date(artifact, proven)
+        return [*findings, *(self._settle(artifact, error) for artifact, error in lost)]
 
     def add_bytes(self, count: int) -> None:
         self.size += count
         self.progress(self.done, self.total, self.size)
 
-    def _prove(self, artifact: Artifact) -> StoreError | None:
+    def _prove(self, artifact: Artifact) -> Artifact | None:
         try:
-            proven = self.store.prove(artifact)
-        except StoreError as error:
-            return error
+            return self.store.prove(artifact)
         finally:
             self.done += 1
             self.add_bytes(artifact.bytes)
-        if proven != artifact:
+
+    def _bring_up_to_date(self, artifact: Artifact, proven: Artifact | None) -> Iterator[Finding]:
+        """Record an artifact as it was proven; its own file is written again first where its parts lie elsewhere."""
+        rescued = self.store.find_rescued(artifact) if proven is None else frozenset()
+        if self.mender is not None:
+            self.mender.writer.restamp(proven if proven is not None else self.store.verify(artifact))
+        if not rescued:
             self.restamped += 1
-            if self.mender is not None:
-                self.mender.writer.restamp(proven if proven is not None else self.store.verify(artifact))
-        return None
+            return
+        hanging = dependants_of(self.reader, artifact.digest)
+        yield describe_rescued(artifact, rescued, hanging, mended=self.mender is not None)
 
     def _settle(self, artifact: Artifact, error: StoreError) -> Finding:
         """Mend a lost artifact where that can be done, and say what came of it."""
