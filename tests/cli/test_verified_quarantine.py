@@ -52,16 +52,22 @@ def table_in_quarantine(folder: StoreFolder) -> tuple[Artifact, Encoded]:
     return features, wider
 
 
+def record(folder: StoreFolder, *artifacts: Artifact) -> None:
+    """Record one run that made the artifacts, in their order."""
+    with open_writer(folder.database) as writer:
+        writer.begin_run(make_run("run-1"))
+        for number, artifact in enumerate(artifacts):
+            writer.record(make_node(make_execution(C=number, outputs=[artifact]), run="run-1", node=f"n{number}"))
+        writer.finish_run("run-1", RunStatus.SUCCEEDED, 0, time.time())
+
+
 @pytest.mark.parametrize("make", [dropped_beside, older_copy, table_in_quarantine])
 def test_what_is_read_from_quarantine_only_is_a_finding_until_it_is_mended(
     folder: StoreFolder, capsys: pytest.CaptureFixture[str], make: Callable[[StoreFolder], tuple[Artifact, Encoded]]
 ) -> None:
     """A dry run says that `verify` can mend it; that does, and then quarantine may be emptied."""
     features, encoded = make(folder)
-    with open_writer(folder.database) as writer:
-        writer.begin_run(make_run("run-1"))
-        writer.record(make_node(make_execution(outputs=[features]), run="run-1"))
-        writer.finish_run("run-1", RunStatus.SUCCEEDED, 0, time.time())
+    record(folder, features)
     tell = caller(capsys)
     words = ("verify", "--store", str(folder.path))
 
@@ -79,3 +85,21 @@ def test_what_is_read_from_quarantine_only_is_a_finding_until_it_is_mended(
     assert (dry.json()["sound"], mended.json()["sound"], after.json()["findings"]) == (False, True, [])
     shutil.rmtree(folder.quarantine)
     assert is_right(LocalStore(folder), features, encoded)
+
+
+def test_what_was_whole_before_a_file_of_it_was_moved_away_is_mended_too(
+    folder: StoreFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file that is found damaged for the last artifact served the first one: nothing is left to quarantine."""
+    store = LocalStore(folder)
+    load, features = store.put(table(A, B)), store.put(table(A, C))
+    record(folder, features, load)
+    flip_chunk(folder, load, 1)
+
+    told = caller(capsys)("verify", "--store", str(folder.path), "--json")
+
+    remedies = {finding["subject"][:12]: finding["remedy"] for finding in told.json()["findings"]}
+    assert remedies[features.digest[:12]] == "repaired"
+    assert remedies[load.digest[:12]] != "repaired"
+    shutil.rmtree(folder.quarantine)
+    assert is_right(LocalStore(folder), features, table(A, C))

@@ -41,7 +41,7 @@ from flowkit.lineage.soundness import (
     recorded_files,
 )
 from flowkit.lineage.writer import LineageWriter
-from flowkit.records import Artifact
+from flowkit.records import Artifact, Digest
 from flowkit.registry.audit import verify_chain
 from flowkit.registry.soundness import registry_faults
 from flowkit.store.census import Census, Permission, count_unnamed, wrong_permissions
@@ -247,7 +247,20 @@ class _Pass(Struct):
                 continue
             if proven != artifact:
                 findings += self._bring_up_to_date(artifact, proven)
-        return [*findings, *(self._settle(artifact, error) for artifact, error in lost)]
+        findings += [self._settle(artifact, error) for artifact, error in lost]
+        return [*findings, *self._check_what_lost_a_file({artifact.digest for artifact, _ in lost})]
+
+    def _check_what_lost_a_file(self, lost: set[Digest]) -> Iterator[Finding]:
+        """Look again at what was whole before a file of it was found damaged for another artifact, and moved away."""
+        for artifact in stored_artifacts(self.reader) if lost and self.mender is not None else ():
+            if artifact.digest in lost or all(self.store.holds(file) for file in artifact.files):
+                continue
+            try:
+                proven = self.store.prove(artifact)
+            except StoreError as error:
+                yield self._settle(artifact, error)
+                continue
+            yield from self._bring_up_to_date(artifact, proven)
 
     def add_bytes(self, count: int) -> None:
         self.size += count
