@@ -7,6 +7,7 @@
   quarantine/      damaged blobs, kept for a person to look at
   runs/<run id>/<node>.<attempt>.log
   tmp/             files on their way into blobs/, probes
+  bundles/         code that was sent to step hosts; made by the first that needs it
   checkpoints/     what unfinished nodes keep, by cache key; made by the first that asks
   claims           locks on the keys that drivers compute just now; made by the first that asks
   collection.lock  held by who removes files, and by who needs all of them to stay
@@ -46,7 +47,7 @@ from flowkit.store.names import LIVE_SUFFIX, check_blob_name, check_run_name, lo
 
 _RUNS = "runs"
 _FOLDERS = ("blobs", "quarantine", _RUNS, "tmp")
-_LATER = ("checkpoints", "cache")
+_LATER = ("checkpoints", "bundles", "cache")
 _DATABASE = "lineage.db"
 MARK = ".gitignore"
 RESTORING = ".restoring"
@@ -170,6 +171,11 @@ class StoreFolder(Struct, frozen=True):
         except OSError as error:
             return f"left in place, it cannot be moved ({error.strerror})"
         return f"quarantine/{target.name}"
+
+    def find_misplaced(self) -> list[Path]:
+        """Return the store's own folders in whose place something else stands, so that nothing can be kept there."""
+        places = [self.path / name for name in (*_FOLDERS, *_LATER)]
+        return [place for place in places if os.path.lexists(place) and not place.is_dir()]
 
     def quarantined(self, name: str) -> list[Path]:
         """Return what lies in quarantine of the blob `name`, the latest first."""
@@ -300,5 +306,5 @@ def blob_in_quarantine(file: str) -> str | None:
 def _listed(path: Path) -> list[str]:
     try:
         return os.listdir(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []

@@ -192,7 +192,7 @@ def _scan(path: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(path) as entries:
             return sorted(entries, key=lambda entry: entry.name)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # nothing lies there
         return []
 
 

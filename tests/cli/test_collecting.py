@@ -146,6 +146,20 @@ def test_without_retention_nothing_that_a_run_made_goes(call: Tell, project: Pat
     assert select(project, "SELECT count(*) FROM audit") == rows
 
 
+def test_files_in_place_of_folders_keep_nothing_from_being_collected(call: Tell, project: Path) -> None:
+    """Where a folder of leftovers cannot be, there are none; what has had its time goes all the same."""
+    for name in ("quarantine", "checkpoints", "bundles"):
+        place = project / ".flowkit" / name
+        if place.is_dir():
+            shutil.rmtree(place)
+        place.write_text("a person's")
+
+    answer = call("gc", "--keep-runs", "1", "--json")
+
+    assert answer.code == 0
+    assert nodes(answer.json(), "drop") == ["features", "features"]
+
+
 def test_a_dry_run_says_what_the_real_one_does_and_changes_no_byte(call: Tell, project: Path) -> None:
     """Not even a lock file is made; then the real one drops just that, and frees just those bytes."""
     before = snapshot(project / ".flowkit")

@@ -85,6 +85,11 @@ def repeat_move(store: Path) -> None:
     execute(store, "INSERT INTO alias_move SELECT 99, model, alias, earlier, version, action, at FROM alias_move;")
 
 
+def file_for_folder(store: Path) -> None:
+    (store / "quarantine").rmdir()
+    (store / "quarantine").write_text("a person's")
+
+
 def scramble_names(store: Path) -> None:
     execute(store, "INSERT INTO word (text) VALUES ('no list'); UPDATE artifact SET refers = last_insert_rowid();")
 
@@ -136,6 +141,7 @@ DAMAGES: list[tuple[Callable[[Path], None], str, str, str]] = [
     (cut, "artifact", "kept quarantine/", AGAIN),
     (change_model, "model", "small:1 (champion) is lost: the payload in its record does not match", "`flowkit rerun 2"),
     (forget_model, "model", "small:1 (champion) is lost: no file of the store holds it", "else restore the store from"),
+    (file_for_folder, "file", "it is no folder", "/quarantine.away`: what needs the folder makes it."),
     (change_audit, "audit", "changed, missing or out of place", "compare it with a backup"),
     (dangle, "database", "rows of execution point to", "keep the file as it is"),
     (scramble_names, "database", "is recorded as what is no list of names", "keep the file as it is"),

@@ -135,6 +135,17 @@ def make_newer(folder: StoreFolder) -> None:
     alter(folder, "PRAGMA user_version = 99")
 
 
+def pipe_for_database(folder: StoreFolder) -> None:
+    folder.database.unlink()
+    os.mkfifo(folder.database)
+
+
+def file_for_folders(folder: StoreFolder) -> None:
+    folder.quarantine.rmdir()
+    for name in ("quarantine", "bundles"):
+        (folder.path / name).write_text("")
+
+
 def leave_run(folder: StoreFolder) -> None:
     alter(
         folder,
@@ -155,6 +166,8 @@ PLANTED = [
     (scramble, "database", Status.PROBLEM, "is damaged", "restore the latest backup"),
     (lose_database, "database", Status.PROBLEM, "is gone, but the store has content", "--store NEW"),
     (empty_database, "database", Status.PROBLEM, "is empty, but the store has content", "--store NEW"),
+    (pipe_for_database, "database", Status.PROBLEM, "is no file", "move that away"),
+    (file_for_folders, "store", Status.PROBLEM, "quarantine, bundles: no folder", "quarantine.away"),
     (make_newer, "database", Status.PROBLEM, "newer flowkit", "upgrade flowkit-pipelines"),
     (leave_run, "runs", Status.WARNING, "died, and nothing has run since", "run the pipeline again"),
     (run_tomorrow, "clock", Status.WARNING, "still to come", "clock"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from flowkit.codecs.base import Encoded
 from flowkit.errors import LostArtifactError
 from flowkit.records import Artifact, BlobFile, Stamp
 from flowkit.store import LocalStore, Presence, StoreFolder
+from flowkit.store.gc import find_leftovers
+from flowkit.store.salvage import Source
 from tests.store.processes import without_privileges
 from tests.store.values import is_right, noise, plain, table, visible
 
@@ -264,6 +267,30 @@ def test_damage_in_a_store_that_cannot_be_written_to_is_still_told(open_place: P
     with pytest.raises(LostArtifactError, match="left in place, it cannot be moved"):
         without_privileges(lambda: LocalStore(StoreFolder.open(folder.path)).open(artifact))
     assert path.exists()
+
+
+@pytest.mark.parametrize("name", ["quarantine", "checkpoints", "bundles"])
+def test_a_file_in_place_of_a_folder_is_no_obstacle(folder: StoreFolder, name: str) -> None:
+    """Where the store's own folder cannot be made, nothing lies in it: values are kept, read, and lost by name."""
+    place = folder.path / name
+    if place.exists():
+        place.rmdir()
+    place.write_text("a person's")
+    encoded = plain(SMALL)
+    artifact = LocalStore(folder).put(encoded)
+    flip(folder.blob_path(artifact.files[0].name), 0.5)
+
+    with pytest.raises(LostArtifactError) as caught:
+        LocalStore(folder).open(artifact)
+
+    assert ("left in place" in str(caught.value)) == (name == "quarantine")
+    assert LocalStore(folder).salvage(artifact, Source(folder)) is None
+    healed = LocalStore(folder).put(encoded)
+    assert is_right(LocalStore(folder), healed, encoded)
+    leftovers = list(find_leftovers(folder, time.time() + 1e8, None, lambda key: False))
+    assert len(leftovers) == (0 if name == "quarantine" else 1)
+    assert folder.find_misplaced() == [place]
+    assert place.read_text() == "a person's"
 
 
 def _lost(folder: StoreFolder, artifact: Artifact, encoded: Encoded) -> LostArtifactError | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sqlite3
 import stat
@@ -20,6 +21,7 @@ from flowkit.lineage.journal import choose_journal_mode, find_file_system
 from flowkit.lineage.liveness import is_driven
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.schema import SCHEMA_VERSION
+from flowkit.lineage.soundness import refuse_lost_database
 from flowkit.store.folder import StoreFolder
 
 NETWORK = frozenset(
@@ -90,6 +92,13 @@ def check_place(path: Path) -> Check:
     closed = [place for place in places if place.exists() and not os.access(place, os.W_OK)]
     if closed:
         return problem("store", f"{closed[0]} cannot be written", f"chmod -R u+rwX {folder.path}, as its owner.")
+    misplaced = folder.find_misplaced()
+    if misplaced:
+        return problem(
+            "store",
+            f"{', '.join(place.name for place in misplaced)}: no folder, so that nothing can be kept there",
+            f"{_moving_away(misplaced)}.",
+        )
     owner = folder.path.stat().st_uid
     if owner != os.geteuid():
         return warning(
@@ -185,10 +194,9 @@ def check_leftovers(folder: StoreFolder, now: float) -> Check:
 
 def check_database(folder: StoreFolder) -> Check:
     """Return whether SQLite finds the database sound, and whether its schema is today's."""
+    refuse_lost_database(folder)
     database = folder.database
-    if not database.exists() or database.stat().st_size == 0:
-        if any(folder.blobs.glob("*/*")):
-            raise LineageError.for_lost_database(database, empty=database.exists())
+    if not database.exists() or (database.is_file() and database.stat().st_size == 0):
         return ok("database", "none yet")
     with opening(database):
         connection, version = connect_as_it_is(database)
@@ -265,6 +273,10 @@ def check_clock(folder: StoreFolder, now: float, *, recorded: bool = True) -> Ch
 def existing_parent(path: Path) -> Path:
     """Return `path`, or the nearest folder above it that is there."""
     return next(place for place in (path, *path.parents) if place.exists())
+
+
+def _moving_away(places: list[Path]) -> str:
+    return " && ".join(f"mv {shlex.quote(str(place))} {shlex.quote(f'{place}.away')}" for place in places)
 
 
 def _refusal_of_folders(parent: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -157,7 +158,7 @@ def check_store(
     if any(fault.blinds for fault in damage):
         return SoundnessReport(0, 0, 0, 0, Census(), tuple(findings))
     findings += [*_check_database(reader, dangling_rows(reader), mender), *_check_registry(reader, options)]
-    findings += _check_permissions(store.folder, mender)
+    findings += [*_check_folders(store.folder), *_check_permissions(store.folder, mender)]
     pass_ = _Pass(reader, store, mender, progress, count_stored(reader), options)
     findings += pass_.check_all()
     unnamed = count_unnamed(store.folder, recorded_files(reader), formats_by_suffix(reader), pass_.add_bytes)
@@ -207,6 +208,13 @@ def _check_registry(reader: Reader, options: str) -> Iterator[Finding]:
         broken = waiting(lambda: verify_chain(connection), reader.path, LOCK_TIMEOUT)
     if broken is not None:
         yield describe_audit(broken)
+
+
+def _check_folders(folder: StoreFolder) -> Iterator[Finding]:
+    for place in folder.find_misplaced():
+        problem = "it is no folder, so that nothing can be kept there"
+        by = f"`mv {shlex.quote(str(place))} {shlex.quote(f'{place}.away')}`: what needs the folder makes it."
+        yield Finding(FindingKind.FILE, str(place), problem, Remedy.POSSIBLE, by)
 
 
 def _check_permissions(folder: StoreFolder, mender: Mender | None) -> Iterator[Finding]:
