@@ -140,6 +140,11 @@ class Lookups:
         self._warn = warn
         self._contents = open_contents(store, listing)
         self._described = 0
+        self._doubted: set[Digest] = set()
+
+    def doubt(self, artifacts: Iterable[Digest]) -> None:
+        """Believe no stamp of artifacts of which a part turned out to be damaged: other parts may be too."""
+        self._doubted.update(artifacts)
 
     def find(self, nodes: Sequence[KeyedNode], /) -> list[Lookup]:
         """Decide on each node, with one query for all of them."""
@@ -281,7 +286,8 @@ class Lookups:
 
         outputs = []
         for output in entry.outputs:
-            artifact = verify_presence(self._store, output.artifact, tell)
+            doubted = output.artifact.digest in self._doubted
+            artifact = verify_presence(self._store, output.artifact, tell, doubted=doubted)
             if artifact is None:
                 return None
             if artifact is not output.artifact:

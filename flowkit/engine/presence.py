@@ -28,6 +28,7 @@ def verify_presence(
     tell: Callable[[LostArtifactError], None] = lambda error: None,
     *,
     rescue: bool = False,
+    doubted: bool = False,
 ) -> Artifact | None:
     """Return an artifact that is there and holds what it should, hashed where its files changed; None where not.
 
@@ -36,9 +37,10 @@ def verify_presence(
         artifact: Its record.
         tell: Told of damage that comes to light.
         rescue: Whether it is also put together where a file is gone whose parts can still be read from quarantine.
+        doubted: Whether it was found damaged before: it is hashed whole then, whatever the record says of its files.
     """
     presence = store.check(artifact)
-    if presence is Presence.PRESENT:
+    if presence is Presence.PRESENT and not doubted:
         return artifact
     if presence is Presence.LOST and not rescue:
         return None

@@ -349,6 +349,7 @@ class Runner(Struct):
         if not self.state.is_current(name, result.token):
             return []
         if result.lost:
+            self.lookups.doubt(result.lost)
             makers = self.ledger.makers_of(frozenset(result.lost), self.graph.producers[name])
             if self._may_repeat(name):
                 # Where no node made it, it is a constant: computing the key anew puts it again.
