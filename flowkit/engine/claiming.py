@@ -18,10 +18,27 @@ from flowkit.engine.lookup import Lookup
 from flowkit.engine.progress import Listener
 from flowkit.graph.graph import is_among
 from flowkit.records import Digest
-from flowkit.store.claims import Claims, Holder, Moment
+from flowkit.store.claims import RENEW_SECONDS, Claims, Holder, Moment
 
 POLL = 0.05
 """Seconds between two looks at the claims of others that are waited for."""
+
+_PATIENCE = 1.5 * RENEW_SECONDS
+"""How long a key that came free without a result is left to a holder that lives: it may have lost it unawares."""
+
+
+class _Wait(Struct):
+    """A node that waits for another driver.
+
+    Attributes:
+        key: What is claimed.
+        holder: Who was last seen to hold it.
+        until: While the key is free: when it is this run's to take.
+    """
+
+    key: Digest
+    holder: Holder | None = None
+    until: float = 0.0
 
 
 class Admission(Struct, frozen=True):
@@ -62,7 +79,8 @@ class Claiming:
         self._warn = warn
         self._held: dict[str, Digest] = {}
         self._moments: dict[str, Moment] = {}
-        self._deferred: dict[str, Digest] = {}
+        self._deferred: dict[str, _Wait] = {}
+        self._left: dict[str, _Wait] = {}
         self._told: set[Holder] = set()
         self._stopped: set[Holder] = set()
         self._asked = 0.0
@@ -97,11 +115,14 @@ class Claiming:
             name, keyed = launch.node, lookup.keyed
             if name in self._held or not _is_shared(keyed):
                 continue
-            if claims.take(keyed.key):
+            if (left := self._left_to_another(name)) is not None:
+                self._deferred[name] = left
+                deferred.append(launch)
+            elif claims.take(keyed.key):
                 self._held[name] = keyed.key
                 claimed.append(keyed)
             elif not is_among(name, self._forced):
-                self._deferred[name] = keyed.key
+                self._deferred[name] = _Wait(keyed.key, claims.find_holder(keyed.key))
                 deferred.append(launch)
         if claims.refusal:
             self._warn(
@@ -134,16 +155,33 @@ class Claiming:
         if self._claims is None or not self._deferred or now - self._asked < POLL:
             return []
         self._asked = now
-        holders = {name: self._claims.find_holder(key) for name, key in self._deferred.items()}
-        free = [name for name, holder in holders.items() if holder is None]
+        free: list[str] = []
+        for name, wait in self._deferred.items():
+            holder = self._claims.find_holder(wait.key)
+            if holder is not None:
+                wait.holder, wait.until = holder, 0.0
+            elif now >= wait.until:
+                free.append(name)
         for name in free:
-            del self._deferred[name]
-        self._tell_stopped({holder: name for name, holder in holders.items() if holder is not None})
+            wait = self._deferred.pop(name)
+            if wait.holder is not None and not wait.until:
+                # Looked up at once, as most likely its result is there; taken later where there is none.
+                wait.until = now + _PATIENCE
+                self._left[name] = wait
+        self._tell_stopped({wait.holder: name for name, wait in self._deferred.items() if wait.holder is not None})
         return free
 
     def give_up(self) -> None:
         """Wait for nobody any more."""
         self._deferred.clear()
+        self._left.clear()
+
+    def _left_to_another(self, node: str) -> _Wait | None:
+        """Return the wait for a node whose key came free, with nothing found, a moment ago, and whose holder lives."""
+        wait = self._left.pop(node, None)
+        if wait is None or wait.holder is None or self._drivers is None or time.monotonic() >= wait.until:
+            return None
+        return wait if self._drivers.drives(wait.holder) else None
 
     def _doubtful(self, claimed: Sequence[KeyedNode], claims: Claims) -> list[KeyedNode]:
         """Return those that another driver may have computed between their lookup and their claim."""
@@ -153,7 +191,7 @@ class Claiming:
 
     def _tell(self, deferred: Sequence[Launch]) -> None:
         for launch in deferred:
-            holder = self._find_holder(launch.node)
+            holder = self._deferred[launch.node].holder
             if holder is not None and holder not in self._told and self._drivers is not None:
                 self._told.add(holder)
                 self._listener.node_waits(launch.node, self._drivers.describe(holder))
@@ -168,9 +206,6 @@ class Claiming:
                     f"{name!r} waits for {self._drivers.describe(holder)}, and pid {holder.pid} is stopped:"
                     f" kill -CONT {holder.pid}, or end it."
                 )
-
-    def _find_holder(self, node: str) -> Holder | None:
-        return self._claims.find_holder(self._deferred[node]) if self._claims is not None else None
 
 
 def _is_shared(keyed: KeyedNode) -> bool:

@@ -29,6 +29,11 @@ class Drivers:
         since = time.strftime("%H:%M:%S", time.localtime(found.started))
         return f"run {found.run} (pid {holder.pid}{place}, since {since})"
 
+    def drives(self, holder: Holder) -> bool:
+        """Return whether a process of this machine lives, and the run that it computes for goes on."""
+        driven = find_driven_by(self._reader, holder.pid) if holder.pid > 0 else ()
+        return any(holder.run in ("", row.run) and row.driver == identify_driver(holder.pid) for row in driven)
+
     def is_stopped(self, holder: Holder) -> bool:
         """Return whether a driver of this machine was stopped, so that nobody may wait for it for ever."""
         # The process first: this is asked again and again, and the database only where it says yes.

@@ -39,7 +39,9 @@ _FIRST = 64
 _KEY_DIGITS = 15
 """How many hexadecimal digits of a key give its place: 60 bits, as many as an offset can take safely."""
 
-_RENEW_SECONDS = 0.5
+RENEW_SECONDS = 0.5
+"""How often a run takes again what it holds, as it may have lost it unawares."""
+
 _HELD = (errno.EACCES, errno.EAGAIN)
 _FLOCK = struct.Struct("@qqihh") if sys.platform == "darwin" else struct.Struct("@hhqqi4x")
 
@@ -128,7 +130,7 @@ class Claims:
 
         Not with every claim: one call for each that is held would make a wide run's cost grow with its square.
         """
-        while not over.wait(_RENEW_SECONDS):
+        while not over.wait(RENEW_SECONDS):
             # A folder that is gone is told to whoever claims next.
             with suppress(StoreError), _GUARD:
                 if not over.is_set():

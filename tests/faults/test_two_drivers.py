@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ from tests.faults.drivers import Driver, append, lines, run_here, until
 
 pytestmark = pytest.mark.slow
 
+LOSSES: dict[bytes, Callable[[Path], object]] = {b"c": Path.read_bytes, b"r": Path.unlink}
+"""Ways in which a driver's own process, or anybody, lets all its claims go without its doing."""
+
 
 @fk.step
 def load(n: int) -> list[int]:
@@ -32,8 +35,8 @@ def load(n: int) -> list[int]:
 @fk.step
 def train(rows: list[int], gate: fk.Untracked[int], fails: fk.Untracked[bool], log: fk.Untracked[str]) -> int:
     append(log, "train")
-    if gate:
-        os.read(gate, 1)
+    while gate and (told := os.read(gate, 1)) in LOSSES:
+        LOSSES[told](Path(log).with_name(".flowkit") / "claims")
     if fails:
         raise ValueError("not this time")
     return sum(rows)
@@ -75,7 +78,11 @@ class Pair:
         return driver
 
     def open_gate(self) -> None:
-        os.write(self._opens, b".")
+        self.tell(b".")
+
+    def tell(self, what: bytes) -> None:
+        """Tell the driver that trains."""
+        os.write(self._opens, what)
 
     @property
     def trained(self) -> int:
@@ -196,6 +203,24 @@ def test_where_the_first_fails_the_second_computes(pair: Pair) -> None:
     assert a.wait()["outcomes"]["train"] == "failed"
     assert b.wait()["outcomes"]["train"] == "executed"
     assert pair.trained == 2
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_where_the_first_loses_its_claim_the_second_goes_on_waiting(pair: Pair, loss: bytes) -> None:
+    """A key that comes free while its holder lives is left to it until it had time to take it again."""
+    a = pair.start_training()
+    b = pair.start("b")
+    b.hears("waits: train run ")
+    for _ in range(2):
+        pair.tell(loss)
+        # Longer than the first driver needs to take its claim again, or the second to find the key free.
+        time.sleep(0.8)
+    pair.open_gate()
+
+    a.wait()
+    b.wait()
+
+    assert pair.trained == 1
 
 
 def test_of_a_stopped_driver_the_second_says_so(pair: Pair) -> None:
