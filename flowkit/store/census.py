@@ -95,6 +95,8 @@ def count_unnamed(
 
 def _entries(folder: StoreFolder) -> Iterator[tuple[os.DirEntry[str], str]]:
     """Yield everything below `blobs/`, two levels deep, with its name there."""
+    if not folder.blobs.is_dir():
+        return
     with os.scandir(folder.blobs) as shards:
         for shard in sorted(shards, key=lambda entry: entry.name):
             if not shard.is_dir(follow_symlinks=False):

@@ -95,7 +95,8 @@ class StoreFolder(Struct, frozen=True):
                 raise StoreError.for_no_store(folder.path)
             if not folder.path.is_dir():
                 raise StoreError.for_not_a_folder(folder.path)
-            if not folder.blobs.is_dir():
+            if not folder.blobs.is_dir() and (folder.blobs.exists() or not folder.database.is_file()):
+                # Removed content takes neither runs nor logs with it.
                 raise StoreError.for_no_store(folder.path)
             folder._refuse_open_to_all()
         return folder
@@ -263,7 +264,7 @@ class StoreFolder(Struct, frozen=True):
 
     def _refuse_open_to_all(self) -> None:
         """Refuse a store into which every user of this machine can put what this one would load."""
-        for path in (self.path, self.blobs):
+        for path in (self.path, self.blobs) if self.blobs.exists() else (self.path,):
             mode = os.stat(path).st_mode
             if mode & stat.S_IWOTH:
                 raise StoreError.for_open_to_all(path, stat.filemode(mode))

@@ -55,6 +55,20 @@ def test_logs(ask: Ask, recorded_project: Recorded) -> None:
     assert next(row for row in rows if row["node"] == "check")["log"]
 
 
+def test_a_store_whose_content_was_removed_still_tells_its_runs(
+    ask: Ask, recorded_project: Recorded, tmp_path: Path
+) -> None:
+    """Runs, logs and what the database knows of artifacts are there without the folder of their content."""
+    store = tmp_path / "store"
+    shutil.copytree(recorded_project.root / ".flowkit", store, ignore=shutil.ignore_patterns("blobs"))
+    here = ("--store", str(store))
+    assert len(ask("runs", "--json", *here).json()["runs"]) == 4
+    assert ask("logs", recorded_project.good, "load", *here).out == "loading 5\n"
+    assert ask("verify", "--json", *here).json()["findings"]
+    assert ask("gc", "--dry-run", *here).code == 0
+    assert not (store / "blobs").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -124,7 +124,8 @@ def may_be_written(folder: StoreFolder) -> bool:
     """Say whether this user may write the store and its schema is today's; any other is checked and left as it is."""
     if schema_version(folder.database) != SCHEMA_VERSION:
         return False
-    return all(os.access(path, os.W_OK) for path in (folder.path, folder.blobs, folder.database))
+    written = (folder.path, folder.blobs, folder.database)
+    return all(os.access(path, os.W_OK) for path in written if path.exists())
 
 
 def may_be_repaired(damage: Iterable[DatabaseFault]) -> bool:
