@@ -16,6 +16,7 @@ from typing import Any
 
 from flowkit.execution.bundle import load_bundle
 from flowkit.execution.channel import FrameReader, send
+from flowkit.execution.compute_leftovers import Replacement, tell_of_unwanted, watching
 from flowkit.execution.finder import install_bundle
 from flowkit.execution.host import die_with
 
@@ -36,6 +37,7 @@ _SETTINGS = {
 def dask_setup(worker: object) -> None:
     """Install the project's code in the worker's process; Dask calls this before the first task."""
     install_code(json.loads(os.environ[_CODE]))
+    tell_of_unwanted(worker)
 
 
 def install_code(code: Mapping[str, Any]) -> None:
@@ -72,7 +74,10 @@ async def _serve(given: Mapping[str, Any]) -> None:
     import distributed
 
     dask.config.set({**_SETTINGS, "temporary-directory": given["folder"]})
-    scheduler = distributed.Scheduler(host=LOOPBACK, port=0, dashboard=False, dashboard_address=f"{LOOPBACK}:0")
+    replacement = Replacement()
+    scheduler = watching(distributed.Scheduler, replacement.hear)(
+        host=LOOPBACK, port=0, dashboard=False, dashboard_address=f"{LOOPBACK}:0"
+    )
     async with (
         scheduler,
         distributed.Nanny(
@@ -83,8 +88,9 @@ async def _serve(given: Mapping[str, Any]) -> None:
             dashboard=False,
             dashboard_address=f"{LOOPBACK}:0",
             preload=[__name__],
-        ),
+        ) as nanny,
     ):
+        replacement.oversee(scheduler, nanny)
         send(given["reports"], ("ready", scheduler.address))
         await asyncio.to_thread(_wait_for_end, given["orders"])
 
