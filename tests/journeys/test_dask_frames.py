@@ -125,8 +125,8 @@ def die(part):
 
 
 def mark(seconds, file):
+    open(file, "x").close()
     time.sleep(seconds)
-    open(file, "a").write("x")
 
 
 @fk.step
@@ -156,7 +156,14 @@ def dies() -> int:
 
 @fk.step(timeout="3s")
 def late(folder: str) -> None:
-    dask.compute([dask.delayed(mark)(2, f"{folder}/{number}") for number in range(8)])
+    dask.compute([dask.delayed(mark)(3600, f"{folder}/{number}") for number in range(8)])
+
+
+@fk.step(timeout="40s")
+def behind(folder: str) -> None:
+    while not os.listdir(folder):
+        time.sleep(0.02)
+    dask.compute([dask.delayed(mark)(0, f"{folder}/behind-{number}") for number in range(2)])
 
 
 @fk.pipeline
@@ -171,7 +178,7 @@ def death() -> None:
 
 @fk.pipeline
 def lateness(folder: str) -> None:
-    late(folder)
+    late(folder), behind(folder)
 '''
 
 OVERLAP = '''
@@ -310,16 +317,18 @@ def test_a_dead_compute_worker_is_told_and_leaves_nothing_behind(tmp_path: Path)
 
 
 def test_a_timeout_takes_the_tasks_along(tmp_path: Path) -> None:
-    """A step that is killed while it waits has its tasks withdrawn: those that had not begun never do."""
+    """A step that is killed while it waits has its tasks withdrawn: no more begin, and what runs delays nobody."""
     project = frames_project(tmp_path / "faults", faults=FAULTS)
     marks = tmp_path / "marks"
     marks.mkdir()
 
-    run = project.flowkit("run", "pipelines/faults.py:lateness", "--json", "--workers", "1", "-p", f"folder={marks}")
+    run = project.flowkit("run", "pipelines/faults.py:lateness", "--json", "--workers", "2", "-p", f"folder={marks}")
 
     assert run.code == 1
     assert "3" in run.nodes["late"]["error"]["message"]
-    assert len(list(marks.iterdir())) < 4
+    assert run.named("executed") == ["behind"]
+    assert len(list(marks.glob("behind-*"))) == 2
+    assert len(list(marks.iterdir())) == 4
     assert compute_processes(project.root) == []
 
 
