@@ -67,24 +67,25 @@ class Replacement:
 
     def hear(self, keys: frozenset[object]) -> None:
         """Look a moment later whether any of these tasks still runs."""
-        if self._nanny is not None:
-            look = asyncio.get_running_loop().create_task(self._look(keys, self._nanny.worker_address))
+        worker = self._nanny.worker_address if self._nanny is not None else None
+        if worker is not None:
+            look = asyncio.get_running_loop().create_task(self._look(keys, worker))
             self._looks.add(look)
             look.add_done_callback(self._looks.discard)
 
-    async def _look(self, keys: frozenset[object], worker: str | None) -> None:
+    async def _look(self, keys: frozenset[object], worker: str) -> None:
         await asyncio.sleep(_GRACE_SECONDS)
         async with self._lock:
-            if worker in self._scheduler.workers and worker == self._nanny.worker_address:
-                if keys.intersection(await self._ask(worker, keys)):
-                    await self._replace(worker)
+            there = worker in self._scheduler.workers and worker == self._nanny.worker_address
+            if there and keys.intersection(await self._ask(worker, keys)):
+                await self._replace(worker)
 
     async def _ask(self, worker: str, keys: frozenset[object]) -> Collection[object]:
         """Return what runs unwanted; where the worker does not answer, as in code that keeps the interpreter, all."""
         question = self._scheduler.broadcast(msg={"op": _UNWANTED}, workers=[worker], on_error="ignore")
         try:
             answers = await asyncio.wait_for(question, _ANSWER_SECONDS)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return keys
         found: Collection[object] = answers.get(worker, ())
         return found
