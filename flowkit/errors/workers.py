@@ -226,7 +226,8 @@ class WorkerError(StoreError):
         return cls(
             "Workers cannot be started on this machine.",
             (("reason", reason),),
-            "free memory and processes, or run with --inline.",
+            "see to what the reason names, such as memory, processes, open files, TMPDIR or this Python, or run with "
+            "--inline; what has finished is reused.",
         )
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from flowkit.errors import WorkerError
 from flowkit.execution.base import ExecutorEvent, HostSettings
 from flowkit.execution.envelope import Envelope
 
@@ -16,8 +17,17 @@ class Listener(Protocol):
         """Take an event of a packet."""
         ...
 
-    def land(self, packet: str, events: Sequence[ExecutorEvent], error: str | None) -> None:
-        """Take the end of a packet, with events that may have been heard already."""
+    def land(
+        self, packet: str, events: Sequence[ExecutorEvent], error: str | None, cause: WorkerError | None = None
+    ) -> None:
+        """Take the end of a packet, with events that may have been heard already.
+
+        Args:
+            packet: Its id.
+            events: What happened in it.
+            error: Why it ended before all of its nodes had.
+            cause: What the run fails with where nothing else can begin either.
+        """
         ...
 
     def lose_worker(self, worker: str, reason: str) -> None:

@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 
 from msgspec import Struct, field
 
-from flowkit.errors import StepDeathError
+from flowkit.errors import StepDeathError, WorkerError
 from flowkit.execution.base import (
     ExecutorEvent,
     ExecutorFailed,
@@ -26,13 +26,21 @@ from flowkit.execution.packets import NO_KEY, WITHDRAWN
 from flowkit.execution.watch import SLOT_DIED
 from flowkit.records import FailureKind, Outcome, StepResult
 
+MOST_FRUITLESS = 3
+FRUITLESS_SECONDS = 5.0
+"""How often in turn, and for how long, workers may fail to begin any node at all before the run fails."""
+
 
 class _Flight(Struct):
-    """A packet on its way: which attempts are still open, and which of them have begun."""
+    """A packet on its way: which attempts are still open, and which of them have begun.
+
+    `round` is how many fruitless rounds there had been when it was sent.
+    """
 
     envelope: Envelope
     worker: str
     open: dict[str, NodeSlip]
+    round: int
     begun: dict[str, float] = field(default_factory=dict)
 
 
@@ -44,11 +52,14 @@ class Flights:
         self._flights: dict[str, _Flight] = {}
         self._lock = threading.RLock()
         self._failed = False
+        self._fruitless = 0
+        self._fruitless_since = 0.0
 
     def expect(self, envelope: Envelope, worker: str) -> None:
         """Begin to follow a packet."""
         with self._lock:
-            self._flights[envelope.packet] = _Flight(envelope, worker, {slip.token: slip for slip in envelope.slips})
+            slips = {slip.token: slip for slip in envelope.slips}
+            self._flights[envelope.packet] = _Flight(envelope, worker, slips, self._fruitless)
 
     def find(self, nodes: frozenset[str] | None) -> dict[str, list[str]]:
         """Return the open attempts of these nodes, of all if None, as tokens by worker."""
@@ -81,7 +92,9 @@ class Flights:
             if self._is_news(event):
                 self._events.put(event)
 
-    def land(self, packet: str, events: Sequence[ExecutorEvent], error: str | None) -> None:
+    def land(
+        self, packet: str, events: Sequence[ExecutorEvent], error: str | None, cause: WorkerError | None = None
+    ) -> None:
         """End a packet: account for every attempt of which nothing was heard."""
         with self._lock:
             for event in events:
@@ -92,6 +105,8 @@ class Flights:
             for token, slip in flight.open.items():
                 self._events.put(_account_for(slip, token, flight, error))
             self._events.put(PacketEnded(packet, flight.worker, error))
+            if error and not flight.begun:
+                self._note_fruitless(flight, cause or WorkerError.for_failed_task(flight.worker, error))
 
     def lose_worker(self, worker: str, reason: str) -> None:
         """End every packet of a worker that is gone."""
@@ -110,6 +125,21 @@ class Flights:
                 self._failed = True
                 self._events.put(ExecutorFailed(error))
 
+    def _note_fruitless(self, flight: _Flight, error: WorkerError) -> None:
+        """Fail once packet after packet comes back without a begun node, and nothing else runs either.
+
+        Their nodes come back at no charge, and would be sent for ever. Packets that were out together count once: a
+        worker that is lost loses all of its own.
+        """
+        if flight.round < self._fruitless or any(other.begun for other in self._flights.values()):
+            return
+        now = time.monotonic()
+        if not self._fruitless:
+            self._fruitless_since = now
+        self._fruitless += 1
+        if self._fruitless >= MOST_FRUITLESS and now - self._fruitless_since >= FRUITLESS_SECONDS:
+            self.fail(error)
+
     def _is_news(self, event: ExecutorEvent) -> bool:
         if not isinstance(event, (NodeStarted, NodeEnded, NodeReturned, NodeWaiting)):
             return False
@@ -119,6 +149,7 @@ class Flights:
         if isinstance(event, NodeWaiting):
             return event.token in flight.open
         if isinstance(event, NodeStarted):
+            self._fruitless = 0
             known = event.token not in flight.open or event.token in flight.begun
             flight.begun.setdefault(event.token, event.at)
             return not known

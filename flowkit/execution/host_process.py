@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from queue import SimpleQueue
 from typing import Any
 
@@ -82,6 +82,29 @@ class Spawner:
             order()
 
 
+@contextmanager
+def opening() -> Iterator[ExitStack]:
+    """Collect what is opened for a process; where that, or its start, fails, all of it is given back.
+
+    Raises:
+        WorkerError: It failed.
+    """
+    with ExitStack() as opened:
+        try:
+            yield opened
+        except OSError as error:
+            raise WorkerError.for_failed_start(str(error)) from error
+        opened.pop_all()
+
+
+def open_pipe(opened: ExitStack) -> tuple[int, int]:
+    """Return a new pipe, reading end first, that is closed where the rest fails."""
+    ends = os.pipe()
+    for end in ends:
+        opened.callback(os.close, end)
+    return ends
+
+
 class Death(Struct, frozen=True):
     """How a process ended: an exit code, or the number of a signal.
 
@@ -107,6 +130,9 @@ class HostProcess:
         spawner: Starts it.
         environment: Environment variables of the child.
 
+    Raises:
+        WorkerError: It cannot be started; nothing is left of the try.
+
     Attributes:
         ready: Whether it is known to have come up and imported what it was told to.
     """
@@ -114,20 +140,18 @@ class HostProcess:
     def __init__(self, settings: HostSettings, worker: str, spawner: Spawner, environment: Mapping[str, str]) -> None:
         self.settings = settings
         self.environment = dict(environment)
-        self.spool = Spool.create()
-        orders, self._to_host = os.pipe()
-        self._from_host, reports = os.pipe()
-        self._tickets, self._issue = os.pipe()
-        self._work = make_work_base()
         self._may_have_orphans = True
-        try:
+        with opening() as opened:
+            self.spool = Spool.create()
+            opened.callback(self.spool.close)
+            orders, self._to_host = open_pipe(opened)
+            self._from_host, reports = open_pipe(opened)
+            self._tickets, self._issue = open_pipe(opened)
+            self._work = make_work_base()
+            opened.callback(remove_work_base, self._work)
             self._process = self._start(spawner, (orders, reports, self._tickets))
-        except WorkerError:
-            remove_work_base(self._work)
-            raise
-        finally:
-            os.close(orders)
-            os.close(reports)
+        os.close(orders)
+        os.close(reports)
         for descriptor in (self._to_host, self._from_host, self._tickets, self._issue):
             os.set_blocking(descriptor, False)
         self._reader = FrameReader(self._from_host)

@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from flowkit.errors import WorkerError
 from flowkit.execution.base import ExecutorEvent, HostSettings, NodeReturned, NodeWaiting
 from flowkit.execution.compute_place import ComputePlace
 from flowkit.execution.envelope import Envelope
@@ -17,6 +18,9 @@ from flowkit.execution.host_process import HostProcess, Spawner, host_environmen
 from flowkit.execution.isolation import remove_stale_bases
 from flowkit.execution.packets import WITHDRAWN
 from flowkit.execution.watch import PacketWatch, Report
+
+_PAUSES = (0.1, 0.4, 1.0)
+"""Seconds between one try to start a host and the next."""
 
 
 class _Slot(Struct, eq=False):
@@ -216,9 +220,19 @@ class Supervisor:
                     environments={**host.settings.environments, **settings.environments},
                 )
         if slot.host is None:
-            environment = host_environment(self._most, self._imposed, cpus)
-            slot.host = HostProcess(settings, self.worker, self._spawner, environment)
+            slot.host = self._start_host(settings, host_environment(self._most, self._imposed, cpus))
         return slot.host
+
+    def _start_host(self, settings: HostSettings, environment: Mapping[str, str]) -> HostProcess:
+        """Start a host; where it cannot be, try again a few times, as a machine may be short of room for a moment."""
+        for pause in _PAUSES:
+            try:
+                return HostProcess(settings, self.worker, self._spawner, environment)
+            except WorkerError:
+                with self._lock:
+                    if self._lock.wait_for(lambda: self._closed, pause):
+                        raise
+        return HostProcess(settings, self.worker, self._spawner, environment)
 
     def _fits(self, host: HostProcess | None, settings: HostSettings, cpus: int = 1) -> bool:
         if host is None or host.settings != settings or host.is_dead():

@@ -7,14 +7,18 @@ themselves get a cluster on demand.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from queue import SimpleQueue
 
+from flowkit.errors import WorkerError
 from flowkit.execution.base import HostSettings
 from flowkit.execution.cluster import Listener
 from flowkit.execution.dask_compute import LocalCompute
 from flowkit.execution.envelope import Envelope
 from flowkit.execution.supervisor import Supervisor
+
+_PAUSE = 0.1
 
 _Order = tuple[HostSettings, Envelope]
 
@@ -95,9 +99,13 @@ class ThisMachine:
     def _run(
         self, supervisor: Supervisor, settings: HostSettings, envelope: Envelope, step_aside: Callable[[], None]
     ) -> None:
-        error = None
+        error, cause = None, None
         try:
             supervisor.run_packet(settings, envelope, self._listener.hear, step_aside)
+        except WorkerError as failed:
+            error, cause = failed.message, failed
         except Exception as failed:  # noqa: BLE001  (whatever it is, the packet is over and the driver waits for it)
             error = f"{type(failed).__name__}: {failed}"
-        self._listener.land(envelope.packet, (), error)
+            # The driver sends its nodes again at once.
+            time.sleep(_PAUSE)
+        self._listener.land(envelope.packet, (), error, cause)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from flowkit.errors import WorkerError
 from flowkit.execution.base import ExecutorEvent, NodeOrder, NodeStarted
 from flowkit.execution.capture import LONGEST_LOG, Spool
 from flowkit.execution.envelope import close_envelope
@@ -592,6 +593,35 @@ def test_more_nodes_than_tickets_come_back(open_workshop: Open, supervisor: Supe
 
     assert results(events)["nap"].outcome is Outcome.EXECUTED
     assert len(results(events)) + len(returned(events)) == 70_001
+
+
+@pytest.mark.parametrize("lacking", ["interpreter", "folder"])
+def test_a_host_that_cannot_be_started_leaves_nothing(
+    open_workshop: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    """After some tries it is an error that names the reason; no descriptor and no folder of them is left."""
+    shop = open_workshop(STEPS)
+    order = shop.order(shop.load().good)
+    settings = shop.settings()
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    supervisor = Supervisor(1, "tests")
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    if lacking == "interpreter":
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "moved"))
+    else:
+        temporary.rmdir()
+
+    try:
+        with pytest.raises(WorkerError, match="cannot be started") as refused:
+            supervisor.run_packet(settings, close_envelope(shop.packet(order)), print)
+    finally:
+        supervisor.close()
+
+    assert "No such file" in dict(refused.value.facts)["reason"]
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert not temporary.exists() or not list(temporary.iterdir())
 
 
 def test_what_a_killed_driver_left_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
