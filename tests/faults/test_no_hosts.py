@@ -16,6 +16,7 @@ STEPS = """
 import os
 import shutil
 import time
+from pathlib import Path
 
 import flowkit as fk
 
@@ -27,13 +28,15 @@ def first() -> int:
 
 @fk.step
 def takes_away(before: int) -> int:
+    time.sleep(0.5)
     shutil.rmtree(os.environ["TMPDIR"])
+    Path(os.environ["TMPDIR"]).touch()
     os._exit(3)
 
 
 @fk.step
 def lasts(before: int) -> int:
-    time.sleep(1)
+    time.sleep(1.5)
     return 1
 
 
