@@ -31,9 +31,10 @@ class Background:
             raise WorkerError.for_failed_start(text) from self._error
         return not self._thread.is_alive()
 
-    def finish(self) -> None:
-        """Wait for the end, whatever it is."""
-        self._thread.join()
+    def finish(self, seconds: float) -> bool:
+        """Wait for the end, whatever it is, at most `seconds`, and say whether it has come."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:

@@ -6,6 +6,7 @@ import pickle
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ from uuid import uuid4
 from flowkit.errors import FlowkitError, WorkerError
 from flowkit.execution.background import Background
 from flowkit.execution.base import HostSettings
+from flowkit.execution.client_calls import ClientCalls
 from flowkit.execution.cluster import Listener
 from flowkit.execution.dask_address import check_address, check_worker_address, describe_open_ports, security_for
 from flowkit.execution.dask_probe import ask_workers, check_answer, describe_mismatches, is_silent
@@ -34,6 +36,8 @@ _ANSWER_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
 _PATIENCE = 0.2
 _LOST_SECONDS = 3.0
+_CLOSE_SECONDS = 0.25
+_LEAST_SECONDS = 0.1
 
 
 class ExternalCluster:
@@ -45,6 +49,7 @@ class ExternalCluster:
         self._connecting: Background | None = None
         self._settings: HostSettings | None = None
         self._client: Any = None
+        self._calls: ClientCalls
         self._topic = f"flowkit-{uuid4().hex}"
         self._workers: dict[str, int] = {}
         self._without_since: float | None = None
@@ -121,25 +126,41 @@ class ExternalCluster:
         if self._client is None or self._client.status != "running":
             # Without a scheduler no worker can be reached, and `_watch` has told so or will.
             return
-        self._client.run(cancel_attempts, list(tokens), workers=[worker], wait=False, on_error="ignore")
+        self._calls.send(cancel_attempts, list(tokens), workers=[worker], heard=False)
 
     def close(self) -> None:
-        """End this session's step hosts on the workers, and disconnect."""
+        """End this session's step hosts on the workers, and disconnect; what stands still is not waited for."""
         self._closing.set()
-        if self._connecting is not None:
-            self._connecting.finish()
+        end = time.monotonic() + _CLOSE_SECONDS
+        if self._connecting is not None and not self._connecting.finish(_CLOSE_SECONDS):
+            # It disconnects by itself.
+            return
         if self._monitor is not None:
-            self._monitor.join()
+            self._monitor.join(max(0.0, end - time.monotonic()))
+        self._disconnect(end)
+
+    def _disconnect(self, end: float) -> None:
+        """Do so until `end` by the monotonic clock; a worker whose driver is gone ends what it runs by itself."""
         client, self._client = self._client, None
         if client is not None:
-            if client.status == "running" and self._workers:
-                settings = pickle.dumps(self._settings, protocol=5)
-                client.run(retire_hosts, settings, workers=list(self._workers), on_error="ignore")
-            client.close(timeout=2)
+            if client.status == "running":
+                if self._workers:
+                    settings = pickle.dumps(self._settings, protocol=5)
+                    self._calls.send(retire_hosts, settings, workers=list(self._workers))
+                self._calls.finish(end)
+            with suppress(TimeoutError):
+                client.close(timeout=max(_LEAST_SECONDS, end - time.monotonic()))
         if self._hush is not None:
             self._hush.lift()
 
     def _connect(self) -> None:
+        try:
+            self._open_client()
+        finally:
+            if self._closing.is_set():
+                self._disconnect(time.monotonic())
+
+    def _open_client(self) -> None:
         import distributed
 
         self._hush = Hush()
@@ -150,9 +171,10 @@ class ExternalCluster:
             )
         except (OSError, TimeoutError, ValueError) as error:
             raise WorkerError.for_unreachable(self._scheduler, f"{type(error).__name__}: {error}") from error
+        self._calls = ClientCalls(self._client, self._closing)
         _hasten(self._client)
         self._client.subscribe_topic(self._topic, self._receive)
-        self._tell_mismatches({"the scheduler": self._client.sync(self._client.scheduler.versions)["packages"]})
+        self._tell_mismatches({"the scheduler": self._calls.ask(self._client.scheduler.versions)["packages"]})
         if self._find_workers():
             self._monitor = threading.Thread(target=self._watch, name="flowkit-monitor", daemon=True)
             self._monitor.start()
@@ -175,7 +197,7 @@ class ExternalCluster:
         """Return all workers that the scheduler has, with their threads."""
         # Not by `scheduler_info`, whose answer the client's own periodic look, without workers, may replace meanwhile:
         # a worker that is there would be taken for lost.
-        identity = self._client.sync(self._client.scheduler.identity, n_workers=-1)
+        identity = self._calls.ask(self._client.scheduler.identity, n_workers=-1)
         workers, self._contact = identity["workers"], identity["address"]
         self._resources = {address: dict(facts.get("resources") or {}) for address, facts in workers.items()}
         return {address: facts["nthreads"] for address, facts in workers.items()}
@@ -212,7 +234,7 @@ class ExternalCluster:
         folder = StoreFolder.open(Path(self._settings.store))
         probe = write_probe(folder, nonce)
         try:
-            answers: Mapping[str, object] = self._client.sync(
+            answers: Mapping[str, object] = self._calls.ask(
                 ask_workers, self._client, self._settings.store, probe, workers, _ANSWER_SECONDS
             )
         finally:
@@ -236,7 +258,7 @@ class ExternalCluster:
         settings = pickle.dumps(self._settings, protocol=5)
         for address in workers:
             slots = self._workers[address]
-            self._client.run(warm_worker, settings, address, slots, workers=[address], wait=False, on_error="ignore")
+            self._calls.send(warm_worker, settings, address, slots, workers=[address], heard=False)
 
     def _receive(self, event: tuple[Any, bytes]) -> None:
         for heard in pickle.loads(event[1]):
