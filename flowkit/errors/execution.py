@@ -96,6 +96,15 @@ class StepDeathError(StepError):
         )
 
     @classmethod
+    def for_garbled_pipe(cls, step: str) -> Self:
+        """Report a step that wrote to a file descriptor which is not its own."""
+        return cls(
+            f"Step '{step}' wrote into the pipe through which its process reports.",
+            (("step", step),),
+            "write only to files that the step opened, and to no descriptor by its number but 1 and 2.",
+        )
+
+    @classmethod
     def for_lost_worker(cls, step: str, worker: str, error: str) -> Self:
         """Report a step that ran on a worker that is gone."""
         return cls(

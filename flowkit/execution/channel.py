@@ -1,6 +1,7 @@
 """Framed, pickled messages over a pipe between a supervisor and its step host.
 
-Each frame is its length in eight bytes and a pickle. Both ends are flowkit's own processes on one machine.
+Each frame is a mark, its length in eight bytes and a pickle. Both ends are flowkit's own processes on one machine; but
+a step may write into its host's pipe, by its number, and that is no frame.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-_HEADER = struct.Struct("<Q")
+_MARK = b"flk1"
+_HEADER = struct.Struct("<4sQ")
+_LONGEST = 1 << 32
 _READ_SIZE = 1 << 20
 
 CUT = "cut"
@@ -21,7 +24,7 @@ CUT = "cut"
 def pack_frame(message: object) -> bytes:
     """Return `message` as a frame."""
     body = pickle.dumps(message, protocol=5)
-    return _HEADER.pack(len(body)) + body
+    return _HEADER.pack(_MARK, len(body)) + body
 
 
 def write_all(descriptor: int, content: bytes) -> None:
@@ -45,10 +48,12 @@ class FrameReader:
 
     Attributes:
         ended: Whether the writer has closed its end.
+        garbled: Whether something came that is no frame; nothing after that is taken for one.
     """
 
     def __init__(self, descriptor: int) -> None:
         self.ended = False
+        self.garbled = False
         self._descriptor = descriptor
         self._buffer = bytearray()
 
@@ -56,12 +61,12 @@ class FrameReader:
         """Wait for the next message and return it.
 
         Raises:
-            EOFError: The writer is gone.
+            EOFError: The writer is gone, or what came is no message.
         """
         while True:
             for message in self._complete(1):
                 return message
-            if not self._fill():
+            if self.garbled or not self._fill():
                 raise EOFError
 
     def available(self) -> Iterator[Any]:
@@ -81,9 +86,16 @@ class FrameReader:
     def _complete(self, limit: int | None) -> Iterator[Any]:
         count = 0
         while limit is None or count < limit:
+            # Whatever is shorter than a header too: nothing more may come after it.
+            if self.garbled or not _MARK.startswith(self._buffer[: len(_MARK)]):
+                self._give_up()
+                return
             if len(self._buffer) < _HEADER.size:
                 return
-            (length,) = _HEADER.unpack_from(self._buffer)
+            _, length = _HEADER.unpack_from(self._buffer)
+            if length > _LONGEST:
+                self._give_up()
+                return
             end = _HEADER.size + length
             if len(self._buffer) < end:
                 return
@@ -91,3 +103,7 @@ class FrameReader:
             del self._buffer[:end]
             count += 1
             yield pickle.loads(body)
+
+    def _give_up(self) -> None:
+        self.garbled = True
+        self._buffer.clear()

@@ -166,12 +166,13 @@ class ExternalCluster:
         self._hush = Hush()
         security = security_for(self._scheduler)
         try:
-            self._client = distributed.Client(  # type: ignore[no-untyped-call]
+            client: Any = distributed.Client(  # type: ignore[no-untyped-call]
                 self._scheduler, timeout=_CONNECT_SECONDS, set_as_default=False, security=security
             )
         except (OSError, TimeoutError, ValueError) as error:
             raise WorkerError.for_unreachable(self._scheduler, f"{type(error).__name__}: {error}") from error
-        self._calls = ClientCalls(self._client, self._closing)
+        self._calls = ClientCalls(client, self._closing)
+        self._client = client
         _hasten(self._client)
         self._client.subscribe_topic(self._topic, self._receive)
         self._tell_mismatches({"the scheduler": self._calls.ask(self._client.scheduler.versions)["packages"]})

@@ -239,6 +239,11 @@ class HostProcess:
         """Whether nothing can come in any more, because the process ended or closed its end."""
         return self._reader.ended
 
+    @property
+    def is_garbled(self) -> bool:
+        """Whether something came in that is no message, after which nothing is understood any more."""
+        return self._reader.garbled
+
     def wait_for_death(self, seconds: float) -> bool:
         """Wait for a process that is about to end, and say whether it has."""
         end = time.monotonic() + seconds

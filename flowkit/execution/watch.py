@@ -211,8 +211,11 @@ class PacketWatch:
     def _enforce(self) -> None:
         if self._verdict is not None:
             return
+        if self._host.is_garbled:
+            self._condemn_silenced(StepDeathError.for_garbled_pipe)
+            return
         if self._host.is_cut and not self._host.wait_for_death(_CUT_SECONDS):
-            self._condemn_cut()
+            self._condemn_silenced(StepDeathError.for_closed_pipe)
             return
         now = time.monotonic()
         if self._release_at is not None and now >= self._release_at:
@@ -250,11 +253,11 @@ class PacketWatch:
         self._condemned = self._running.slip.token if self._running is not None else None
         self._host.kill()
 
-    def _condemn_cut(self) -> None:
-        """Kill a host that cannot report any more, because the step closed what it reports through."""
+    def _condemn_silenced(self, explain: Callable[[str], StepDeathError]) -> None:
+        """Kill a host that cannot report any more, because of what the step did to what it reports through."""
 
         def verdict(running: _Running) -> StepResult:
-            error = StepDeathError.for_closed_pipe(running.slip.step)
+            error = explain(running.slip.step)
             return self._failed_with(record_failure(error, FailureKind.EXITED))(running)
 
         self._condemn(verdict)

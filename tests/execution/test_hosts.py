@@ -114,6 +114,15 @@ def take_numbers() -> int:
     return 1
 
 @fk.step
+def scribble(text: str) -> int:
+    for number in range(3, 40):
+        try:
+            os.write(number, text.encode("latin-1"))
+        except OSError:
+            pass
+    return 1
+
+@fk.step
 def use_processor() -> int:
     import resource
     used = int(time.process_time()) + 1
@@ -301,6 +310,30 @@ def test_a_step_that_takes_the_descriptors_numbers_is_named(open_workshop: Open,
     assert "closed the pipe" in failure.message
     assert returned(events) == {"good": SLOT_DIED}
     assert not any(file.stat().st_size for file in shop.root.glob("file*"))
+
+
+@pytest.mark.parametrize(
+    "text", ["\xff" * 64, "x", "\0\0\0\5hello" * 3, "flk1" + "\xff" * 8], ids=["long", "short", "small", "marked"]
+)
+def test_a_step_that_writes_into_every_descriptor_is_named(
+    open_workshop: Open, supervisor: Supervisor, text: str
+) -> None:
+    """What is no report is known as such at once, however long it claims to be; the slot lives on."""
+    shop = open_workshop(STEPS)
+    flow = shop.load()
+    events: list[ExecutorEvent] = []
+    packet = [shop.order(flow.scribble, text=text), shop.order(flow.good)]
+    running = threading.Thread(target=run, args=[supervisor, shop, *packet], kwargs={"heard": events}, daemon=True)
+
+    running.start()
+    running.join(20)
+
+    assert not running.is_alive(), "the packet never ends"
+    failure = results(events)["scribble"].failure
+    assert failure is not None
+    assert failure.message == "Step 'scribble' wrote into the pipe through which its process reports."
+    assert returned(events) == {"good": SLOT_DIED}
+    assert results(run(supervisor, shop, shop.order(flow.good)))["good"].outcome is Outcome.EXECUTED
 
 
 def test_a_death_by_a_limit_of_processor_time_is_told_as_one(open_workshop: Open, supervisor: Supervisor) -> None:
