@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
 import time
 from collections.abc import Collection
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 from msgspec import Struct, to_builtins
@@ -186,9 +188,22 @@ def _print_all(view: StoreView, run: str, node: str, attempt: int | None) -> Non
     for number, path in wanted.items():
         _write((_heading(number) if headed else "").encode())
         with open(path, "rb") as file:
+            if path.name.endswith(LIVE_SUFFIX):
+                _write(file.read(LONGEST_LOG // 2))
+                _write_end(file, LONGEST_LOG // 2)
             # Bytes as they are: a step may print what no encoding has.
             shutil.copyfileobj(file, sys.stdout.buffer)
     sys.stdout.flush()
+
+
+def _write_end(file: BinaryIO, printed: int) -> None:
+    """Print a live log further from where it was printed to; of one that is too long only the end, as of a finished."""
+    size = os.fstat(file.fileno()).st_size
+    begin = max(printed, size - LONGEST_LOG // 2) if size > LONGEST_LOG else printed
+    if begin > printed:
+        _write(f"\n… {begin - printed} bytes left out …\n".encode())
+    file.seek(begin)
+    shutil.copyfileobj(file, sys.stdout.buffer)
 
 
 def _follow(view: StoreView, run: str, node: str, attempt: int | None) -> None:
@@ -221,6 +236,11 @@ def _follow(view: StoreView, run: str, node: str, attempt: int | None) -> None:
     for number, path in view.folder.find_logs(run, node).items():
         if attempt in (None, number):
             _print_further(number, path, printed)
+            if path.name.endswith(LIVE_SUFFIX) and printed.get(number) == LONGEST_LOG:
+                # Cut off with its run: no finished log will have its end.
+                with open(path, "rb") as file:
+                    _write_end(file, LONGEST_LOG)
+    sys.stdout.flush()
 
 
 def _print_further(number: int, path: Path, printed: dict[int, int]) -> None:
@@ -230,7 +250,9 @@ def _print_further(number: int, path: Path, printed: dict[int, int]) -> None:
             if number not in printed:
                 _write((_heading(number) if number > 1 else "").encode())
             file.seek(_continued(path, printed.setdefault(number, 0)))
-            while piece := file.read(_PIECE):
+            # Beyond that a live log has holes.
+            most = LONGEST_LOG if path.name.endswith(LIVE_SUFFIX) else sys.maxsize
+            while piece := file.read(max(0, min(_PIECE, most - printed[number]))):
                 printed[number] += len(piece)
                 _write(piece)
     except FileNotFoundError:

@@ -12,7 +12,9 @@ import os
 import sys
 import tempfile
 import threading
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -28,6 +30,7 @@ _PUNCH_HOLE_KEEP_SIZE = 0x03
 _BLOCK = 4096
 _STREAMS = ((1, "stdout"), (2, "stderr"))
 _LIVE_SECONDS = 0.1
+_TAIL_SECONDS = 1.0
 _BY_LINES = 1
 
 
@@ -41,6 +44,7 @@ class Spool:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._punched = _HALF
+        self._tail_due = 0.0
 
     @classmethod
     def create(cls) -> Spool:
@@ -87,18 +91,32 @@ class Spool:
     def append(self, path: Path, start: int) -> int:
         """Append to the file at `path` what was printed since `start`, and return where to go on.
 
-        Beyond `LONGEST_LOG` nothing is appended: what is kept of the rest is known only at the end. A file that
-        cannot be written is passed over: it only serves whoever watches.
+        Beyond `LONGEST_LOG` it is the end that counts, for whoever looks after a crash: what is between becomes a hole.
+        A file that cannot be written is passed over: it only serves whoever watches.
         """
-        end = min(self.size, LONGEST_LOG)
-        if end <= start:
-            return start
-        with suppress(OSError):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            live = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            with os.fdopen(live, "ab") as file:
+        size = self.size
+        end = min(size, LONGEST_LOG)
+        if end > start:
+            with suppress(OSError), _open_live(path) as file:
                 self._copy(file, start, end)
-        return end
+            return end
+        if start < size and time.monotonic() >= self._tail_due:
+            # Not at each look, as it may be much each time.
+            self._tail_due = time.monotonic() + _TAIL_SECONDS
+            with suppress(OSError), _open_live(path) as file:
+                self._append_tail(file, start, size)
+            return size
+        return start
+
+    def _append_tail(self, file: io.BufferedWriter, start: int, end: int) -> None:
+        begin = max(start, end - _HALF)
+        file.seek(begin - start, os.SEEK_END)
+        self._copy(file, begin, end)
+        file.flush()
+        hole = file.tell() - _HALF - LONGEST_LOG
+        if hole > 0 and not _punch_hole(file.fileno(), LONGEST_LOG, hole):
+            # No holes here: better without the end than with all of it.
+            file.truncate(LONGEST_LOG)
 
     def clear(self) -> None:
         """Forget what was printed."""
@@ -258,6 +276,15 @@ class _LiveLog:
                 if self._path is not None:
                     self._told = self._spool.append(self._path, self._told)
                     self._spool.trim()
+
+
+@contextmanager
+def _open_live(path: Path) -> Iterator[io.BufferedWriter]:
+    """Open a live log at its end."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.seek(0, os.SEEK_END)
+        yield file
 
 
 def remove_live_log(path: Path) -> None:

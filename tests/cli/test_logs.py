@@ -127,6 +127,33 @@ def test_follow_prints_the_end_of_what_is_too_long(project: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.cluster
+def test_a_crashed_run_keeps_what_a_long_node_printed_last(project: Path) -> None:
+    """Its driver is killed: the log has beginning and end, and says how much is missing; so has it who followed."""
+    source = SOURCE.replace("first words", "first words" + "x" * 12_000_000 + "last before the crash")
+    (project / "pipelines/waiting.py").write_text(source)
+    process = _start(project, "run", "waiting", "-p", f"gate={project / 'gate'}")
+    _wait_for_run(project)
+    watcher = _start(project, "logs", "last", "slow", "--follow", "--attempt", "2")
+    (live,) = project.glob(".flowkit/runs/*/slow.2.log.live")
+    deadline = time.monotonic() + 30
+    while live.stat().st_size < 12_000_000:
+        assert time.monotonic() < deadline, "the end is never there"
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    followed, _ = watcher.communicate(timeout=60)
+
+    printed = spawn(project, "logs", "last", "slow", "--attempt", "2").stdout
+
+    assert printed.startswith("first wordsxxx")
+    assert re.search("x\n… 2[0-9]{6} bytes left out …\nx", printed)
+    assert len(printed) < 10_000_100
+    for seen in (printed, followed):
+        assert seen.endswith("xlast before the crash\n")
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
 def test_ctrl_c_ends_following_and_not_the_run(waiting: tuple[Path, Path]) -> None:
     """Whoever stops watching gets 130; the node it watched goes on. What has not ended is told as such."""
     project, _ = waiting

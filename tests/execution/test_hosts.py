@@ -496,6 +496,31 @@ def test_a_spool_gives_its_middle_back_to_the_disk() -> None:
         spool.close()
 
 
+def test_a_live_log_that_is_too_long_has_beginning_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks after a crash finds what was printed last; the middle takes no room."""
+    monkeypatch.setattr("flowkit.execution.capture._TAIL_SECONDS", 0.0)
+    spool = Spool.create()
+    live = tmp_path / "runs" / "long.log.live"
+    block, told = b"x" * 999_999 + b"\n", 0
+    os.write(spool.descriptor, b"first line\n")
+    for turn in range(40):
+        os.write(spool.descriptor, block)
+        if turn % 8 == 0:
+            told = spool.append(live, told)
+    os.write(spool.descriptor, b"last line\n")
+    for _ in range(2):
+        told = spool.append(live, told)
+
+    content = live.read_bytes()
+    held = live.stat().st_blocks * 512
+    spool.close()
+
+    assert told == len(content) == 40_000_021
+    assert content[: LONGEST_LOG // 2] == (b"first line\n" + 10 * block)[: LONGEST_LOG // 2]
+    assert content[-LONGEST_LOG // 2 :] == (10 * block + b"last line\n")[-LONGEST_LOG // 2 :]
+    assert held < 2 * LONGEST_LOG
+
+
 def test_closing_while_a_step_runs_leaves_no_child(open_workshop: Open) -> None:
     """Close ends a running step at once, and the packet is accounted for."""
     shop = open_workshop(STEPS)
