@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from click.shell_completion import CompletionItem
-from msgspec import Struct
 
 from flowkit.errors import UsageError
 
 
-class Entry(Struct, frozen=True):
+class Entry(NamedTuple):
     """Where a command is found, and what `--help` says of it without importing it.
 
     Attributes:
