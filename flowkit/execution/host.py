@@ -7,12 +7,10 @@ the pipe it takes its orders from closes.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import importlib
 import os
 import pickle
-import signal
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -37,7 +35,7 @@ from flowkit.execution.observing.recorder import RECORDER
 from flowkit.execution.observing.watches import install_watches
 from flowkit.execution.packets import PacketRun
 from flowkit.execution.perform import HostContext
-from flowkit.execution.process_tree import adopt_orphans
+from flowkit.execution.process_tree import keep_ties
 from flowkit.execution.steps import StepFinder
 from flowkit.execution.survivors import Survivors
 from flowkit.execution.traces import format_trace
@@ -47,7 +45,6 @@ from flowkit.records import Digest, Failure, FailureKind
 from flowkit.store.folder import StoreFolder
 from flowkit.store.local import LocalStore
 
-_DIE_WITH_PARENT = 1
 
 
 def main(given: Mapping[str, Any]) -> None:
@@ -58,7 +55,6 @@ def main(given: Mapping[str, Any]) -> None:
     """
     orders, reports, tickets = given["orders"], given["reports"], given["tickets"]
     die_with(given["supervisor"])
-    adopt_orphans()
     for descriptor in (orders, reports, tickets):
         os.set_inheritable(descriptor, False)
     faulthandler.enable()
@@ -231,8 +227,7 @@ class PipeReport:
 
 def die_with(supervisor: int) -> None:
     """Let the kernel kill this process when the supervisor dies; end at once if it is dead already."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    keep_ties()
     if os.getppid() != supervisor:
         os._exit(0)
 

@@ -8,16 +8,60 @@ import faulthandler
 import os
 import random
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from operator import is_
 from typing import Any
 
 from msgspec import Struct
 
-_PATCHED = (builtins, time, datetime, os, random)
+_PATCHED = (builtins, time, datetime, os, os.path, random)
 """Modules whose functions tests and tools replace, and code of steps with them."""
 
+_ZONE = frozenset({"tzname", "timezone", "altzone", "daylight"})
+"""What `time.tzset` writes: put back by that alone, or the zone that C has would be another one."""
+
 _METHODS = "multiprocessing.context"
+
+
+class _Space(Struct):
+    """What a module holds.
+
+    Compared by identity throughout: a step may leave what equals everything, or fails where it is compared.
+
+    Attributes:
+        held: The module's own.
+        before: The same as it is to be.
+        apart: The names that are put back elsewhere, unless they are gone.
+    """
+
+    held: dict[str, Any]
+    before: dict[str, Any]
+    apart: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, module: Any) -> _Space:
+        held = vars(module)
+        return cls(held, held.copy(), _ZONE if module is time else frozenset())
+
+    def restore(self) -> bool:
+        """Put it back, and say whether all was as it was."""
+        if len(self.held) == len(self.before) and all(map(is_, self.held.values(), self.before.values())):
+            return True
+        added = self.held.keys() - self.before.keys()
+        for name in added:
+            del self.held[name]
+        changed = {name: one for name, one in self.before.items() if self.held.get(name, _GONE) is not one}
+        for name in changed.keys() & self.apart & self.held.keys():
+            del changed[name]
+        self.held.update(changed)
+        # As it is now, in this order: else every further step would be taken for one that changed something.
+        self.before = self.held.copy()
+        return not (added or changed)
+
+
+_GONE = object()
 
 
 class InterpreterState(Struct, frozen=True):
@@ -27,15 +71,17 @@ class InterpreterState(Struct, frozen=True):
         names: The names of all loaded modules, in the order of `modules`.
         spaces: What the modules hold that may be patched.
         method: How `multiprocessing` starts processes; None where nobody has said.
+        stack: How large the stacks of new threads are; 0 for the system's own size.
     """
 
     names: Sequence[str]
     modules: Sequence[Any]
-    spaces: Sequence[Mapping[str, Any]]
+    spaces: Sequence[_Space]
     finders: Sequence[Any]
     hooks: Sequence[Any]
     digits: int
     method: Any
+    stack: int
 
     @classmethod
     def read(cls) -> InterpreterState:
@@ -43,11 +89,12 @@ class InterpreterState(Struct, frozen=True):
         return cls(
             list(sys.modules),
             list(sys.modules.values()),
-            [vars(module).copy() for module in _PATCHED],
+            [_Space.of(module) for module in _PATCHED],
             list(sys.meta_path),
             list(sys.path_hooks),
             sys.get_int_max_str_digits(),
             getattr(_methods(), "_actual_context", None),
+            _stack_size(),
         )
 
     @property
@@ -59,9 +106,8 @@ class InterpreterState(Struct, frozen=True):
         """Put back what has changed since, and say whether all is as it was, also for what was imported meanwhile."""
         imported = len(sys.modules) != len(self.modules)
         whole = self._restore_modules()
-        for module, before in zip(_PATCHED, self.spaces, strict=True):
-            if vars(module) != before:
-                _restore_space(vars(module), before)
+        for space in self.spaces:
+            if not space.restore():
                 # What was imported meanwhile may hold, or need, what is gone now.
                 whole = whole and not imported
         _restore_list(sys.meta_path, self.finders, imported)
@@ -71,6 +117,8 @@ class InterpreterState(Struct, frozen=True):
         methods = _methods()
         if methods is not None and methods._actual_context is not self.method:
             methods._actual_context = self.method
+        # To be asked, it has to be set.
+        threading.stack_size(self.stack)
         return whole
 
     def _restore_modules(self) -> bool:
@@ -90,12 +138,6 @@ def disarm() -> None:
     faulthandler.cancel_dump_traceback_later()
 
 
-def _restore_space(space: dict[str, Any], before: Mapping[str, Any]) -> None:
-    for name in space.keys() - before.keys():
-        del space[name]
-    space.update(before)
-
-
 def _restore_list(present: list[Any], before: Sequence[Any], imported: bool) -> None:
     """Put a list back; what is new there stays where modules were imported, which may need it."""
     if present != before:
@@ -104,3 +146,10 @@ def _restore_list(present: list[Any], before: Sequence[Any], imported: bool) -> 
 
 def _methods() -> Any:
     return getattr(sys.modules.get(_METHODS), "_default_context", None)
+
+
+def _stack_size() -> int:
+    size = threading.stack_size()
+    if size:
+        threading.stack_size(size)
+    return size

@@ -9,7 +9,8 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -18,9 +19,12 @@ from msgspec import Struct
 
 from flowkit.execution.identity import Identity
 from flowkit.execution.interpreter_state import InterpreterState, disarm
-from flowkit.execution.observing.noted import take_variables
+from flowkit.execution.observing.noted import take_lasting, take_variables
+from flowkit.execution.process_settings import ProcessSettings
 from flowkit.execution.process_state import ProcessState
-from flowkit.execution.process_tree import end_marked
+from flowkit.execution.process_tree import end_marked, keep_ties
+from flowkit.execution.traces import text_of
+from flowkit.execution.tracing import Tracing
 from flowkit.store.forks import close_own, keep_from_forks
 
 COPY_PREFIX = "flowkit-verify-"
@@ -29,6 +33,7 @@ COPY_PREFIX = "flowkit-verify-"
 WORK_PREFIX = "flowkit-work-"
 """How those begin that hold what steps and Dask leave for the moment."""
 
+_ZONE = b"TZ"
 _OWNER = "owner"
 _OWNED: dict[Path, int] = {}
 """The folders of this process, each with the descriptor that holds its lock."""
@@ -39,28 +44,64 @@ class Isolation(Struct):
 
     Attributes:
         marred: Whether a step has changed what cannot be put back, so that nothing more may run here.
-        alone: Whether the process is there for steps only, so that nobody else has set an alarm in it.
+        alone: Whether the process is there for steps only, so that nobody else has set an alarm or a tracer in it.
+        error: Why not all of what the latest step has changed could be put back, where that failed.
     """
 
     marred: bool = False
     alone: bool = False
-    _interpreter: InterpreterState | None = None
+    error: Exception | None = None
+    _lasting: _Lasting | None = None
 
     @contextmanager
     def around(self, root: Path) -> Iterator[None]:
         """Work in `root`, and afterwards put back what a step may have changed of its process."""
-        if not self.alone or self._interpreter is None or not self._interpreter.holds:
+        if not self.alone or self._lasting is None or not self._lasting.interpreter.holds:
             # Else nothing has changed it since the last step: to read it again would take longer than all the rest.
-            self._interpreter = InterpreterState.read()
-        before = _Before.read(self._interpreter)
+            self._lasting = _Lasting.read(self.alone)
+        before = _Before.read(self._lasting)
+        self.error = None
         os.chdir(root)
         try:
             yield
         finally:
             if self.alone:
                 disarm()
-            if not before.restore():
+                keep_ties()
+            self._restore(before)
+
+    def _restore(self, before: _Before) -> None:
+        for restore in before.parts():
+            try:
+                whole = restore()
+            except Exception as error:  # noqa: BLE001  (a step may leave anything where its process is looked at)
+                self.error, whole = error, False
+            if not whole:
                 self.marred = True
+
+
+def warn_of_marred(step: str, error: Exception, disposable: bool) -> str:
+    """Return the warning that what a step has changed of its process could not be put back."""
+    follows = "so that is replaced" if disposable else "and later steps run in it all the same"
+    return (
+        f"Step '{step}' left its process so that it cannot be put back, {follows}: {type(error).__name__}:"
+        f" {text_of(error)}. Undo what a step changes of modules and of its process before it returns."
+    )
+
+
+class _Lasting(Struct, frozen=True):
+    """What only steps and imports change in a process that is there for steps only."""
+
+    tracing: Tracing | None
+    interpreter: InterpreterState
+    settings: ProcessSettings
+    identity: Identity
+
+    @classmethod
+    def read(cls, alone: bool) -> _Lasting:
+        # A debugger that is attached while a step runs in the driver is to stay.
+        tracing = Tracing.read() if alone else None
+        return cls(tracing, InterpreterState.read(), ProcessSettings.read(), Identity.read())
 
 
 class _Before(Struct, frozen=True):
@@ -69,27 +110,43 @@ class _Before(Struct, frozen=True):
     folder: str
     variables: dict[bytes, bytes]
     mask: int
-    interpreter: InterpreterState
-    identity: Identity
+    lasting: _Lasting
     state: ProcessState
 
     @classmethod
-    def read(cls, interpreter: InterpreterState) -> _Before:
+    def read(cls, lasting: _Lasting) -> _Before:
         mask = os.umask(0o022)
         os.umask(mask)
         take_variables()
-        return cls(os.getcwd(), _environment(), mask, interpreter, Identity.read(), ProcessState.read())
+        take_lasting()
+        return cls(os.getcwd(), _environment(), mask, lasting, ProcessState.read())
 
-    def restore(self) -> bool:
+    def parts(self) -> Iterator[Callable[[], bool]]:
+        """Yield what puts back a part each and says whether that is as it was."""
+        if self.lasting.tracing is not None:
+            yield self.lasting.tracing.restore
         # First the functions that the rest is done with, then the rights that it takes.
-        same_interpreter = self.interpreter.restore()
-        same_identity = self.identity.restore()
+        yield self.lasting.interpreter.restore
+        yield self.lasting.identity.restore
+        yield self._restore_place
+        yield self._restore_variables
+        yield self.lasting.settings.restore
+        yield self.state.restore
+        yield lambda: not take_lasting()
+
+    def _restore_place(self) -> bool:
         os.umask(self.mask)
-        same_folder = _enter(self.folder)
+        return _enter(self.folder)
+
+    def _restore_variables(self) -> bool:
         if _environment() != self.variables:
             _restore_environment(self.variables)
-        _restore_own(take_variables(), self.variables)
-        return self.state.restore() and same_interpreter and same_identity and same_folder
+        put = take_variables()
+        _restore_own(put, self.variables)
+        if _ZONE in put:
+            # Also where `time` says the same as before: what C has may be another zone.
+            time.tzset()
+        return True
 
 
 def _enter(folder: str) -> bool:

@@ -26,7 +26,13 @@ from flowkit.execution.base import NodeOrder
 from flowkit.execution.capture import Capture, describe_lost_log, flush_streams
 from flowkit.execution.compute import ComputeDesk
 from flowkit.execution.failure import Circumstances, describe_failure, skip_reason
-from flowkit.execution.isolation import Isolation, WorkFolder, read_peak_memory, reset_peak_memory
+from flowkit.execution.isolation import (
+    Isolation,
+    WorkFolder,
+    read_peak_memory,
+    reset_peak_memory,
+    warn_of_marred,
+)
 from flowkit.execution.masking import mask_observed, mask_result, read_secrets
 from flowkit.execution.memory_use import Leavings
 from flowkit.execution.observing.boundaries import Boundaries
@@ -182,6 +188,8 @@ def perform(
                 kept=context.keeps_checkpoints,
             )
             _attempt(order, specification, resolve, context, account, reaches)
+        if (error := context.isolation.error) is not None:
+            account.warnings += (warn_of_marred(order.step.name, error, context.disposable),)
         # While what they print is still this attempt's.
         _end_survivors(order.step.name, context, account)
     finally:

@@ -17,10 +17,12 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 MARK = "FLOWKIT_STEP_HOST"
 """The variable that a host hands down to all that its steps start; its value is the host's own."""
 
+_DIE_WITH_PARENT = 1
 _ADOPT_ORPHANS = 36
 _END_SECONDS = 1.0
 _ROUND_SECONDS = 0.002
@@ -29,10 +31,17 @@ _TICKS = 0.5
 """How far the ticks that end a process may be from the processor time that the kernel tells, in seconds."""
 
 
-def adopt_orphans() -> None:
-    """Let the kernel make this process the parent of its orphaned descendants, where it can."""
+def keep_ties() -> None:
+    """Let the kernel kill this process with its parent, and make it the parent of its orphaned descendants."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_ADOPT_ORPHANS, 1, 0, 0, 0)
+        control = _control()
+        control(_DIE_WITH_PARENT, signal.SIGKILL)
+        control(_ADOPT_ORPHANS, 1, 0, 0, 0)
+
+
+@cache
+def _control() -> Any:
+    return ctypes.CDLL(None).prctl
 
 
 def children_of(pid: int) -> list[int]:

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.cluster
 Open = Callable[..., Workshop]
 
 STEPS = """
-import builtins, colorsys, datetime, faulthandler, http.server, multiprocessing, multiprocessing.context, random
-import signal, socketserver, subprocess, threading
+import _thread, builtins, cProfile, colorsys, ctypes, datetime, faulthandler, http.server
+import multiprocessing, multiprocessing.context, random, signal, socketserver, subprocess, threading
 
 
 class Finder:
@@ -39,6 +39,61 @@ def import_and_leak():
     builtins.leaked = 42
 
 
+class EqualsAll:
+    def __eq__(self, other):
+        return True
+
+    def __call__(self):
+        return 0.0
+
+
+class EqualsNone:
+    def __eq__(self, other):
+        raise ValueError("ambiguous")
+
+    __hash__ = object.__hash__
+
+
+def trace(frame, event, argument):
+    if frame.f_code.co_name in ("look", "seen", "begun"):
+        raise RuntimeError("traced")
+
+
+def call(library, name, *arguments):
+    getattr(ctypes.CDLL(library), name)(*arguments)
+
+
+def refuse(event, arguments):
+    if event == "look.around":
+        raise RuntimeError("audited")
+
+
+def move(to, *calls):
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = to
+    for one in calls:
+        one()
+    return before
+
+
+def move_and_return():
+    before = move("Asia/Tokyo", lambda: time.mktime(time.gmtime(0)))
+    if before is None:
+        del os.environ["TZ"]
+    else:
+        os.environ["TZ"] = before
+
+
+def score():
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("777")
+
+
+def sleep_on():
+    for _ in range(1000):
+        time.sleep(0.01)
+
+
 CHANGES = {
     "added_builtin": lambda: setattr(builtins, "leaked", 42),
     "added_with_import": import_and_leak,
@@ -55,6 +110,28 @@ CHANGES = {
     "date": lambda: setattr(datetime, "datetime", datetime.date),
     "method": lambda: multiprocessing.set_start_method("spawn", force=True),
     "server": serve,
+    "zone": lambda: move("Asia/Tokyo", time.tzset),
+    "zone_of_c": move_and_return,
+    "zone_by_hand": lambda: setattr(time, "tzname", ("X", "Y")),
+    "trace": lambda: sys.settrace(trace),
+    "profile": lambda: sys.setprofile(trace),
+    "profiler": lambda: cProfile.Profile().enable(),
+    "thread_trace": lambda: threading.settrace(trace),
+    "thread_profile": lambda: threading.setprofile(trace),
+    "rounding": lambda: call("libm.so.6", "fesetround", 0x800),
+    "equals_all": lambda: setattr(time, "time", EqualsAll()),
+    "equals_none": lambda: setattr(time, "time", EqualsNone()),
+    "path": lambda: sys.path.insert(0, EqualsNone()),
+    "exists": lambda: setattr(os.path, "exists", lambda path: True),
+    "late_signal": lambda: signal.signal(signal.SIGRTMIN, signal.SIG_IGN),
+    "fatal_signal": lambda: signal.signal(signal.SIGFPE, signal.SIG_IGN),
+    "stack_size": lambda: threading.stack_size(1 << 20),
+    "policy": lambda: os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0)),
+    "score": score,
+    "bond": lambda: call(None, "prctl", 1, 15),
+    "orphans": lambda: call(None, "prctl", 36, 0),
+    "audit": lambda: sys.addaudithook(refuse),
+    "bare_thread": lambda: _thread.start_new_thread(sleep_on, ()),
 }
 AS_ROOT = {
     "effective_user": lambda: (os.setegid(65534), os.seteuid(65534)),
@@ -64,7 +141,22 @@ AS_ROOT = {
 }
 
 
+def kept(option):
+    found = ctypes.c_int()
+    call(None, "prctl", option, ctypes.byref(found))
+    return found.value
+
+
+def begun():
+    ran = []
+    thread = threading.Thread(target=lambda: ran.append(1))
+    thread.start()
+    thread.join()
+    return [ran, threading.stack_size()]
+
+
 def seen():
+    sys.audit("look.around")
     said = subprocess.run(["/bin/sh", "-c", "echo $RAW $PATH"], capture_output=True, text=True).stdout
     return {
         "builtin": hasattr(builtins, "leaked"),
@@ -73,8 +165,16 @@ def seen():
         "finders": [str(one).partition(" at ")[0] for one in sys.meta_path] + [len(sys.path_hooks)],
         "digits": sys.get_int_max_str_digits(),
         "clock": time.time() > 1 and datetime.datetime.__name__,
+        "zone": [datetime.datetime.fromtimestamp(0).isoformat(), time.tzname, time.timezone],
+        "traced": [sys.gettrace(), sys.getprofile(), begun()],
+        "sum": sum([0.1] * 10),
+        "exists": os.path.exists("/nowhere"),
+        "signals": [signal.getsignal(number) for number in (signal.SIGRTMIN, signal.SIGFPE)],
+        "policy": os.sched_getscheduler(0),
+        "score": Path("/proc/self/oom_score_adj").read_text(),
+        "kept": [kept(2), kept(37)],
         "method": multiprocessing.get_start_method(allow_none=True),
-        "threads": [thread.name for thread in threading.enumerate()],
+        "threads": [_thread._count(), *(thread.name for thread in threading.enumerate())],
         "identity": [os.getresuid(), os.getresgid(), os.getgroups(), os.path.isdir("/proc/self")],
     }
 
@@ -111,6 +211,28 @@ KINDS = (
     "date",
     "method",
     "server",
+    "zone",
+    "zone_of_c",
+    "zone_by_hand",
+    "trace",
+    "profile",
+    "profiler",
+    "thread_trace",
+    "thread_profile",
+    "rounding",
+    "equals_all",
+    "equals_none",
+    "path",
+    "exists",
+    "late_signal",
+    "fatal_signal",
+    "stack_size",
+    "policy",
+    "score",
+    "bond",
+    "orphans",
+    "audit",
+    "bare_thread",
 )
 AS_ROOT = ["effective_user", "user", "groups", "root_folder"] if os.getuid() == 0 else []
 

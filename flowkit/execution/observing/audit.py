@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from flowkit.execution.observing.account import Account
-from flowkit.execution.observing.noted import note_variable
+from flowkit.execution.observing.noted import note_lasting, note_thread, note_variable
 from flowkit.execution.observing.recorder import RECORDER
 from flowkit.fingerprint.observed import ObservedKind
 
@@ -18,6 +18,8 @@ _NETWORK = frozenset({2, 10, 30})
 
 _WRITES = os.O_WRONLY | os.O_RDWR
 _EMPTIES = os.O_TRUNC | os.O_EXCL
+_PROCESSES = "/proc/"
+_OPENED = "/fd/"
 
 
 def install_audit() -> None:
@@ -38,7 +40,21 @@ def _opened(path: object, mode: object, flags: int) -> None:
     if flags & os.O_ACCMODE != os.O_WRONLY and not flags & _EMPTIES:
         RECORDER.read(ObservedKind.FILE, path)
     if flags & _WRITES:
+        if _is_of_process(path):
+            note_lasting("a file below /proc")
         RECORDER.write(lambda account, place: account.open_to_write(place, flags), path)
+
+
+def _is_of_process(path: object) -> bool:
+    """Whether a file is a setting of a process; what one has open lies below /proc too."""
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        return False
+    text = os.fsdecode(path)
+    return text.startswith(_PROCESSES) and _OPENED not in text
+
+
+def _hooked(*_: object) -> None:
+    note_lasting("an audit hook")
 
 
 def _listed(path: object) -> None:
@@ -127,5 +143,7 @@ _HANDLERS: dict[str, Callable[..., None]] = {
     "os.symlink": _pointed,
     "os.putenv": note_variable,
     "os.unsetenv": note_variable,
+    "sys.addaudithook": _hooked,
+    "_thread.start_new_thread": note_thread,
 }
 """By the name of an audit event, what takes its arguments."""

@@ -1,4 +1,4 @@
-"""What the step that runs does, and what leaves no trace afterwards: variables past `os.environ`, threads it starts."""
+"""What the step that runs does and what leaves no trace afterwards: variables past `os.environ`, threads, its own hooks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from flowkit.execution.traces import is_hidden
 from flowkit.fingerprint.watched import note_watch
 
 _PUT: set[bytes] = set()
+_LASTING: set[str] = set()
+_BARE: list[str] = []
 _STARTED: WeakSet[threading.Thread] = WeakSet()
 
 
@@ -40,6 +42,35 @@ def take_variables() -> frozenset[bytes]:
     taken = frozenset(_PUT)
     _PUT.clear()
     return taken
+
+
+def note_lasting(what: str) -> None:
+    """Note that the step does to its process what nothing can take back."""
+    _LASTING.add(what)
+
+
+def take_lasting() -> frozenset[str]:
+    """Return what was noted so, and forget it."""
+    taken = frozenset(_LASTING)
+    _LASTING.clear()
+    return taken
+
+
+def note_thread(function: object, *_: object) -> None:
+    """Note a thread that the project's own code starts past `threading`, which therefore does not know it."""
+    # One frame each is the hook's and its handler's.
+    if not is_hidden(sys._getframe(2).f_code.co_filename):
+        _BARE.append(getattr(function, "__name__", repr(type(function))))
+
+
+def forget_bare_threads() -> None:
+    """Forget the threads that were noted so."""
+    _BARE.clear()
+
+
+def bare_threads() -> tuple[str, ...]:
+    """Return the functions that were noted so, by name."""
+    return tuple(_BARE)
 
 
 def is_own_thread(thread: threading.Thread) -> bool:
