@@ -14,7 +14,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from operator import is_
 from typing import Any
 
 from msgspec import Struct
@@ -89,7 +88,7 @@ class ProcessSettings(Struct, frozen=True):
         if not self.handlers:
             return True
         present = _handlers()
-        if all(map(is_, present, self.handlers)):
+        if present == self.handlers:
             return True
         whole = True
         for number, handler, now in zip(_SIGNALS, self.handlers, present, strict=True):
