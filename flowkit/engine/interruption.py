@@ -30,18 +30,24 @@ RECORD_SECONDS = 0.8
 class Interruption:
     """What came in while a run goes on.
 
+    Args:
+        around: The same of the run that this one goes on in, as where a step that is run inline holds a session.
+
     Attributes:
         insisted: Whether a second signal came, from outside.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, around: Interruption | None = None) -> None:
         self.insisted = False
+        self._around = around
         self._asked = False
         self._heeded = False
         self._is_own = False
         self._closed = False
         self._broken: float | None = None
         self._came: SimpleQueue[bool] = SimpleQueue()
+        if around is not None and around._asked:
+            self._ask()
 
     def heed(self) -> bool:
         """Return whether the run is to stop; who is told so has the time to end its steps."""
@@ -59,10 +65,9 @@ class Interruption:
         if self._closed:
             return
         if not self._asked:
-            self._asked = True
-            self._came.put(True)
+            self._ask()
             return
-        if not self._is_own:
+        if not self._breaks_off:
             self.insisted = True
             self._came.put(True)
         now = time.monotonic()
@@ -94,6 +99,24 @@ class Interruption:
                 self._break_off()
                 end = time.monotonic() + RECORD_SECONDS
 
+    def hear(self, within: Interruption) -> None:
+        """Take for this run's what another one has taken that went on within it."""
+        if within._asked and not self._asked:
+            self._ask()
+        if within.insisted and not self.insisted:
+            self.insisted = True
+            self._broken = time.monotonic()
+            self._came.put(True)
+
+    @property
+    def _breaks_off(self) -> bool:
+        """Whether what comes now is this run's own doing, or that of the one around it."""
+        return self._is_own or (self._around is not None and self._around._breaks_off)
+
+    def _ask(self) -> None:
+        self._asked = True
+        self._came.put(True)
+
     def _break_off(self) -> None:
         self._is_own = True
         main = threading.main_thread().ident
@@ -107,16 +130,21 @@ class Interruption:
         self._came.put(False)
 
 
+_innermost: Interruption | None = None
+
+
 @contextmanager
 def interruption() -> Iterator[Interruption]:
     """Yield what notes the signals that come while the block lasts.
 
     Only the main thread can take signals; elsewhere none is ever noted.
     """
-    noted = Interruption()
+    global _innermost
     if threading.current_thread() is not threading.main_thread():
-        yield noted
+        yield Interruption()
         return
+    around = _innermost
+    noted = _innermost = Interruption(around)
     watch = threading.Thread(target=noted.watch, name="flowkit-interruption", daemon=True)
     watch.start()
     previous = take_signals(noted.take)
@@ -127,3 +155,6 @@ def interruption() -> Iterator[Interruption]:
         watch.join()
         for number, handler in previous.items():
             signal.signal(number, handler)
+        _innermost = around
+        if around is not None:
+            around.hear(noted)

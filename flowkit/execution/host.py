@@ -46,7 +46,6 @@ from flowkit.store.folder import StoreFolder
 from flowkit.store.local import LocalStore
 
 
-
 def main(given: Mapping[str, Any]) -> None:
     """Run packets until the supervisor closes the pipe.
 

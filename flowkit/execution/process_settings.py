@@ -1,4 +1,4 @@
-"""What a step may change of how the system treats this process: signals, limits, processors, and how floats are rounded.
+"""What a step may change of how the system treats its process: signals, limits, processors, how floats are rounded.
 
 Nothing but steps and what is imported changes these in a step host, so they are read there only where something was.
 """

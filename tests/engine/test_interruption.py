@@ -76,6 +76,50 @@ def test_who_heeds_has_the_time_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert time.monotonic() - began >= 0.3
 
 
+def test_a_run_within_another_one_stops_both() -> None:
+    """A step run inline may hold a session: what its run took is the outer run's as well, once it has ended."""
+    with interruption() as outer:
+        with interruption() as inner:
+            signal.raise_signal(signal.SIGINT)
+            assert inner.heed()
+        assert outer.heed()
+        assert not outer.insisted
+
+        with interruption() as later:
+            assert later.heed()
+
+
+def insist() -> None:
+    with interruption():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+
+def sleep() -> None:
+    with interruption():
+        time.sleep(60)
+
+
+def test_insisting_within_another_run_holds_for_both() -> None:
+    """Who pressed twice is not asked to press a third time."""
+    with interruption() as outer:
+        with pytest.raises(Interrupted):
+            insist()
+        assert outer.heed()
+        assert outer.insisted
+
+
+def test_an_outer_run_that_breaks_off_insists_on_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its watch sends into a run that began meanwhile is nobody's second signal."""
+    monkeypatch.setattr(module, "HEED_SECONDS", 0.1)
+
+    with interruption() as outer:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(Interrupted):
+            sleep()
+        assert not outer.insisted
+
+
 def test_another_thread_takes_no_signals() -> None:
     """There a run is never asked to stop, and nothing of the main thread's is touched."""
     found: list[bool] = []

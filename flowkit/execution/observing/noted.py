@@ -1,4 +1,4 @@
-"""What the step that runs does and what leaves no trace afterwards: variables past `os.environ`, threads, its own hooks."""
+"""What the step that runs does and leaves no trace of: variables past `os.environ`, threads, hooks, its process itself."""
 
 from __future__ import annotations
 
