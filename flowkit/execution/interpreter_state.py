@@ -68,9 +68,14 @@ class _Spaces:
         self._spaces = [_Space.of(module) for module in _PATCHED]
         self._addresses = self._present()
 
+    @property
+    def hold(self) -> bool:
+        """Whether they are as they were."""
+        return self._present() == self._addresses
+
     def restore(self) -> bool:
         """Put them back, and say whether all was as it was."""
-        if self._present() == self._addresses:
+        if self.hold:
             return True
         same = [space.restore() for space in self._spaces]
         self._addresses = self._present()
@@ -106,14 +111,15 @@ class InterpreterState(Struct, frozen=True):
     stack: int
 
     @classmethod
-    def read(cls) -> InterpreterState:
-        """Return the state as it is now."""
+    def read(cls, known: InterpreterState | None = None) -> InterpreterState:
+        """Return the state as it is now; what is as in one that is known is not copied again."""
         modules = tuple(sys.modules.values())
+        addresses = _addresses(modules)
         return cls(
-            list(sys.modules),
+            known.names if known is not None and known.addresses == addresses else list(sys.modules),
             modules,
-            _addresses(modules),
-            _Spaces(),
+            addresses,
+            known.spaces if known is not None and known.spaces.hold else _Spaces(),
             list(sys.meta_path),
             list(sys.path_hooks),
             sys.get_int_max_str_digits(),

@@ -58,7 +58,7 @@ class Isolation(Struct):
         """Work in `root`, and afterwards put back what a step may have changed of its process."""
         if not self.alone or self._lasting is None or not self._lasting.interpreter.holds:
             # Else nothing has changed it since the last step: to read it again would take longer than all the rest.
-            self._lasting = _Lasting.read(self.alone)
+            self._lasting = _Lasting.read(self.alone, self._lasting)
         before = _Before.read(self._lasting)
         self.error = None
         os.chdir(root)
@@ -98,10 +98,11 @@ class _Lasting(Struct, frozen=True):
     identity: Identity
 
     @classmethod
-    def read(cls, alone: bool) -> _Lasting:
+    def read(cls, alone: bool, known: _Lasting | None) -> _Lasting:
         # A debugger that is attached while a step runs in the driver is to stay.
         tracing = Tracing.read() if alone else None
-        return cls(tracing, InterpreterState.read(), ProcessSettings.read(), Identity.read())
+        interpreter = InterpreterState.read(None if known is None else known.interpreter)
+        return cls(tracing, interpreter, ProcessSettings.read(), Identity.read())
 
 
 class _Before(Struct, frozen=True):
