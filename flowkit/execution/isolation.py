@@ -67,8 +67,10 @@ class Isolation(Struct):
         finally:
             if self.alone:
                 disarm()
-                keep_ties()
             self._restore(before)
+            if self.alone:
+                # After it: with another user the kernel has forgotten the one to the parent.
+                keep_ties()
 
     def _restore(self, before: _Before) -> None:
         for restore in before.parts():

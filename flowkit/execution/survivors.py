@@ -7,25 +7,24 @@ threads that libraries start. Other threads cannot be ended but with the host.
 
 from __future__ import annotations
 
-import _thread
 import gc
 import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-from flowkit.execution.observing.noted import bare_threads, forget_bare_threads, is_own_thread
+from flowkit.execution.observing.noted import bare_threads, is_own_thread
 from flowkit.execution.process_tree import children_of, descendants_of, end_all
 from flowkit.execution.traces import is_hidden
 
 _GRACE_SECONDS = 1.0
 _LOOK_SECONDS = 0.01
 _MOST = 5
-_NOT_STARTED = frozenset({"_MainThread", "_DummyThread"})
 
 _HELPERS = (
     ("multiprocessing.resource_tracker", "_resource_tracker", "_pid"),
@@ -47,7 +46,6 @@ class Survivors:
         self.found = False
         self._before: frozenset[int] = frozenset()
         self._threads: frozenset[threading.Thread] = frozenset()
-        self._count = 0
 
     def begin(self, limited: bool) -> None:
         """Prepare for an attempt; one whose memory is limited begins without a pool of earlier ones."""
@@ -56,8 +54,6 @@ class Survivors:
                 pool.shutdown(wait=True, kill_workers=True)
         self._before = frozenset(children_of(os.getpid())) if _has_children() else frozenset()
         self._threads = frozenset(threading.enumerate())
-        self._count = _thread._count()
-        forget_bare_threads()
 
     def end(self) -> tuple[str, ...]:
         """End what the attempt left running, and return what it was: programs with their process ids."""
@@ -88,18 +84,11 @@ class Survivors:
         return tuple(f"'{name}'" for name in left)
 
     def _left_threads(self) -> list[str]:
-        left = self._left_bare()
+        left = bare_threads()
         if threading.active_count() > len(self._threads):
             new = set(threading.enumerate()) - self._threads
             left += [thread.name for thread in new if _runs_own_code(thread)]
         return left
-
-    def _left_bare(self) -> list[str]:
-        """Return what may still run of the threads that `threading` does not know."""
-        noted = bare_threads()
-        if not noted or _thread._count() - _started(threading.enumerate()) <= self._count - _started(self._threads):
-            return []
-        return list(noted)
 
     def _left(self) -> list[int]:
         kept = self._before.union(*(getattr(pool, "_processes", None) or () for pool in _kept_pools()))
@@ -140,16 +129,16 @@ def _runs_own_code(thread: threading.Thread) -> bool:
     # A function of compiled code, such as time.sleep, has no frame of its own below that of `run`.
     if frame is not None and frame.f_code is threading.Thread.run.__code__:
         return True
+    return _own_function(frame) is not None
+
+
+def _own_function(frame: FrameType | None) -> str | None:
+    """Return the innermost function of the project's own code that a thread runs."""
     while frame is not None:
         if not is_hidden(frame.f_code.co_filename):
-            return True
+            return frame.f_code.co_name
         frame = frame.f_back
-    return False
-
-
-def _started(threads: Iterable[threading.Thread]) -> int:
-    """Return how many of these threads `threading` has started."""
-    return sum(type(thread).__name__ not in _NOT_STARTED for thread in threads)
+    return None
 
 
 def _has_children() -> bool:

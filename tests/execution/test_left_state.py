@@ -121,7 +121,7 @@ CHANGES = {
     "rounding": lambda: call("libm.so.6", "fesetround", 0x800),
     "equals_all": lambda: setattr(time, "time", EqualsAll()),
     "equals_none": lambda: setattr(time, "time", EqualsNone()),
-    "path": lambda: sys.path.insert(0, EqualsNone()),
+    "words": lambda: sys.argv.__setitem__(0, EqualsNone()),
     "exists": lambda: setattr(os.path, "exists", lambda path: True),
     "late_signal": lambda: signal.signal(signal.SIGRTMIN, signal.SIG_IGN),
     "fatal_signal": lambda: signal.signal(signal.SIGFPE, signal.SIG_IGN),
@@ -222,7 +222,7 @@ KINDS = (
     "rounding",
     "equals_all",
     "equals_none",
-    "path",
+    "words",
     "exists",
     "late_signal",
     "fatal_signal",
@@ -255,6 +255,8 @@ def test_the_next_step_sees_nothing_of_it(open_workshop: Open, supervisor: Super
     for kind in (*KINDS, *AS_ROOT):
         changed = results(run(supervisor, shop, shop.order(flow.change, kind=kind)))["change"]
         assert kind in AS_ROOT or changed.outcome is Outcome.EXECUTED, (kind, changed.failure)
+        told = [text for text in changed.warnings if "cannot be put back, so that is replaced: ValueError" in text]
+        assert bool(told) is (kind == "words"), (kind, changed.warnings)
         result = results(run(supervisor, shop, shop.order(flow.look, after=kind)))["look"]
         seen[kind] = shop.value(result, str) if result.outcome is Outcome.EXECUTED else str(result.failure)
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from flowkit.execution.observing.account import Account
-from flowkit.execution.observing.noted import note_lasting, note_thread, note_variable
+from flowkit.execution.observing.noted import note_lasting, note_variable
 from flowkit.execution.observing.recorder import RECORDER
 from flowkit.fingerprint.observed import ObservedKind
 
@@ -144,6 +144,5 @@ _HANDLERS: dict[str, Callable[..., None]] = {
     "os.putenv": note_variable,
     "os.unsetenv": note_variable,
     "sys.addaudithook": _hooked,
-    "_thread.start_new_thread": note_thread,
 }
 """By the name of an audit event, what takes its arguments."""

@@ -1,11 +1,14 @@
-"""What the step that runs does and leaves no trace of: variables past `os.environ`, threads, hooks, its process itself."""
+"""What the step that runs does and leaves no trace of: variables past `os.environ`, threads, hooks, its own process."""
 
 from __future__ import annotations
 
+import _thread
 import functools
 import os
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 from weakref import WeakSet
 
 from flowkit.execution.observing.recorder import RECORDER
@@ -14,7 +17,7 @@ from flowkit.fingerprint.watched import note_watch
 
 _PUT: set[bytes] = set()
 _LASTING: set[str] = set()
-_BARE: list[str] = []
+_BARE: dict[object, str] = {}
 _STARTED: WeakSet[threading.Thread] = WeakSet()
 
 
@@ -30,6 +33,35 @@ def install_threads() -> None:
 
     note_watch(start, original)
     threading.Thread.start = start  # type: ignore[method-assign]
+    _install_bare_threads()
+
+
+def _install_bare_threads() -> None:
+    """Note the threads that the project's own code starts past `threading`, which therefore does not know them."""
+    original = _thread.start_new_thread
+
+    @functools.wraps(original)
+    def start(function: Callable[..., Any], *arguments: Any) -> int:
+        if not RECORDER.active or is_hidden(sys._getframe(1).f_code.co_filename):
+            return original(function, *arguments)
+        token = object()
+
+        def run(*given: Any, **named: Any) -> None:
+            try:
+                function(*given, **named)
+            finally:
+                _BARE.pop(token, None)
+
+        _BARE[token] = getattr(function, "__name__", type(function).__name__)
+        return original(run, *arguments)
+
+    note_watch(start, original)
+    _thread.start_new_thread = start
+
+
+def bare_threads() -> list[str]:
+    """Return the functions of such threads that have not ended."""
+    return list(_BARE.values())
 
 
 def note_variable(name: str | bytes, _: object = None) -> None:
@@ -54,23 +86,6 @@ def take_lasting() -> frozenset[str]:
     taken = frozenset(_LASTING)
     _LASTING.clear()
     return taken
-
-
-def note_thread(function: object, *_: object) -> None:
-    """Note a thread that the project's own code starts past `threading`, which therefore does not know it."""
-    # One frame each is the hook's and its handler's.
-    if not is_hidden(sys._getframe(2).f_code.co_filename):
-        _BARE.append(getattr(function, "__name__", repr(type(function))))
-
-
-def forget_bare_threads() -> None:
-    """Forget the threads that were noted so."""
-    _BARE.clear()
-
-
-def bare_threads() -> tuple[str, ...]:
-    """Return the functions that were noted so, by name."""
-    return tuple(_BARE)
 
 
 def is_own_thread(thread: threading.Thread) -> bool:
