@@ -75,8 +75,8 @@ class ProcessSettings(Struct, frozen=True):
 
     def restore(self) -> bool:
         """Put back what has changed since, and say whether all is as it was."""
-        for (read, write), value in zip(_SETTINGS, self.values, strict=True):
-            if read() != value:
+        if [read() for read, _ in _SETTINGS] != self.values:
+            for (_, write), value in zip(_SETTINGS, self.values, strict=True):
                 write(value)
         try:
             return self._restore_handlers() and self._restore_system()
