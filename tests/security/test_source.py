@@ -59,6 +59,8 @@ STARTING = {
 FORMATTED_SQL = {
     "lineage/collection.py": {"table", "RunStatus.RUNNING.value"},
     "lineage/connection.py": {"mode", "'FULL' if durable else 'OFF'", "int(seconds * 1000)"},
+    # Names that the database itself gives, quoted; what is made of them is never executed, or shown to a person.
+    "lineage/hindrances.py": {"table", "', '.join(columns)", "self.kind.upper()", "quoted"},
     "lineage/history.py": {"view"},
     "lineage/schema.py": {"name", "query", "columns"},
     # Parts of the schema that flowkit makes: a table, the columns and the condition of an index.
