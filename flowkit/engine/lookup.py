@@ -13,6 +13,7 @@ from flowkit.cache.key import compute_entry_key
 from flowkit.cache.reason import Current, Miss, explain_miss, with_data
 from flowkit.cache.reuse import Found, ReuseDecision, decide_reuse
 from flowkit.engine.contents import InputHistory, compare_inputs, open_contents
+from flowkit.engine.foreseen import Foreseen
 from flowkit.engine.keys import Clock, KeyedNode
 from flowkit.engine.presence import describe_damage, verify_presence
 from flowkit.errors import LostArtifactError
@@ -43,6 +44,10 @@ class History(InputHistory, Protocol):
 
     def find_entries(self, keys: Sequence[Digest], /) -> Mapping[Digest, Entry]:
         """Return the newest result under each key that has one."""
+        ...
+
+    def keys_of_last_run(self, pipeline: str, /) -> Sequence[Digest]:
+        """Return the keys of what the last ended run of a pipeline used."""
         ...
 
     def find_uncached(self, keys: Sequence[Digest], /) -> Mapping[Digest, Entry]:
@@ -141,6 +146,7 @@ class Lookups:
         self._contents = open_contents(store, listing)
         self._described = 0
         self._doubted: set[Digest] = set()
+        self._foreseen = Foreseen(history, pipeline)
 
     def doubt(self, artifacts: Iterable[Digest]) -> None:
         """Believe no stamp of artifacts of which a part turned out to be damaged: other parts may be too."""
@@ -162,7 +168,7 @@ class Lookups:
 
     def _find_entries(self, keys: Sequence[Digest]) -> dict[Digest, Entry]:
         """Return the newest result under each key for which all that it read undeclared is now as it was then."""
-        newest = dict(self._history.find_entries(keys))
+        newest = self._foreseen.find(keys)
         doubtful = [key for key, entry in newest.items() if entry.entry_key != compute_entry_key(key)]
         if not doubtful:
             return newest

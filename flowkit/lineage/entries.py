@@ -62,6 +62,16 @@ _LIVE = """
     ORDER BY e.id DESC
     LIMIT ?"""
 
+_LAST_KEYS = """
+    SELECT DISTINCT x.cache_key
+    FROM node AS n
+    JOIN execution AS x ON x.id = n.execution
+    WHERE n.run = (
+        SELECT max(r.id)
+        FROM run AS r
+        WHERE r.pipeline = (SELECT id FROM word WHERE text = ?) AND r.ended IS NOT NULL
+    )"""
+
 _OBSERVED = """
     SELECT c.cache_key, o.names
     FROM cache_key_observed AS c
@@ -82,6 +92,10 @@ class Entries:
     def find_entries(self, keys: Sequence[Digest], /) -> dict[Digest, Entry]:
         """Return the newest published result under each cache key that has one."""
         return {entry.cache_key: entry for entry in self._find(_BY_CACHE_KEY, keys)}
+
+    def keys_of_last_run(self, pipeline: str, /) -> list[Digest]:
+        """Return the cache keys of what the last ended run of a pipeline executed or reused."""
+        return [key.hex() for (key,) in self._reader.select(_LAST_KEYS, (pipeline,))]
 
     def find_entries_at(self, entry_keys: Sequence[Digest], /) -> dict[Digest, Entry]:
         """Return the result that stands under each entry key that has one."""
