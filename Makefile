@@ -18,7 +18,7 @@ test: $(VENV)/.dev  ## Run the everyday tests
 test-all: $(VENV)/.dev  ## Run every test
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-conformance: $(VENV)/.dev  ## Try the cache's promises on generated programs in full; the tests try a tenth
+conformance: $(VENV)/.dev  ## Try the cache's promises on generated programs in full; the gate tries a twentieth
 	FLOWKIT_CONFORMANCE=1 $(BIN)/pytest -n $(JOBS) -m slow tests/conformance
 
 faults: $(VENV)/.dev  ## Run the fault campaigns in full and print their counts; FAULT=corruption runs tests/faults/test_corruption.py

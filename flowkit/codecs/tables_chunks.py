@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from flowkit.codecs.base import Buffer, Chunk, Stored, digest_chunk
 from flowkit.codecs.pickling import load_naming
 from flowkit.codecs.tables_canonical import CHUNK_ROWS, canonical_array, has_canonical_form, valid_rows
+from flowkit.codecs.threads import in_threads, usable_threads
 from flowkit.errors import CodecError, cut
 
 if TYPE_CHECKING:
@@ -61,12 +63,13 @@ class TableWriter:
 
     def write(self, data: pa.Array | pa.ChunkedArray) -> Leaf:
         """Write a column's data in canonical form; needs `has_canonical_form` of its type."""
-        return {"chunks": [self._keep(_stream(canonical_array(piece))) for piece in _rechunked(data)]}
+        made = in_threads(_canonical_chunk, list(_rechunked(data)), usable_threads())
+        return {"chunks": [self._keep(*chunk) for chunk in made]}
 
     def write_verbatim(self, data: pa.ChunkedArray) -> Leaf:
         """Write what has no canonical form as it is: equal values may differ in digest, which costs a rerun."""
         pieces = [piece for chunk in data.chunks for piece in _slices(chunk)]
-        return {"chunks": [self._keep(_stream(piece)) for piece in pieces]}
+        return {"chunks": [self._keep(*_chunk(piece)) for piece in pieces]}
 
     def pickle(self, value: Any) -> bytes:
         """Pickle a value as its fixpoint, which also proves that it loads.
@@ -96,8 +99,7 @@ class TableWriter:
         digest = digest_chunk(joined)
         return {"digest": digest, "size": len(joined)}, (Chunk(digest, len(joined), joined),)
 
-    def _keep(self, content: Buffer) -> tuple[str, int]:
-        digest = digest_chunk(content)
+    def _keep(self, digest: str, content: Buffer) -> tuple[str, int]:
         self._contents.setdefault(digest, content)
         return digest, len(content)
 
@@ -132,20 +134,26 @@ class TableReader:
         """Return fixed-width data as a writable array, `missing` at nulls; of one chunk without nulls it is a view."""
         import numpy as np
 
-        pieces = [(view, array) for digest, _ in leaf["chunks"] for view, array in self._arrays(digest)]
-        if len(pieces) == 1 and pieces[0][1].null_count == 0:
-            values = _values(*pieces[0], dtype)
+        digests = [digest for digest, _ in leaf["chunks"]]
+        # One thread verifies chunks, this one copies them.
+        chunks = in_threads(self._arrays, digests, 1)
+        first = next(chunks, [])
+        if len(digests) == 1 and len(first) == 1 and first[0][1].null_count == 0:
+            values = _values(*first[0], dtype)
             return values if values.flags.writeable and values.flags.aligned else values.copy()
-        joined = np.empty(sum(len(array) for _, array in pieces), dtype)
+        # Each chunk but the last has as many rows as the first; what the last leaves over is never touched.
+        joined = np.empty(sum(len(array) for _, array in first) * len(digests), dtype)
         start = 0
-        for view, array in pieces:
+        for view, array in chain(first, chain.from_iterable(chunks)):
+            if start + len(array) > len(joined):
+                joined = np.concatenate([joined, np.empty(len(array), dtype)])
             part = joined[start : start + len(array)]
             part[:] = _values(view, array, dtype)
             valid = valid_rows(array)
             if valid is not None:
                 part[~valid] = missing
             start += len(array)
-        return joined
+        return joined[:start]
 
     def unpickle(self, content: bytes) -> Any:
         """Load a pickled value.
@@ -159,10 +167,9 @@ class TableReader:
             raise CodecError.for_pickled_table(self._stored.artifact.digest)
         return pickle.loads(content)
 
-    def _arrays(self, digest: str) -> Iterator[tuple[memoryview, pa.Array]]:
+    def _arrays(self, digest: str) -> list[tuple[memoryview, pa.Array]]:
         view, column = self._piece(digest)
-        for array in column.chunks:
-            yield view, array
+        return [(view, array) for array in column.chunks]
 
     def _piece(self, digest: str) -> tuple[memoryview, pa.ChunkedArray]:
         import pyarrow as pa
@@ -177,6 +184,15 @@ class TableReader:
             self._joined = self._stored.chunk(self._segment["digest"], writable=self._writable)
         start, size = self._places[digest]
         return self._joined[start : start + size]
+
+
+def _canonical_chunk(piece: pa.Array) -> tuple[str, Buffer]:
+    return _chunk(canonical_array(piece))
+
+
+def _chunk(array: pa.Array) -> tuple[str, Buffer]:
+    content = _stream(array)
+    return digest_chunk(content), content
 
 
 def leaves(node: Any) -> Iterator[Leaf]:

@@ -123,9 +123,9 @@ class _StreamWriter(TableWriter):
         self._fresh: dict[str, Buffer] = {}
         self._fresh_bytes = 0
 
-    def _keep(self, content: Buffer) -> tuple[str, int]:
+    def _keep(self, digest: str, content: Buffer) -> tuple[str, int]:
         known = len(self._contents)
-        digest, size = super()._keep(content)
+        digest, size = super()._keep(digest, content)
         if len(self._contents) > known:
             self._fresh[digest] = content
             self._fresh_bytes += size

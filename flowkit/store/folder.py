@@ -95,11 +95,15 @@ class StoreFolder(Struct, frozen=True):
                 raise StoreError.for_no_store(folder.path)
             if not folder.path.is_dir():
                 raise StoreError.for_not_a_folder(folder.path)
-            if not folder.blobs.is_dir() and (folder.blobs.exists() or not folder.database.is_file()):
-                # Removed content takes neither runs nor logs with it.
+            if not folder.blobs.is_dir() and not folder._has_lost_blobs():
                 raise StoreError.for_no_store(folder.path)
             folder._refuse_open_to_all()
         return folder
+
+    def _has_lost_blobs(self) -> bool:
+        """Whether only the content was removed, which takes neither runs nor logs with it; no half of a restore."""
+        is_half = (self.path / RESTORING).exists()
+        return self.database.is_file() and not self.blobs.exists() and not is_half
 
     @property
     def blobs(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-SCALE = float(os.environ.get("FLOWKIT_CONFORMANCE", "0.1"))
+SCALE = float(os.environ.get("FLOWKIT_CONFORMANCE", "0.05"))
 SEED = int(os.environ.get("FLOWKIT_CONFORMANCE_SEED", "0"))
 
 

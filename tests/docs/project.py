@@ -57,7 +57,9 @@ class Project:
         self._programs = home / ".programs"
         self._programs.mkdir(exist_ok=True)
         for name, arguments in _PROGRAMS.items():
-            command = shlex.join([*self._python, *arguments])
+            # pytest warns of modules that were imported before it could rewrite them.
+            python = (sys.executable,) if name == "pytest" else self._python
+            command = shlex.join([*python, *arguments])
             (self._programs / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
             (self._programs / name).chmod(0o755)
 

@@ -68,6 +68,7 @@ class Operation:
         prepare: Makes what is there before, in a folder that is empty.
         perform: Does it; called again after a fault it must lead to the same end.
         codes: The exit codes with which it may end under a fault, beside 0.
+        in_gate: Whether it is tried in the gate too, and not only by `make faults`.
         every_point: Whether each write is a point also in the gate, or there of several in a row only the first and the
             last: what a promotion commits, and the first migrations, are tried at every write.
         look: Returns what is wrong with what it made beside the store; told whether all was done.
@@ -78,6 +79,7 @@ class Operation:
     perform: Action
     codes: frozenset[int] = frozenset({4})
     every_point: bool = True
+    in_gate: bool = True
     look: Callable[[Path, bool], list[str]] = lambda folder, done: []
 
 
@@ -353,20 +355,27 @@ def look_at_backup(folder: Path, done: bool) -> list[str]:
 
 
 OPERATIONS = (
-    Operation("run", prepare_project, run_pipeline, frozenset({1, 4}), every_point=False),
+    Operation("run", prepare_project, run_pipeline, frozenset({1, 4}), every_point=False, in_gate=False),
     Operation("create", prepare_nothing, create_store, every_point=False),
     Operation("put", prepare_store, put_values),
     Operation("commit", prepare_blobs, commit_records, every_point=False),
     Operation("promote", lambda folder: promote_model(folder, "a"), lambda folder: promote_model(folder, "bb")),
     Operation("rollback", prepare_champions, roll_back),
-    Operation("retire", prepare_retired, retire_version),
-    Operation("promote by hand", prepare_champions, promote_again),
-    Operation("restore", prepare_backup, restore, every_point=False),
+    Operation("retire", prepare_retired, retire_version, in_gate=False),
+    Operation("promote by hand", prepare_champions, promote_again, in_gate=False),
+    Operation("restore", prepare_backup, restore, every_point=False, in_gate=False),
     Operation("gc", prepare_garbage, collect_garbage),
-    Operation("pin", prepare_garbage, pin_result),
-    Operation("backup", prepare_backup_of_old, make_backup, every_point=False, look=look_at_backup),
+    Operation("pin", prepare_garbage, pin_result, in_gate=False),
+    Operation("backup", prepare_backup_of_old, make_backup, every_point=False, in_gate=False, look=look_at_backup),
     *(
-        Operation(f"migrate from {version}", prepare_version(version), prepare_store, every_point=version == 1)
+        Operation(
+            f"migrate from {version}",
+            prepare_version(version),
+            prepare_store,
+            every_point=version == 1,
+            # The first takes every step that the others take.
+            in_gate=version == 1,
+        )
         for version in range(1, SCHEMA_VERSION)
     ),
 )

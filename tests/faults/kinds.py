@@ -98,17 +98,17 @@ def make_wider_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 @fk.step
 def make_polars_table() -> pl.DataFrame:
-    return pl.DataFrame({"a": numbers(3), "b": texts(3)})
+    return pl.DataFrame({"a": numbers(23), "b": texts(3)})
 
 
 @fk.step
 def make_arrow_table() -> pa.Table:
-    return pa.table({"a": numbers(4), "b": texts(4)})
+    return pa.table({"a": numbers(24), "b": texts(4)})
 
 
 @fk.step
 def make_dask_table() -> dd.DataFrame:
-    return dd.from_pandas(pd.DataFrame({"a": numbers(5), "b": np.arange(ROWS)}), npartitions=3)
+    return dd.from_pandas(pd.DataFrame({"a": numbers(25), "b": np.arange(ROWS)}), npartitions=3)
 
 
 @fk.step
@@ -185,18 +185,18 @@ def read_wider_table(value: pd.DataFrame) -> bool:
 
 @fk.step(cache=False)
 def read_polars_table(value: pl.DataFrame) -> bool:
-    return value.equals(pl.DataFrame({"a": numbers(3), "b": texts(3)}))
+    return value.equals(pl.DataFrame({"a": numbers(23), "b": texts(3)}))
 
 
 @fk.step(cache=False)
 def read_arrow_table(value: pa.Table) -> bool:
-    return value.to_pydict() == {"a": list(numbers(4)), "b": texts(4)}
+    return value.to_pydict() == {"a": list(numbers(24)), "b": texts(4)}
 
 
 @fk.step(cache=False)
 def read_dask_table(value: dd.DataFrame) -> bool:
     table = value.compute(scheduler="synchronous")
-    return list(table.a) == list(numbers(5)) and list(table.b) == list(range(ROWS))
+    return list(table.a) == list(numbers(25)) and list(table.b) == list(range(ROWS))
 
 
 @fk.step(cache=False)

@@ -20,11 +20,12 @@ import pytest
 
 from tests.faults.conftest import Tell
 from tests.faults.io_operations import OPERATIONS
+from tests.faults.scale import SCALE
 from tests.faults.shim import compile_shim, preloading
 
 ROOT = Path(__file__).parents[2]
 PROCESSES = 2
-NAMES = [operation.name for operation in OPERATIONS]
+NAMES = [operation.name for operation in OPERATIONS if operation.in_gate or SCALE == 1]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

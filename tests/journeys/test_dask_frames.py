@@ -254,6 +254,7 @@ def test_plain_dask_runs_on_the_runs_cluster(tmp_path: Path) -> None:
     assert own == host
 
 
+@pytest.mark.long
 def test_partitions_leave_no_trace(tmp_path: Path) -> None:
     """Steps hand dask DataFrames on; another partitioning of the same rows reuses all that follows."""
     project = frames_project(tmp_path / "frames", frames=FRAMES)
@@ -268,6 +269,7 @@ def test_partitions_leave_no_trace(tmp_path: Path) -> None:
     assert value(project, "whole") == [1000, 999, 999_000]
 
 
+@pytest.mark.long
 def test_inline_computes_in_the_driver(tmp_path: Path) -> None:
     """With --inline the same pipeline gives the same artifacts, computed by threads of the driver."""
     project = frames_project(tmp_path / "frames", frames=FRAMES)
@@ -281,6 +283,7 @@ def test_inline_computes_in_the_driver(tmp_path: Path) -> None:
     assert made[0] == made[1]
 
 
+@pytest.mark.long
 def test_an_external_cluster_computes_with_the_code_of_each_run(tmp_path: Path, cluster: str) -> None:
     """Long-lived Dask workers that cannot import the project compute with its helpers, after an edit with the new."""
     project = frames_project(tmp_path / "frames", frames=FRAMES)

@@ -162,6 +162,7 @@ def test_list_tells_how_peers_are_configured(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_peer_is_installed_apart_or_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A peer runs in an environment of its own, made once; one whose packages are nowhere is left out, others go on."""
     wheel = tmp_path / "tiny-1.2-py3-none-any.whl"
@@ -196,6 +197,7 @@ def test_peer_is_installed_apart_or_left_out(tmp_path: Path, capsys: pytest.Capt
 
 @pytest.mark.cluster
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.name)
 def test_flowkit_reuses_every_step(work: Work, tmp_path: Path) -> None:
     """flowkit comes to what each work comes to, and by the counter outside executes every step once."""

@@ -156,6 +156,7 @@ def test_a_source_tree_is_required_as_its_folder() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_new_project_works_from_nothing(tmp_path: Path) -> None:
     """`make test` and `make run` in an environment that pip makes; style and types pass; the model is promoted.
