@@ -1,4 +1,4 @@
-"""How much of the conformance suite runs: a tenth in the gate, all of it by `make conformance`."""
+"""How much of the conformance suite runs: a twentieth in the gate, all of it by `make conformance`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Generated programs: an edit of meaning changes the fingerprint of what reaches it, an edit of layout changes none.
 
-The numbers are those of the full count, `make conformance`; the gate makes a tenth of the trials.
+The numbers are those of the full count, `make conformance`; the gate makes a twentieth of the trials.
 """
 
 from __future__ import annotations
