@@ -821,7 +821,7 @@ def test_a_step_that_deletes_stored_files_loses_only_them(behaving: OrdersProjec
     assert damaged.code == (0 if was_early else 4)
     assert was_early or "is gone" in damaged.out + damaged.err
     assert second.code == 0, second.err
-    assert second.named("executed") == ["numbers", "needs"]
+    assert second.named("executed") == (["needs"] if was_early else ["numbers", "needs"])
     assert behaving.flowkit("verify").code == 0
 
 
