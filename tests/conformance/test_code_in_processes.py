@@ -399,6 +399,9 @@ UPGRADED = {
 
 def install_all(site: Path, version: str) -> None:
     """Install the packages that the steps use; the version is that of those which are upgraded."""
+    # An installer removes what was compiled: files of one size and second would be taken for what they were.
+    for compiled in site.rglob("__pycache__"):
+        shutil.rmtree(compiled)
     text = f"import functools\ndef go():\n    return {version.replace('.', '')}\n"
     passing = "def passing(f):\n    @functools.wraps(f)\n    def inner():\n        return f()\n    return inner\n"
     install(site, "fk_direct", version, text + passing)
