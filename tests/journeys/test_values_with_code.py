@@ -45,6 +45,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 import flowkit as fk
 
+pytestmark = pytest.mark.slow
+
 
 def clip(rows: np.ndarray) -> np.ndarray:
     return np.minimum(rows, 3)
@@ -221,7 +223,6 @@ def test_unrelated_code_beside_it_does_not_count(made: OrdersProject) -> None:
 
 
 @pytest.mark.cluster
-@pytest.mark.slow
 def test_workers_give_the_same_keys(made: OrdersProject) -> None:
     """A consumer that rides behind its producer in a packet is keyed by the code in the value as the driver does it."""
     made.edit(FILE, "rows * 1.0", "rows * 5.0")
@@ -283,7 +284,6 @@ def orders(weight: float = 1.0) -> None:
 """
 
 
-@pytest.mark.slow
 def test_a_champion_brings_its_code_along(tmp_path: Path) -> None:
     """The registry's model is years old, its method is today's: whoever takes it runs again after an edit."""
     project = OrdersProject.make(tmp_path / "orders")

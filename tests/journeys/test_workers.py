@@ -47,6 +47,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
             process.wait(40)
 
 
+@pytest.mark.slow
 def test_an_external_cluster_runs_the_code_of_each_run(tmp_path: Path, cluster: str) -> None:
     """Workers in other folders run the pipeline; after an edit of a helper the same workers run the new code."""
     project = OrdersProject.make(tmp_path / "orders")
@@ -91,6 +92,7 @@ def spelling(text: str = "abc") -> None:
 '''
 
 
+@pytest.mark.slow
 def test_an_external_cluster_takes_lists_apart(tmp_path: Path, cluster: str) -> None:
     """A list that is known only at run time is taken apart by a worker; one letter more runs one element more."""
     project = OrdersProject.make(tmp_path / "letters")
