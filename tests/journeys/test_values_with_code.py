@@ -8,6 +8,8 @@ import pytest
 
 from tests.journeys.project import OrdersProject, Outcome
 
+pytestmark = pytest.mark.slow
+
 FILE = "pipelines/orders.py"
 
 SHAPES = """
@@ -44,8 +46,6 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import flowkit as fk
-
-pytestmark = pytest.mark.slow
 
 
 def clip(rows: np.ndarray) -> np.ndarray:
