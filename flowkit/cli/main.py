@@ -109,7 +109,7 @@ def run_command(arguments: list[str]) -> int:
         _refuse_unreadable(arguments)
         code = cli.main(arguments, prog_name="flowkit", standalone_mode=False)
     except FlowkitError as error:
-        return report_error(error, as_json)
+        return _tell_interruption() if _was_interrupted(error) else report_error(error, as_json)
     except click.ClickException as error:
         return report_click(error, as_json)
     except (KeyboardInterrupt, click.Abort) as error:
@@ -130,8 +130,19 @@ def run_command(arguments: list[str]) -> int:
             return _leave_broken_pipe()
         return left.code if isinstance(left.code, int) else 1
     except Exception as error:  # noqa: BLE001  (told as flowkit's own bug, with its traceback)
-        return report_bug(error, as_json)
+        return _tell_interruption() if _was_interrupted(error) else report_bug(error, as_json)
     return code if isinstance(code, int) else 0
+
+
+def _was_interrupted(error: BaseException) -> bool:
+    """Whether a signal is behind an error: Python makes another one of it where a class is being made."""
+    cause = error.__cause__ or error.__context__
+    return cause is not None and (isinstance(cause, KeyboardInterrupt) or _was_interrupted(cause))
+
+
+def _tell_interruption() -> int:
+    click.echo("Interrupted.", err=True)
+    return INTERRUPTED
 
 
 def refuse_unsupported(name: str) -> None:

@@ -327,3 +327,16 @@ def test_a_raised_bar_refuses_the_champion_and_leaves_it_in_place(tell: Tell) ->
     assert said.code == 0
     assert "small:1 → small@champion  refused: version 1 holds the alias, and today's gates" in said.out
     assert [row["action"] for row in tell("audit", "list", "--json").json()["audit"]] == ["promote"]
+
+
+def test_an_interruption_while_a_class_is_made_is_one(tmp_path: Path) -> None:
+    """Python wraps what a signal raises within `__set_name__` into a RuntimeError; the command ends as interrupted."""
+    (tmp_path / "flow.py").write_text(
+        "import os, signal\n\nimport flowkit as fk\n\n\nclass Stops:\n    def __set_name__(self, owner, name):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n\n\nclass Holder:\n    field = Stops()\n\n\n"
+        "@fk.pipeline\ndef flow() -> None:\n    pass\n"
+    )
+
+    done = spawn(tmp_path, "check", "flow.py")
+
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")

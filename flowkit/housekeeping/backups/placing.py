@@ -66,23 +66,29 @@ def unpacking(target: Path, size: int) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         if folder.parent == target:
             os.chmod(target, PRIVATE_FOLDER)
-        make_folder(folder)
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    lock, held = -1, False
     try:
         with reporting("restored", folder):
+            make_folder(folder)
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
             _hold(lock, folder)
-        try:
-            with reporting("restored", folder):
-                _clear(folder, target)
-                free = shutil.disk_usage(folder).free
-            if free < size + _MARGIN:
-                raise BackupError.for_no_space(target, size + _MARGIN, free)
-            yield folder
-        except BaseException:
+            held = True
+            _clear(folder, target)
+            free = shutil.disk_usage(folder).free
+        if free < size + _MARGIN:
+            raise BackupError.for_no_space(target, size + _MARGIN, free)
+        yield folder
+    except BaseException:
+        if held:
             shutil.rmtree(folder, ignore_errors=True)
-            raise
+        else:
+            # Interrupted before it was ours, or another's: what is empty is of no use to anybody.
+            with suppress(OSError):
+                os.rmdir(folder)
+        raise
     finally:
-        os.close(lock)
+        if lock >= 0:
+            os.close(lock)
 
 
 def give_name(folder: Path, target: Path) -> None:
