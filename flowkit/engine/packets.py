@@ -1,7 +1,7 @@
 """Which nodes travel together: ready ones, and what their results will make ready. Pure.
 
-A Dask task costs milliseconds and a small step microseconds, so a task carries a packet of nodes. What turns out too
-long is handed back by the worker when the budget is spent, so a packet that is too large costs little.
+A message to a worker costs up to milliseconds and a small step microseconds, so what is sent is a packet of nodes. What
+turns out too long is handed back by the worker when the budget is spent, so a packet that is too large costs little.
 """
 
 from __future__ import annotations

@@ -131,8 +131,7 @@ class LocalStore:
         if artifact.inline is not None:
             InlineArtifact(artifact)
             return ()
-        unproven = replace(artifact, files=tuple(BlobFile(file.name, NEVER) for file in artifact.files))
-        stored = StoredArtifact(self._state, unproven)
+        stored = StoredArtifact(self._state, _unproven(artifact))
         files = stored.trace()
         return None if stored.rescued else files
 

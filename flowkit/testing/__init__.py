@@ -6,8 +6,9 @@ pytest imports this package at every start, also for tests that know nothing of 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from flowkit.lazy import lazy_names
 
 if TYPE_CHECKING:
     from flowkit.testing.checks import assert_deterministic as assert_deterministic
@@ -16,19 +17,13 @@ if TYPE_CHECKING:
     from flowkit.testing.runner import PipelineRunner as PipelineRunner
 
 _MODULES = {
-    "PipelineRun": "flowkit.testing.runner",
-    "PipelineRunner": "flowkit.testing.runner",
-    "assert_deterministic": "flowkit.testing.checks",
-    "assert_round_trip": "flowkit.testing.checks",
+    "PipelineRun": "runner",
+    "PipelineRunner": "runner",
+    "assert_deterministic": "checks",
+    "assert_round_trip": "checks",
 }
 
 __all__ = sorted(_MODULES)
 
 
-def __getattr__(name: str) -> Any:
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module 'flowkit.testing' has no attribute {name!r}")
-    value = getattr(import_module(module), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -39,7 +39,6 @@ IMPORTING = {
     "contracts/loading.py:_load": "a module of pandera that it names",
     "lazy.py:lazy_names.__getattr__": "a name of a package, from a table in the source",
     "execution/worker_executor.py:WorkerExecutor._open_cluster": "one of two modules that it names",
-    "testing/__init__.py:__getattr__": "a name of flowkit's, from a table in the source",
     "cli/lazy.py:LazyGroup.get_command": "a command, from a table in the source",
     "targets.py:_import_below_root": "the file that a person named",
     "targets.py:_import_named": "the module that a person named",
@@ -127,7 +126,6 @@ def test_what_runs_code_is_called_where_it_is_seen(library: str, names: set[str]
             "contracts/loading.py",
             "execution/worker_executor.py",
             "lazy.py",
-            "testing/__init__.py",
         )
     }
 
