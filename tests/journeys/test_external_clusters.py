@@ -117,6 +117,14 @@ def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.1)
 
 
+def wait_for_beats(project: OrdersProject, beats: Path) -> None:
+    """Wait until the step runs, and what the one before it gave is committed."""
+    wait_until(beats.exists, 30, "the step never began")
+    wait_until(
+        lambda: project.ask("artifact", "show", "last:quick").code == 0, 30, "the step before was never committed"
+    )
+
+
 def is_still(beats: Path) -> bool:
     before = beats.stat().st_size
     time.sleep(1)
@@ -192,7 +200,7 @@ def test_a_cluster_without_workers_is_told_within_a_minute(tmp_path: Path, clust
     none = start_run(project, *target, program=short).communicate(timeout=60)
     worker = cluster.add_worker()
     run = start_run(project, *target, program=short)
-    wait_until(beats.exists, 30, "the step never began")
+    wait_for_beats(project, beats)
 
     worker.kill()
     out, err = run.communicate(timeout=60)
@@ -214,7 +222,7 @@ def test_only_flowkit_speaks_of_a_lost_scheduler(tmp_path: Path, cluster: DaskCl
     project = make_project(tmp_path / "beating", "beating", BEATING)
     beats = tmp_path / "beats"
     run = start_run(project, "beating", "-p", f"file={beats}", "--scheduler", cluster.address)
-    wait_until(beats.exists, 30, "the step never began")
+    wait_for_beats(project, beats)
 
     cluster.scheduler.kill()
     _, err = run.communicate(timeout=30)
