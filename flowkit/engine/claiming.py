@@ -110,7 +110,7 @@ class Claiming:
         if claims is None:
             return Admission()
         deferred: list[Launch] = []
-        claimed: list[KeyedNode] = []
+        wanted: list[tuple[Launch, KeyedNode]] = []
         for launch, lookup in ready:
             name, keyed = launch.node, lookup.keyed
             if name in self._held or not _is_shared(keyed):
@@ -118,11 +118,14 @@ class Claiming:
             if (left := self._left_to_another(name)) is not None:
                 self._deferred[name] = left
                 deferred.append(launch)
-            elif claims.take(keyed.key):
-                self._held[name] = keyed.key
-                claimed.append(keyed)
-            elif not is_among(name, self._forced):
-                self._deferred[name] = _Wait(keyed.key, claims.find_holder(keyed.key))
+            else:
+                wanted.append((launch, keyed))
+        taken = claims.take_all([keyed.key for _, keyed in wanted])
+        claimed = [keyed for _, keyed in wanted if keyed.key in taken]
+        self._held.update({keyed.name: keyed.key for keyed in claimed})
+        for launch, keyed in wanted:
+            if keyed.key not in taken and not is_among(launch.node, self._forced):
+                self._deferred[launch.node] = _Wait(keyed.key, claims.find_holder(keyed.key))
                 deferred.append(launch)
         if claims.refusal:
             self._warn(

@@ -11,7 +11,7 @@ from flowkit.engine.keys import KeyMaker
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.lookup import Lookup
 from flowkit.engine.orders import OrderWriter
-from flowkit.engine.packets import BUDGET, LARGEST, Pace, is_brief, is_rider, plan_packets
+from flowkit.engine.packets import BUDGET, LARGEST, PATIENCE, Pace, is_brief, is_rider, plan_packets
 from flowkit.engine.placement import Demand, Placement
 from flowkit.engine.proven import ProvenParameters
 from flowkit.engine.run_state import RunState
@@ -202,9 +202,10 @@ class Dispatcher:
         members = set(names)
         orders = tuple(self._order(name, members) for name in names)
         self._out[packet] = (worker, demand)
-        if demand.ordinary and not is_brief(self._graph, names, self.pace):
+        brief = is_brief(self._graph, names, self.pace)
+        if demand.ordinary and not brief:
             self._lasting.add(packet)
-        self._executor.submit(Packet(packet, orders, BUDGET), worker)
+        self._executor.submit(Packet(packet, orders, PATIENCE if brief else BUDGET), worker)
 
     def _order(self, name: str, members: Collection[str]) -> NodeOrder:
         node = self._graph[name]

@@ -16,7 +16,10 @@ from flowkit.graph.graph import Graph, NodeKind, is_among
 from flowkit.records import StepOptions
 
 BUDGET = 0.05
-"""Seconds of work that a packet should hold."""
+"""Seconds of work that a packet should hold, and that a packet of unknown steps may take."""
+
+PATIENCE = 3 * BUDGET
+"""Seconds that a packet of brief steps may take: on a busy machine some are slower, and sending them again is dear."""
 
 LARGEST = 256
 """Nodes in a packet at the most: bounds what is handed back when a step host dies."""

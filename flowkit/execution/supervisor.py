@@ -72,13 +72,14 @@ class Supervisor:
         Raises:
             WorkerError: No process can be started.
         """
+        environment = self._environment()
         for slot in self._slots[: settings.at_once]:
             with self._lock:
-                if slot.busy or self._closed or self._fits(slot.host, settings):
+                if slot.busy or self._closed or _fits(slot.host, settings, environment):
                     continue
                 slot.busy = True
             try:
-                self._host_of(slot, settings)
+                self._host_of(slot, settings, environment)
             finally:
                 self._release(slot)
 
@@ -101,12 +102,13 @@ class Supervisor:
         Raises:
             WorkerError: No process can be started.
         """
-        slot = self._acquire(settings, envelope.cpus)
+        environment = self._environment(envelope.cpus)
+        slot = self._acquire(settings, environment)
         if slot is None:
             _return_all(envelope, report)
             return
         try:
-            host = self._host_of(slot, settings, envelope.cpus)
+            host = self._host_of(slot, settings, environment)
             find = self._find_compute
             compute = None if find is None else lambda: find(settings)
             lending = _Lending(self._lend, slot, report, step_aside)
@@ -170,7 +172,11 @@ class Supervisor:
                 self._cancelled.difference_update(slip.token for slip in envelope.slips)
             watch.close()
 
-    def _acquire(self, settings: HostSettings, cpus: int) -> _Slot | None:
+    def _environment(self, cpus: int = 1) -> dict[str, str]:
+        """Return what a host that is started now is given: this process may change its variables between two runs."""
+        return host_environment(self._most, self._imposed, cpus)
+
+    def _acquire(self, settings: HostSettings, environment: Mapping[str, str]) -> _Slot | None:
         """Wait for a free slot: one whose host fits, else an empty one, else the longest unused; None once closed."""
         with self._lock:
             self._lock.wait_for(lambda: self._closed or self._active() < self._most)
@@ -181,7 +187,7 @@ class Supervisor:
                 self._slots.append(_Slot())
             free = [slot for slot in self._slots if not slot.busy]
             slot = min(
-                free, key=lambda slot: (not self._fits(slot.host, settings, cpus), slot.host is not None, slot.used)
+                free, key=lambda slot: (not _fits(slot.host, settings, environment), slot.host is not None, slot.used)
             )
             slot.busy = True
             self._count += 1
@@ -207,9 +213,9 @@ class Supervisor:
         if surplus is not None:
             surplus.close()
 
-    def _host_of(self, slot: _Slot, settings: HostSettings, cpus: int = 1) -> HostProcess:
+    def _host_of(self, slot: _Slot, settings: HostSettings, environment: Mapping[str, str]) -> HostProcess:
         host = slot.host
-        if host is not None and not self._fits(host, settings, cpus):
+        if host is not None and not _fits(host, settings, environment):
             slot.host = None
             host.close()
             if host.settings == settings:
@@ -220,7 +226,7 @@ class Supervisor:
                     environments={**host.settings.environments, **settings.environments},
                 )
         if slot.host is None:
-            slot.host = self._start_host(settings, host_environment(self._most, self._imposed, cpus))
+            slot.host = self._start_host(settings, environment)
         return slot.host
 
     def _start_host(self, settings: HostSettings, environment: Mapping[str, str]) -> HostProcess:
@@ -233,16 +239,6 @@ class Supervisor:
                     if self._lock.wait_for(lambda: self._closed, pause):
                         raise
         return HostProcess(settings, self.worker, self._spawner, environment)
-
-    def _fits(self, host: HostProcess | None, settings: HostSettings, cpus: int = 1) -> bool:
-        if host is None or host.settings != settings or host.is_dead():
-            return False
-        if not settings.proofs.items() <= host.settings.proofs.items():
-            # What has run there may have changed what the other steps reach: only a new process can prove them.
-            return False
-        if not settings.environments.keys() <= host.settings.environments.keys():
-            return False
-        return host.environment == host_environment(self._most, self._imposed, cpus)
 
 
 class _Lending(Struct):
@@ -260,6 +256,18 @@ class _Lending(Struct):
                 aside, self.step_aside = self.step_aside, None
                 aside()
         self.report(event)
+
+
+def _fits(host: HostProcess | None, settings: HostSettings, environment: Mapping[str, str]) -> bool:
+    """Whether a host can take packets of a session, started with these variables."""
+    if host is None or host.settings != settings or host.is_dead():
+        return False
+    if not settings.proofs.items() <= host.settings.proofs.items():
+        # What has run there may have changed what the other steps reach: only a new process can prove them.
+        return False
+    if not settings.environments.keys() <= host.settings.environments.keys():
+        return False
+    return host.environment == environment
 
 
 def _return_all(envelope: Envelope, report: Report) -> None:

@@ -19,7 +19,7 @@ import os
 import struct
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -103,8 +103,13 @@ class Claims:
 
     def take(self, key: Digest) -> bool:
         """Claim a key, and return whether this run holds it now; never waits."""
+        return key in self.take_all([key])
+
+    def take_all(self, keys: Iterable[Digest]) -> set[Digest]:
+        """Claim keys, and return those that this run holds now; never waits."""
         with _GUARD:
-            return self._renewed().take(_place(key), self._run)
+            file = self._renewed()
+            return {key for key in keys if file.take(_place(key), self._run)}
 
     def release(self, key: Digest) -> None:
         """Let a key go that this run holds; nothing happens where it does not."""
