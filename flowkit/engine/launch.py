@@ -14,7 +14,7 @@ from flowkit.engine import remote
 from flowkit.engine.claiming import Claiming
 from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.drivers import Drivers
-from flowkit.engine.hosting import host_settings
+from flowkit.engine.hosting import host_settings, widest_of
 from flowkit.engine.interruption import Interruption, interruption
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.lookup import Finder
@@ -32,6 +32,7 @@ from flowkit.errors import CapacityError, StoreError
 from flowkit.execution.base import Executor
 from flowkit.graph.graph import Graph
 from flowkit.lineage.entries import Entries
+from flowkit.lineage.history import last_status
 from flowkit.lineage.liveness import identify_driver
 from flowkit.records import FailureKind, Forecast, Outcome, RunRecord, RunStatus, StepOptions
 from flowkit.signals import Interrupted
@@ -88,6 +89,8 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
         RunInterrupted: A person insisted on its end.
     """
     refuse_excess(workspace, executor, request)
+    if _will_probably_execute(workspace, request):
+        executor.expect(widest_of(request.graph))
     clock = _Clock()
     git = GitQuery(workspace.project.root)
     run = new_run_id(clock.started)
@@ -123,6 +126,11 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
             if stopping.insisted:
                 raise RunInterrupted(report)
             return report
+
+
+def _will_probably_execute(workspace: Workspace, request: RunRequest) -> bool:
+    """Whether it is worth making workers ready before the first node was looked up."""
+    return bool(request.forced) or last_status(workspace.reader, request.graph.pipeline) is not RunStatus.SUCCEEDED
 
 
 def refuse_excess(workspace: Workspace, executor: Executor, request: RunRequest) -> None:

@@ -206,6 +206,14 @@ class Executor(Protocol):
         """Whether other processes run the steps, which need the project's code as a bundle in the store."""
         ...
 
+    def expect(self, at_once: int | None) -> None:
+        """Begin with what takes time whatever will run; called where most likely steps will.
+
+        Args:
+            at_once: How many steps can run side by side, as far as that is known.
+        """
+        ...
+
     def start(self, settings: HostSettings) -> None:
         """Begin to make workers ready without waiting for them; called again when the code bundle changes."""
         ...

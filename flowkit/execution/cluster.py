@@ -46,6 +46,10 @@ class Listener(Protocol):
 class Cluster(Protocol):
     """Where packets go."""
 
+    def expect(self, at_once: int | None) -> None:
+        """Start beforehand what any session's steps need, without waiting for it."""
+        ...
+
     def start(self, settings: HostSettings) -> None:
         """Begin to make workers ready, without waiting for them."""
         ...

@@ -63,6 +63,9 @@ class ExternalCluster:
         self._closing = threading.Event()
         self._monitor: threading.Thread | None = None
 
+    def expect(self, at_once: int | None) -> None:
+        """Do nothing: the workers are there already, and whether they see the store only a session can tell."""
+
     def start(self, settings: HostSettings) -> None:
         """Connect in the background; start step hosts on each worker.
 

@@ -122,24 +122,27 @@ class Death(Struct, frozen=True):
 
 
 class HostProcess:
-    """One step host.
+    """One step host, that has a session once it is told of one.
 
     Args:
-        settings: What it is started with.
-        worker: The worker's name, for its results.
         spawner: Starts it.
         environment: Environment variables of the child.
+        variables: What it is given on top of them.
 
     Raises:
         WorkerError: It cannot be started; nothing is left of the try.
 
     Attributes:
+        settings: Those of its session; None while it has none.
         ready: Whether it is known to have come up and imported what it was told to.
     """
 
-    def __init__(self, settings: HostSettings, worker: str, spawner: Spawner, environment: Mapping[str, str]) -> None:
-        self.settings = settings
+    def __init__(
+        self, spawner: Spawner, environment: Mapping[str, str], variables: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        self.settings: HostSettings | None = None
         self.environment = dict(environment)
+        self._variables = dict(variables)
         self._may_have_orphans = True
         with opening() as opened:
             self.spool = Spool.create()
@@ -156,9 +159,19 @@ class HostProcess:
             os.set_blocking(descriptor, False)
         self._reader = FrameReader(self._from_host)
         self._memory = MemoryGauge(self.pid)
-        self._unsent = bytearray(pack_frame({"settings": settings, "worker": worker, "work": str(self._work)}))
+        self._unsent = bytearray()
         self._descriptor = _open_process(self._process.pid)
         self.ready = False
+
+    def join(self, settings: HostSettings, worker: str) -> None:
+        """Give the process its session, in which it stays.
+
+        Args:
+            settings: What the session's hosts are started with.
+            worker: The worker's name, for its results.
+        """
+        self.settings = settings
+        self._unsent += pack_frame({"settings": settings, "worker": worker, "work": str(self._work)})
         self.push()
 
     def _start(self, spawner: Spawner, descriptors: tuple[int, int, int]) -> subprocess.Popen[bytes]:
@@ -177,7 +190,7 @@ class HostProcess:
             stderr=self.spool.descriptor,
             pass_fds=descriptors,
             start_new_session=True,
-            env={**self.environment, **dict(self.settings.variables), MARK: str(self._work)},
+            env={**self.environment, **self._variables, MARK: str(self._work)},
         )
 
     @property

@@ -56,6 +56,9 @@ class InlineExecutor:
         self._events: list[ExecutorEvent] = []
         self._cancelled: set[str] = set()
 
+    def expect(self, at_once: int | None) -> None:
+        """Do nothing: no process is started for steps."""
+
     def start(self, settings: HostSettings) -> None:
         """Open the store for the steps of this process."""
         self._close_context()

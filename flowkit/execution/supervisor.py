@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -57,6 +58,7 @@ class Supervisor:
         self._find_compute = find_compute
         self._imposed = dict(imposed or {})
         self._slots = [_Slot() for _ in range(slots)]
+        self._early: list[HostProcess] = []
         self._spawner = Spawner()
         self._lock = threading.Condition()
         self._watches: set[PacketWatch] = set()
@@ -65,6 +67,20 @@ class Supervisor:
         self._closed = False
         atexit.register(self.close)
         remove_stale_bases()
+
+    def expect(self, at_once: int | None) -> None:
+        """Start hosts of no session yet, for a run that most likely needs them: they come up while it is made ready.
+
+        Args:
+            at_once: How many steps can run side by side, as far as that is known.
+        """
+        environment = self._environment()
+        with self._lock:
+            wanted = sum(slot.host is None for slot in self._slots[:at_once]) - len(self._early)
+            # Where none can be started now, that is tried again, and told, when there is something to run.
+            with suppress(WorkerError):
+                for _ in range(0 if self._closed else wanted):
+                    self._early.append(HostProcess(self._spawner, environment))
 
     def warm(self, settings: HostSettings) -> None:
         """Start a host in each free slot that has none for these settings, in no more slots than can be used.
@@ -134,7 +150,9 @@ class Supervisor:
         """End the idle hosts of a session that is over."""
         for slot in self._slots:
             with self._lock:
-                if slot.busy or slot.host is None or slot.host.settings.store != settings.store:
+                if slot.busy or slot.host is None or slot.host.settings is None:
+                    continue
+                if slot.host.settings.store != settings.store:
                     continue
                 host, slot.host = slot.host, None
             host.close()
@@ -153,6 +171,7 @@ class Supervisor:
                 if slot.host is not None:
                     slot.host.close()
                     slot.host = None
+            self._drop_early()
         self._spawner.close()
         atexit.unregister(self.close)
 
@@ -218,7 +237,7 @@ class Supervisor:
         if host is not None and not _fits(host, settings, environment):
             slot.host = None
             host.close()
-            if host.settings == settings:
+            if host.settings is not None and host.settings == settings:
                 # So that runs of two pipelines in turn do not replace each other's hosts for ever.
                 settings = replace(
                     settings,
@@ -230,15 +249,34 @@ class Supervisor:
         return slot.host
 
     def _start_host(self, settings: HostSettings, environment: Mapping[str, str]) -> HostProcess:
+        """Return a host of a session: one that was started early, else a new one."""
+        host = self._take_early(settings, environment) or self._spawn(environment, settings.variables)
+        host.join(settings, self.worker)
+        return host
+
+    def _spawn(self, environment: Mapping[str, str], variables: Sequence[tuple[str, str]]) -> HostProcess:
         """Start a host; where it cannot be, try again a few times, as a machine may be short of room for a moment."""
         for pause in _PAUSES:
             try:
-                return HostProcess(settings, self.worker, self._spawner, environment)
+                return HostProcess(self._spawner, environment, variables)
             except WorkerError:
                 with self._lock:
                     if self._lock.wait_for(lambda: self._closed, pause):
                         raise
-        return HostProcess(settings, self.worker, self._spawner, environment)
+        return HostProcess(self._spawner, environment, variables)
+
+    def _take_early(self, settings: HostSettings, environment: Mapping[str, str]) -> HostProcess | None:
+        with self._lock:
+            if not self._early:
+                return None
+            if settings.variables or self._early[-1].environment != environment or self._early[-1].is_dead():
+                self._drop_early()
+                return None
+            return self._early.pop()
+
+    def _drop_early(self) -> None:
+        while self._early:
+            self._early.pop().close()
 
 
 class _Lending(Struct):
@@ -260,7 +298,7 @@ class _Lending(Struct):
 
 def _fits(host: HostProcess | None, settings: HostSettings, environment: Mapping[str, str]) -> bool:
     """Whether a host can take packets of a session, started with these variables."""
-    if host is None or host.settings != settings or host.is_dead():
+    if host is None or host.settings is None or host.settings != settings or host.is_dead():
         return False
     if not settings.proofs.items() <= host.settings.proofs.items():
         # What has run there may have changed what the other steps reach: only a new process can prove them.

@@ -40,17 +40,17 @@ class ThisMachine:
         self._compute = LocalCompute(slots)
         self._packets: SimpleQueue[_Order | None] = SimpleQueue()
 
+    def expect(self, at_once: int | None) -> None:
+        """Start step hosts beforehand, which import flowkit while the driver makes the run ready."""
+        self._open().expect(at_once)
+
     def start(self, settings: HostSettings) -> None:
         """Start the step hosts, which import the user's modules while the driver looks its nodes up.
 
         Raises:
             WorkerError: No process can be started.
         """
-        if self._supervisor is None:
-            self._supervisor = Supervisor(self._slots, self._name, find_compute=self._compute.open)
-            for _ in range(self._slots):
-                self._add_thread(self._supervisor)
-        self._supervisor.warm(settings)
+        self._open().warm(settings)
 
     def slots(self) -> Mapping[str, int]:
         """Return the one worker."""
@@ -76,6 +76,13 @@ class ThisMachine:
             supervisor.close()
             self._packets.put(None)
         self._compute.close()
+
+    def _open(self) -> Supervisor:
+        if self._supervisor is None:
+            self._supervisor = Supervisor(self._slots, self._name, find_compute=self._compute.open)
+            for _ in range(self._slots):
+                self._add_thread(self._supervisor)
+        return self._supervisor
 
     def _add_thread(self, supervisor: Supervisor) -> None:
         threading.Thread(target=self._work, args=[supervisor], name="flowkit-worker", daemon=True).start()

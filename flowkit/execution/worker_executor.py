@@ -48,6 +48,11 @@ class WorkerExecutor:
         self._settings: HostSettings | None = None
         self._cluster: Cluster | None = None
 
+    def expect(self, at_once: int | None) -> None:
+        """Start step hosts of this machine beforehand; a cluster has its workers."""
+        self._cluster = self._cluster or self._open_cluster()
+        self._cluster.expect(at_once)
+
     def start(self, settings: HostSettings) -> None:
         """Start step hosts, or connect to the cluster in the background.
 
@@ -55,8 +60,7 @@ class WorkerExecutor:
             WorkerError: The scheduler's address is refused, or no process can be started.
         """
         self._settings = settings
-        if self._cluster is None:
-            self._cluster = self._open_cluster()
+        self._cluster = self._cluster or self._open_cluster()
         self._cluster.start(settings)
 
     def slots(self) -> Slots:

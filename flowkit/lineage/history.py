@@ -56,6 +56,11 @@ _ONE = _SUMMARY.format(condition="r.run = ?")
 
 _DRIVEN = _SUMMARY.format(condition="s.text = ? AND r.driver LIKE ? ORDER BY r.id")
 
+_LAST_STATUS = """
+    SELECT s.text FROM run AS r JOIN word AS s ON s.id = r.status
+    WHERE r.pipeline = (SELECT id FROM word WHERE text = ?) AND r.ended IS NOT NULL
+    ORDER BY r.id DESC LIMIT 1"""
+
 _DETAILS = f"""
     SELECT p.name, n.log, n.failure, iif(n.outcome = {REUSED}, m.run, NULL), iif(n.outcome = {REUSED}, q.name, NULL)
     FROM node AS n
@@ -134,6 +139,11 @@ def run_summary(reader: Reader, text: str = LAST) -> RunSummary:
         reader.path.parent / "runs", summary.record.run, summary.record.driver
     )
     return replace(summary, status=RunStatus.CRASHED) if gone else summary
+
+
+def last_status(reader: Reader, pipeline: str) -> RunStatus | None:
+    """Return how the last run of a pipeline that has ended did so; None where there is none."""
+    return next((RunStatus(text) for (text,) in reader.select(_LAST_STATUS, (pipeline,))), None)
 
 
 def find_driven_by(reader: Reader, pid: int) -> tuple[RunRecord, ...]:
