@@ -52,6 +52,9 @@ _REASONS = {FailureKind.INPUT: Reason.INPUT, FailureKind.LOST: Reason.LOST}
 MOST_REPEATS = 5
 """How often a node runs anew, at no charge, because a collector removed what it needs or gave."""
 
+FIRST_WAVE, WAVE = 64, 256
+"""How many nodes are looked up before it is seen whether anything must run, and then between two looks at workers."""
+
 POLL = 0.2
 """Seconds after which a waiting driver looks at its clock and at whether it was interrupted."""
 
@@ -83,6 +86,7 @@ class Runner(Struct):
     remove_checkpoints: Callable[[Digest], None] = lambda key: None
     refusals: Callable[[], Iterable[NodeRecord]] = tuple
     _lookups: dict[str, Lookup] = field(default_factory=dict)
+    _unseen: deque[str] = field(default_factory=deque)
     _repeats: dict[str, int] = field(default_factory=dict)
     _started: bool = False
     _lists: Lists = field(default_factory=Lists)
@@ -133,6 +137,7 @@ class Runner(Struct):
 
     def _cancel(self) -> None:
         self.claiming.give_up()
+        self._unseen.clear()
         self._perform(self.state.cancel())
         for launch in self.dispatcher.withdraw():
             self._perform(self.state.returned(launch.node, launch.token))
@@ -149,22 +154,32 @@ class Runner(Struct):
     # -- commands --------------------------------------------------------------------------------------------------
 
     def _perform(self, commands: Iterable[Command]) -> None:
-        """Perform commands, and those that follow at once, until only waiting is left."""
+        """Perform commands, and those that follow at once, until only waiting or the next wave of lookups is left."""
         queue = deque(commands)
-        while queue:
-            lookups: list[str] = []
+        seen = 0
+        while True:
             while queue:
                 command = queue.popleft()
                 if isinstance(command, LookUp):
-                    lookups.append(command.node)
+                    self._unseen.append(command.node)
                 elif isinstance(command, Launch):
                     queue.extend(self._launch(command))
                 elif isinstance(command, Settle):
                     self.ledger.end(self._settled(command))
                 else:
                     self._stop(command)
-            if lookups:
-                queue.extend(self._look_up(lookups))
+            wave = self._next_wave(seen)
+            if not wave:
+                return
+            seen += len(wave)
+            queue.extend(self._look_up(wave))
+
+    def _next_wave(self, seen: int) -> list[str]:
+        """Return the nodes to look up now: all that there are, unless workers could be at work meanwhile."""
+        most = FIRST_WAVE if not seen else len(self._unseen)
+        if self._started:
+            most = max(0, WAVE - seen)
+        return [self._unseen.popleft() for _ in range(min(most, len(self._unseen)))]
 
     def _settled(self, command: Settle) -> Ending:
         node = self.graph[command.node]
@@ -294,7 +309,9 @@ class Runner(Struct):
         wait = POLL if retry is None else min(POLL, max(0.0, retry - time.monotonic()))
         if self.state.finished:
             return
-        if self.dispatcher.idle and retry is None and not self.claiming.waits:
+        if self._unseen:
+            wait = 0.0
+        elif self.dispatcher.idle and retry is None and not self.claiming.waits:
             raise RuntimeError(f"nothing is under way, yet nodes are open: {describe_phases(self.state)}")
         if self.claiming.waits:
             wait = min(wait, CLAIMS_POLL)
