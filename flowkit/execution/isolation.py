@@ -34,7 +34,9 @@ WORK_PREFIX = "flowkit-work-"
 """How those begin that hold what steps and Dask leave for the moment."""
 
 _ZONE = b"TZ"
-_OWNER = "owner"
+_OWNER, _UNOWNED = "owner", "new"
+_LEFT_SECONDS = 3600.0
+"""How long a folder without an owner stays: it takes moments to make or remove one."""
 _OWNED: dict[Path, int] = {}
 """The folders of this process, each with the descriptor that holds its lock."""
 
@@ -225,10 +227,10 @@ def make_work_base(prefix: str = WORK_PREFIX) -> Path:
     """Return a new folder for temporary files, for its owner alone; `remove_stale_bases` knows when that is dead."""
     base = Path(tempfile.mkdtemp(prefix=prefix))
     # Renamed once it is locked: nobody may find it without.
-    descriptor = keep_from_forks(os.open(base / "new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    descriptor = keep_from_forks(os.open(base / _UNOWNED, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     _OWNED[base] = descriptor
     if _lock(descriptor):
-        os.rename(base / "new", base / _OWNER)
+        os.rename(base / _UNOWNED, base / _OWNER)
     return base
 
 
@@ -242,17 +244,24 @@ def remove_work_base(base: Path) -> None:
 
 def remove_stale_bases() -> None:
     """Remove this user's folders of these kinds whose owners were killed before they could."""
-    folder = Path(tempfile.gettempdir())
-    for base in (*folder.glob(f"{WORK_PREFIX}*"), *folder.glob(f"{COPY_PREFIX}*")):
+    with os.scandir(tempfile.gettempdir()) as entries:
+        found = [Path(entry) for entry in entries if entry.name.startswith((WORK_PREFIX, COPY_PREFIX))]
+    for base in found:
         with suppress(OSError):
             # What vanishes meanwhile, or belongs to somebody else, is not this process's to remove.
             status = os.lstat(base)
             if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and base not in _OWNED:
-                _remove_if_stale(base)
+                _remove_if_stale(base, status.st_mtime)
 
 
-def _remove_if_stale(base: Path) -> None:
-    descriptor = os.open(base / _OWNER, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+def _remove_if_stale(base: Path, changed: float) -> None:
+    try:
+        descriptor = os.open(base / _OWNER, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        # Its owner was killed as it made or removed it, unless it does so just now, or there are no locks.
+        if time.time() - changed > _LEFT_SECONDS and not (base / _UNOWNED).exists():
+            shutil.rmtree(base, ignore_errors=True)
+        return
     try:
         # The kernel drops a lock with its owner's life, also across containers, where a process id says nothing.
         if _lock(descriptor):

@@ -51,6 +51,21 @@ def chain(number: int = 11) -> None:
 
 
 @fk.step
+def double(number: int) -> int:
+    return 2 * number
+
+
+@fk.step
+def add_up(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+@fk.pipeline
+def wide(start: int, size: int) -> None:
+    add_up(fk.collect(double(fk.each(range(start, start + size)))))
+
+
+@fk.step
 def fails(number: int) -> int:
     raise ValueError(f"cannot do {number}")
 
@@ -218,6 +233,21 @@ def test_a_second_run_reuses_everything(session: fk.Session) -> None:
     assert executed(second) == []
     assert second["after"].value() == 2
     assert {node.from_run for node in second.report.nodes} == {first.id}
+
+
+def test_a_fan_is_looked_up_in_waves(tmp_path: Path) -> None:
+    """Whatever of a wide fan is stored already is reused, wherever it stands, and all the rest runs, once."""
+    with fk.Session(store=tmp_path / "store", inline=True) as session:
+        first = session.run(wide, start=100, size=300)
+        run = session.run(wide, start=0, size=700)
+        again = session.run(wide, start=0, size=700)
+
+    assert len(executed(first)) == 301
+    assert sorted(set(executed(run)) - {"add_up"}) == sorted(
+        f"double[{index}]" for index in [*range(100), *range(400, 700)]
+    )
+    assert run["add_up"].value() == 2 * sum(range(700))
+    assert executed(again) == []
 
 
 def test_equal_bytes_stop_the_wave(session: fk.Session) -> None:

@@ -23,6 +23,7 @@ from flowkit.execution.capture import LONGEST_LOG, Spool
 from flowkit.execution.envelope import close_envelope
 from flowkit.execution.isolation import make_work_base, remove_work_base
 from flowkit.execution.packets import WAITS, WITHDRAWN
+from flowkit.execution.process_tree import children_of
 from flowkit.execution.supervisor import Supervisor
 from flowkit.execution.watch import SLOT_DIED
 from flowkit.graph.arguments import Ref
@@ -653,6 +654,40 @@ def test_more_nodes_than_tickets_come_back(open_workshop: Open, supervisor: Supe
     assert len(results(events)) + len(returned(events)) == 70_001
 
 
+def test_a_host_may_be_started_before_it_has_a_session(open_workshop: Open) -> None:
+    """It is the process that the first packet gets; what nobody needed ends with the supervisor."""
+    shop = open_workshop(STEPS)
+    flow = shop.load()
+    supervisor = Supervisor(2, "tests")
+    supervisor.expect(None)
+    supervisor.expect(1)
+    early = set(children_of(os.getpid()))
+
+    used = int(shop.value(results(run(supervisor, shop, shop.order(flow.pid)))["pid"], int))
+
+    assert len(early) == 2
+    assert used in early
+    assert set(children_of(os.getpid())) == early
+    supervisor.close()
+    assert not any(map(is_alive, early))
+
+
+def test_a_host_of_other_variables_is_not_taken_for_a_session(open_workshop: Open, supervisor: Supervisor) -> None:
+    """A variable that changed after it was started, or that a session asks for, gets a new process."""
+    shop = open_workshop(STEPS)
+    flow = shop.load()
+    supervisor.expect(1)
+    early = set(children_of(os.getpid()))
+    settings = replace(shop.settings(), variables=(("FLOWKIT_TESTS_VARIABLE", "1"),))
+    events: list[ExecutorEvent] = []
+
+    supervisor.run_packet(settings, close_envelope(shop.packet(shop.order(flow.pid))), events.append)
+
+    used = int(shop.value(results(events)["pid"], int))
+    assert used not in early
+    assert not any(map(is_alive, early))
+
+
 @pytest.mark.parametrize("lacking", ["interpreter", "folder"])
 def test_a_host_that_cannot_be_started_leaves_nothing(
     open_workshop: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
@@ -680,6 +715,22 @@ def test_a_host_that_cannot_be_started_leaves_nothing(
     assert "No such file" in dict(refused.value.facts)["reason"]
     assert len(os.listdir("/proc/self/fd")) == before
     assert not temporary.exists() or not list(temporary.iterdir())
+
+
+def test_a_folder_that_was_half_removed_goes_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an owner's file it is nobody's after an hour; before, or where there are no locks, it may be in use."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, young, unlocked = (tmp_path / f"flowkit-work-{name}" for name in ("left", "young", "unlocked"))
+    for folder in (left, young, unlocked):
+        folder.mkdir()
+    (left / "1").mkdir()
+    (unlocked / "new").touch()
+    for folder in (left, unlocked):
+        os.utime(folder, (time.time() - 7200, time.time() - 7200))
+
+    Supervisor(1, "tests").close()
+
+    assert sorted(tmp_path.iterdir()) == [unlocked, young]
 
 
 def test_what_a_killed_driver_left_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from flowkit.errors import NotRecordedError
 from flowkit.lineage.artifacts import find_artifact, find_artifacts, list_artifacts
-from flowkit.lineage.history import code_of, find_run, list_runs, metrics_of, nodes_of, run_summary
+from flowkit.lineage.history import code_of, find_run, last_status, list_runs, metrics_of, nodes_of, run_summary
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import Outcome, RunStatus
@@ -80,6 +80,16 @@ def test_a_summary_gives_back_the_record(writer: LineageWriter, database: Path) 
         )
         running = run_summary(reader, "run-1")
         assert (running.status, running.exit_code, running.seconds) == (RunStatus.RUNNING, None, None)
+
+
+def test_how_the_last_run_of_a_pipeline_ended(reader: Reader, writer: LineageWriter) -> None:
+    """One that goes on does not count, nor does another pipeline's."""
+    assert last_status(reader, "taxi") is RunStatus.FAILED
+    assert last_status(reader, "churn") is None
+    assert last_status(reader, "unknown") is None
+    writer.finish_run(RUNS[1], RunStatus.SUCCEEDED, 0, STARTED + 2)
+
+    assert last_status(reader, "taxi") is RunStatus.SUCCEEDED
 
 
 def test_last_of_a_pipeline(reader: Reader) -> None:
