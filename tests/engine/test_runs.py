@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sqlite3
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -63,6 +65,18 @@ def add_up(numbers: list[int]) -> int:
 @fk.pipeline
 def wide(start: int, size: int) -> None:
     add_up(fk.collect(double(fk.each(range(start, start + size)))))
+
+
+@fk.step
+def interrupted(number: int) -> int:
+    if number == 3:
+        signal.raise_signal(signal.SIGINT)
+    return number
+
+
+@fk.pipeline
+def wide_and_interrupted(size: int) -> None:
+    add_up(fk.collect(interrupted(fk.each(range(size)))))
 
 
 @fk.step
@@ -248,6 +262,16 @@ def test_a_fan_is_looked_up_in_waves(tmp_path: Path) -> None:
     )
     assert run["add_up"].value() == 2 * sum(range(700))
     assert executed(again) == []
+
+
+def test_a_run_is_cancelled_before_all_was_looked_up(session: fk.Session) -> None:
+    """Every node ends, once; what had not been looked up yet is cancelled like the rest."""
+    run = session.run(wide_and_interrupted, size=700)
+
+    counts = Counter(outcomes(run).values())
+    assert run.report.status is RunStatus.CANCELLED
+    assert counts["cancelled"] > 400
+    assert counts["cancelled"] + counts["executed"] == 701
 
 
 def test_equal_bytes_stop_the_wave(session: fk.Session) -> None:
