@@ -135,9 +135,10 @@ class Context:
         top = module.partition(".")[0]
         if top == "flowkit":
             return text(b"x", f"flowkit:{name}")
-        owners = sorted(distribution.name for distribution in self.ownership.packages.of_module(top))
-        if top not in sys.stdlib_module_names:
-            self._notes += [(_DISTRIBUTION, owner) for owner in owners]
+        # Python's own modules come first on the path, whatever a distribution installs under their names.
+        known = top in sys.stdlib_module_names
+        owners = [] if known else sorted(owner.name for owner in self.ownership.packages.of_module(top))
+        self._notes += [(_DISTRIBUTION, owner) for owner in owners]
         return text(b"x", f"{','.join(owners)} {module}:{name}")
 
     def owner_of_function(self, function: FunctionType) -> Owner:
