@@ -227,6 +227,47 @@ print(len(records) == len(set(records)), "importlib.metadata" in sys.modules)
 """
 
 
+@pytest.mark.parametrize(
+    ("line", "module"),
+    [
+        ("pack/__init__.py", "pack"),
+        ("pack/deep/x,y.py", "pack"),
+        ('"pack/x,y.py"', "pack"),
+        ("one.py", "one"),
+        ("native.cpython-311-x86_64-linux-gnu.so", "native"),
+        ("__pycache__/one.cpython-311.pyc", None),
+        ("lib-1.0.dist-info/RECORD", None),
+        ("../../bin/tool", None),
+    ],
+)
+def test_what_a_record_lists_gives_the_modules(site, line, module):
+    """Packages, single files and extensions; nothing of the metadata, of byte code or outside."""
+    folder = install(site, "lib", modules=(line,))
+    expected = frozenset() if module is None else frozenset({module})
+    assert Packages([folder]).named("lib").modules == expected
+
+    (folder / "RECORD").write_bytes((folder / "RECORD").read_bytes().replace(b"\n", b"\r\n"))
+    assert Packages([folder]).named("lib").modules == expected
+
+
+def test_a_distribution_does_not_own_modules_of_python(site, tmp_path):
+    """A backport under the name of one is never imported: neither its presence nor its version counts."""
+    source = """
+        import flowkit as fk
+        from enum import Enum
+
+        @fk.step
+        def run() -> Enum:
+            ...
+    """
+    before = fingerprint(tmp_path / "before", {"steps.py": source})
+    install(site, "enum34", modules=("enum/__init__.py",))
+    after = fingerprint(tmp_path / "after", {"steps.py": source})
+
+    assert after == before
+    assert "enum34" not in after.distributions
+
+
 def test_reading_opens_little_and_nothing_twice():
     """Files of what is asked for alone, each once in a process, and `importlib.metadata` is not imported for it."""
     done = subprocess.run([sys.executable, "-c", READ], capture_output=True, text=True, check=True)
