@@ -51,7 +51,7 @@ def check_value(value: Any, hint: Any) -> str | None:
     if type(value) is hint or hint is Any:
         return None
     if type(hint) is type:
-        # The usual case once more, before the general one: this runs for every output of every node.
+        # As with arguments: this runs for every output of every node.
         fits = class_fits(type(value), hint)
         if fits:
             return None
@@ -60,6 +60,9 @@ def check_value(value: Any, hint: Any) -> str | None:
 
 
 def _fit(value: Any, hint: Any, leaf_fit: LeafFit) -> Fit:
+    if type(value) is hint:
+        # The usual case before the general one: this runs for every argument of every node.
+        return FITS
     leaf = leaf_fit(value, hint)
     if leaf is not None:
         return leaf
