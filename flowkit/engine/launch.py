@@ -11,21 +11,18 @@ from typing import Any
 from msgspec import Struct
 
 from flowkit.engine import remote
+from flowkit.engine.assembly import Parts, assemble
 from flowkit.engine.claiming import Claiming
-from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.drivers import Drivers
 from flowkit.engine.hosting import host_settings, widest_of
 from flowkit.engine.interruption import Interruption, interruption
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.lookup import Finder
-from flowkit.engine.orders import OrderWriter
 from flowkit.engine.placement import Demand, Placement
 from flowkit.engine.planner import Planner
 from flowkit.engine.progress import Listener
 from flowkit.engine.provenance import GitQuery, GitState, current_host, current_user, new_run_id
-from flowkit.engine.registry_nodes import RegistryNodes
 from flowkit.engine.report import RunReport
-from flowkit.engine.run_state import RunState
 from flowkit.engine.runner import Runner
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import CapacityError, StoreError
@@ -34,7 +31,7 @@ from flowkit.graph.graph import Graph
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.history import last_status
 from flowkit.lineage.liveness import identify_driver
-from flowkit.records import FailureKind, Forecast, Outcome, RunRecord, RunStatus, StepOptions
+from flowkit.records import FailureKind, Forecast, Outcome, RunRecord, RunStatus
 from flowkit.signals import Interrupted
 from flowkit.store.checkpoints import remove_checkpoints
 from flowkit.store.claims import joined
@@ -212,40 +209,25 @@ def _assemble(
     keys = workspace.make_keys()
     # Now, before anything runs: a later edit on disk must not speak for the code of this run.
     keys.prepare_all(node.step for node in graph if node.step is not None)
-    state = RunState(graph, lambda name: _options(state.graph, name), ledger.run)
     entries = Entries(workspace.reader)
-    dispatcher = Dispatcher(
-        graph,
-        state,
-        ledger,
-        keys,
-        OrderWriter(ledger.run, workspace.folder),
-        executor,
-        lambda steps: entries.live_keys(steps, MOST_LIVE_KEYS),
-        request.forced,
+    parts = Parts(
+        root=workspace.project.root,
+        folder=workspace.folder,
+        ledger=ledger,
+        keys=keys,
+        lookups=workspace.make_lookups(graph.pipeline, request.forced, request.spared, sharing, warn=ledger.warn),
+        claiming=claiming,
+        executor=executor,
+        promotions=workspace.make_promotions(),
+        listener=listener,
+        start_executor=lambda: executor.start(host_settings(workspace, graph, keys, bundled=executor.ships_code)),
+        live_keys=lambda steps: entries.live_keys(steps, MOST_LIVE_KEYS),
+        forced=request.forced,
+        interrupted=stopping.heed,
+        remove_checkpoints=lambda key: remove_checkpoints(workspace.folder, key),
+        refusals=workspace.notices.refusals,
     )
-    return Runner(
-        graph,
-        state,
-        ledger,
-        keys,
-        workspace.make_lookups(graph.pipeline, request.forced, request.spared, sharing, warn=ledger.warn),
-        dispatcher,
-        claiming,
-        executor,
-        RegistryNodes(state, ledger, workspace.make_promotions(), listener),
-        listener,
-        lambda: executor.start(host_settings(workspace, graph, keys, bundled=executor.ships_code)),
-        workspace.project.root,
-        stopping.heed,
-        lambda key: remove_checkpoints(workspace.folder, key),
-        workspace.notices.refusals,
-    )
-
-
-def _options(graph: Graph, name: str) -> StepOptions:
-    step = graph[name].step
-    return step.options if step is not None else StepOptions()
+    return assemble(graph, parts)
 
 
 def _record(request: RunRequest, run: str, started: float, git: GitState) -> RunRecord:

@@ -20,12 +20,17 @@ from flowkit.records import Failure, Outcome, Output, Reason
 
 
 class RegistryNodes(Struct, frozen=True):
-    """Performs what the state machine asks of `champion` and `promote` nodes."""
+    """Performs what the state machine asks of `champion` and `promote` nodes.
+
+    Attributes:
+        describe: Gives the failure that an error makes of a node.
+    """
 
     state: RunState
     ledger: Ledger
     promotions: Promotions
     listener: Listener
+    describe: Callable[[FlowkitError, Node], Failure]
 
     def look_up(self, node: Node) -> list[Command]:
         """Reuse the model that an alias points to; what there is none of, and a promotion, is launched.
@@ -47,7 +52,7 @@ class RegistryNodes(Struct, frozen=True):
         self.ledger.end(ending)
         return self.state.reused(node.name)
 
-    def launch(self, node: Node, command: Launch, describe: Callable[[FlowkitError, Node], Failure]) -> list[Command]:
+    def launch(self, node: Node, command: Launch) -> list[Command]:
         """Decide a promotion, of which all that it needs is recorded; skip a champion that there is none of yet."""
         if node.kind is NodeKind.CHAMPION:
             detail = self.promotions.describe_absence(node)
@@ -62,7 +67,7 @@ class RegistryNodes(Struct, frozen=True):
         try:
             decided = self.promotions.decide(node, self.ledger.run, self.ledger.artifacts, metrics)
         except FlowkitError as error:
-            failure = describe(error, node)
+            failure = self.describe(error, node)
             self.ledger.end(Ending(node, Outcome.FAILED, attempts=1, reason=Reason.UNCACHED, failure=failure))
             return self.state.failed(node.name, command.token, retryable=False, now=time.monotonic())
         return self._take(node, command, decided)

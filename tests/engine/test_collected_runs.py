@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import flowkit as fk
-from flowkit.engine.runner import MOST_REPEATS
+from flowkit.engine.attempts import MOST_REPEATS
 from flowkit.housekeeping.collecting.collect import collect
 from flowkit.housekeeping.collecting.decision import Retention
 from flowkit.lineage.reader import Reader

@@ -69,7 +69,7 @@ def wide(start: int, size: int) -> None:
 
 @fk.step
 def interrupted(number: int) -> int:
-    if number == 3:
+    if number == 0:
         signal.raise_signal(signal.SIGINT)
     return number
 

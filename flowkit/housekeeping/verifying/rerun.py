@@ -15,18 +15,15 @@ from collections.abc import Callable, Collection, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from flowkit.engine.assembly import Parts, assemble
 from flowkit.engine.claiming import Claiming
-from flowkit.engine.dispatcher import Dispatcher
 from flowkit.engine.hosting import host_settings
 from flowkit.engine.interruption import Interruption, interruption
 from flowkit.engine.keys import KeyMaker
 from flowkit.engine.ledger import Ledger
-from flowkit.engine.orders import OrderWriter
 from flowkit.engine.progress import Listener
 from flowkit.engine.proven import ProvenParameters
 from flowkit.engine.provenance import new_run_id
-from flowkit.engine.registry_nodes import RegistryNodes
-from flowkit.engine.run_state import RunState
 from flowkit.engine.runner import Runner
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import FlowkitError
@@ -58,7 +55,7 @@ from flowkit.lineage.history import artifacts_of, metrics_of, nodes_of
 from flowkit.lineage.latest import accounts_of
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.rows import NodeRow
-from flowkit.records import Artifact, NodeRecord, StepOptions
+from flowkit.records import Artifact, NodeRecord
 
 HASH_SEEDS = 2**32
 """`PYTHONHASHSEED` is one of these; 0 would switch the randomness off, as some test setups do."""
@@ -220,18 +217,6 @@ def _run(verification: Verification, nodes: Sequence[Node]) -> Ledger:
 def _assemble(verification: Verification, graph: Graph, ledger: Ledger, stopping: Interruption) -> Runner:
     workspace, executor, keys = verification.workspace, verification.executor, verification.keys
     names = frozenset(graph.nodes)
-    state = RunState(graph, lambda name: _options(graph[name]), ledger.run)
-    dispatcher = Dispatcher(
-        graph,
-        state,
-        ledger,
-        keys,
-        OrderWriter(ledger.run, workspace.folder),
-        executor,
-        lambda steps: {},
-        names,
-        ProvenParameters(verification.graph),
-    )
     settings = replace(
         host_settings(workspace, graph, keys, bundled=executor.ships_code),
         root=str(verification.copy.root),
@@ -240,22 +225,20 @@ def _assemble(verification: Verification, graph: Graph, ledger: Ledger, stopping
         variables=(("PYTHONHASHSEED", str(verification.hash_seed)),),
         keeps_checkpoints=False,
     )
-    return Runner(
-        graph,
-        state,
-        ledger,
-        keys,
-        workspace.make_lookups(graph.pipeline, names, frozenset()),
-        dispatcher,
-        Claiming(None, names, None, verification.listener, ledger.warn),
-        executor,
-        RegistryNodes(state, ledger, workspace.make_promotions(), verification.listener),
-        verification.listener,
-        lambda: executor.start(settings),
-        verification.copy.root,
-        stopping.heed,
+    parts = Parts(
+        root=verification.copy.root,
+        folder=workspace.folder,
+        ledger=ledger,
+        keys=keys,
+        lookups=workspace.make_lookups(graph.pipeline, names, frozenset()),
+        claiming=Claiming(None, names, None, verification.listener, ledger.warn),
+        executor=executor,
+        promotions=workspace.make_promotions(),
+        listener=verification.listener,
+        start_executor=lambda: executor.start(settings),
+        live_keys=lambda steps: {},
+        forced=names,
+        proven=ProvenParameters(verification.graph),
+        interrupted=stopping.heed,
     )
-
-
-def _options(node: Node) -> StepOptions:
-    return node.step.options if node.step is not None else StepOptions()
+    return assemble(graph, parts)
