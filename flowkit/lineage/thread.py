@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 BATCH_SECONDS = 0.05
 
+MOST_QUEUED = 500
+"""How many changes may wait: who queues more waits for the disk, else memory and held claims would grow without end."""
+
 Change = Callable[[], None]
 
 
@@ -84,12 +87,14 @@ class WriterThread:
         self._thread.start()
 
     def put(self, change: Change) -> None:
-        """Queue a change and return at once.
+        """Queue a change and return, at once unless too many wait already.
 
         Raises:
             LineageError: An earlier change could not be written.
         """
         self._enter(change)
+        if self._queue.qsize() > MOST_QUEUED:
+            self.flush()
 
     def transact(self, change: Callable[[], T]) -> T:
         """Run a change in a transaction of its own, after all that was queued before, and return what it returns.
