@@ -51,6 +51,14 @@ def begun(file: Path, times: int) -> None:
         time.sleep(0.02)
 
 
+def forgotten(client: distributed.Client) -> None:
+    """Wait until the scheduler wants no task any more."""
+    end = time.monotonic() + 60
+    while any(client.processing().values()):
+        assert time.monotonic() < end, "what was left is still wanted"
+        time.sleep(0.02)
+
+
 def test_what_a_killed_step_left_running_gives_the_worker_back_and_nobody_is_blamed(
     compute: functools.partial[distributed.Client], tmp_path: Path
 ) -> None:
@@ -85,6 +93,7 @@ def test_what_ends_by_itself_costs_nobody_anything(
             futures = [leaving.submit(wait_for, str(began), str(go), pure=False) for _ in range(6)]
             begun(began, 2)
         del futures
+        forgotten(other)
         go.touch()
         # Longer than what was left has to end.
         time.sleep(1.5)
