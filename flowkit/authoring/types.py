@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -151,12 +150,7 @@ def checkpoints() -> Path:
     return open_folder() if open_folder is not None else Path(tempfile.mkdtemp(prefix="flowkit-checkpoints-"))
 
 
-@contextmanager
-def places_in(scratch: Path, open_checkpoints: Callable[[], Path]) -> Iterator[None]:
-    """Let `scratch()` and `checkpoints()` give the folders of one attempt while a step runs."""
-    tokens = _SCRATCH.set(scratch), _CHECKPOINTS.set(open_checkpoints)
-    try:
-        yield
-    finally:
-        _SCRATCH.reset(tokens[0])
-        _CHECKPOINTS.reset(tokens[1])
+def give_places(scratch: Path, open_checkpoints: Callable[[], Path]) -> None:
+    """Let `scratch()` and `checkpoints()` give the folders of one attempt, in the context of its step."""
+    _SCRATCH.set(scratch)
+    _CHECKPOINTS.set(open_checkpoints)

@@ -122,7 +122,7 @@ def _describe_tree(parameter: str, value: Any, resolve: Resolve, content: _Conte
     digest = digest_value(parameter, value, leaf, code.of_value if code is not None else None)
     if code is not None and classes:
         digest = _add_classes(digest, classes, code)
-    return digest, ArgumentKind.INPUT if any(True for _ in leaves_of(value)) else ArgumentKind.PARAMETER
+    return digest, ArgumentKind.INPUT if leaves_of(value) else ArgumentKind.PARAMETER
 
 
 def selection_for(tree: Any, selections: Selections) -> ColumnSelection | None:

@@ -6,7 +6,7 @@ A consumer always receives decode(encode(x)), also where the value was made in t
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,26 @@ from msgspec import Struct
 from flowkit.cache.arguments import ArgumentCode, selection_for
 from flowkit.codecs.base import Stored
 from flowkit.codecs.registry import CodecRegistry
-from flowkit.contracts import ColumnSelection, enforce, selections_in
-from flowkit.contracts.border import Border
-from flowkit.errors import CodecError, StepInputError, ValueTypeError
+from flowkit.contracts import ColumnSelection
+from flowkit.errors import CodecError, StepInputError
 from flowkit.execution.base import NodeOrder
+from flowkit.execution.borders import ParameterBorder, StepBorders
 from flowkit.execution.dask_tables import names_dask_frame, open_dask_frame
 from flowkit.execution.isolation import WorkFolder
-from flowkit.fingerprint.canonical import canonicalise
+from flowkit.fingerprint.canonical import ATOMS, canonicalise
 from flowkit.fingerprint.stamps import stamp_path
-from flowkit.graph.arguments import LEAVES, FileInput, Gather, Ref, StoredConstant, item_hint, leaves_of, replace_leaves
+from flowkit.graph.arguments import (
+    LEAVES,
+    FileInput,
+    Gather,
+    Ref,
+    StoredConstant,
+    item_hint,
+    leaves_of,
+    replace_leaves,
+)
 from flowkit.graph.hint_text import format_hint
-from flowkit.graph.valuecheck import check_value
-from flowkit.records import Artifact, ParameterSpecification, StepSpecification
+from flowkit.records import Artifact
 from flowkit.store.base import Store
 
 Resolve = Callable[[Ref], Artifact | None]
@@ -48,7 +56,7 @@ class ArgumentLoader(Struct, frozen=True):
     resolve: Resolve
     code: ArgumentCode | None = None
 
-    def load(self, order: NodeOrder, specification: StepSpecification) -> dict[str, Any]:
+    def load(self, order: NodeOrder, borders: StepBorders) -> dict[str, Any]:
         """Return what to call the step with, by parameter.
 
         Raises:
@@ -59,17 +67,20 @@ class ArgumentLoader(Struct, frozen=True):
             CodecError: A value cannot be given as its parameter's type.
         """
         values = {}
-        for parameter in specification.parameters:
-            if parameter.name in order.arguments:
-                tree = order.arguments[parameter.name]
-                value = self._load_tree(tree, parameter, specification.name)
-                if parameter.name not in order.validated and any(True for _ in leaves_of(tree)):
-                    value = _prove(value, parameter, specification.name)
-                values[parameter.name] = value
+        for border in borders.parameters:
+            if border.name in order.arguments:
+                values[border.name] = self._load_one(order, border, borders.step)
         return values
 
-    def _load_tree(self, tree: Any, parameter: ParameterSpecification, step: str) -> Any:
-        selection = selection_for(tree, selections_in(parameter.hint))
+    def _load_one(self, order: NodeOrder, border: ParameterBorder, step: str) -> Any:
+        tree = order.arguments[border.name]
+        if type(tree) in ATOMS:
+            return tree
+        value = self._load_tree(tree, border, step)
+        return border.prove(value, step) if border.name not in order.validated and leaves_of(tree) else value
+
+    def _load_tree(self, tree: Any, border: ParameterBorder, step: str) -> Any:
+        selection = selection_for(tree, border.selections)
 
         def load(item: Any, hint: Any) -> Any:
             return self._load_leaf(item, hint, selection, step) if isinstance(item, LEAVES) else item
@@ -77,9 +88,9 @@ class ArgumentLoader(Struct, frozen=True):
         # Its copy is the step's own: what the step does to it never reaches another attempt.
         code = self.code.of_value if self.code is not None else None
         try:
-            return replace_leaves(canonicalise(tree, _leave_leaves, code), load, parameter.hint)
+            return replace_leaves(canonicalise(tree, _leave_leaves, code), load, border.hint)
         except CodecError as error:
-            raise error.with_facts(("parameter", f"{parameter.name}: {format_hint(parameter.hint)}")) from error
+            raise error.with_facts(("parameter", f"{border.name}: {format_hint(border.hint)}")) from error
 
     def _load_leaf(self, leaf: Any, hint: Any, selection: ColumnSelection | None, step: str) -> Any:
         if isinstance(leaf, FileInput):
@@ -90,7 +101,8 @@ class ArgumentLoader(Struct, frozen=True):
             return self._decode(leaf.artifact, hint, selection)
         if isinstance(leaf, Gather):
             kept = [artifact for artifact in map(self.resolve, leaf.refs) if artifact is not None]
-            return [self._decode(artifact, item_hint(hint), selection) for artifact in kept]
+            hint = item_hint(hint)
+            return [self._decode(artifact, hint, selection) for artifact in kept]
         artifact = self.resolve(leaf)
         return None if artifact is None else self._decode(artifact, hint, selection)
 
@@ -102,24 +114,14 @@ class ArgumentLoader(Struct, frozen=True):
         return self.codecs.decode(stored, hint, folder, selection=selection)
 
 
-def files_of(arguments: Mapping[str, Any]) -> Iterator[FileInput]:
-    """Yield every file and folder that came in as a `Path`."""
-    for tree in arguments.values():
-        for leaf in leaves_of(tree):
-            if isinstance(leaf, FileInput):
-                yield leaf
+def files_of(arguments: Mapping[str, Any]) -> list[FileInput]:
+    """Return every file and folder that came in as a `Path`."""
+    return [leaf for tree in arguments.values() for leaf in leaves_of(tree) if isinstance(leaf, FileInput)]
 
 
-def changed_files(arguments: Mapping[str, Any]) -> list[Path]:
+def changed_files(files: Iterable[FileInput]) -> list[Path]:
     """Return the input files and folders that are no longer as they were when their content was hashed."""
-    return [file.path for file in files_of(arguments) if stamp_path(file.path) != file.stamp]
-
-
-def _prove(value: Any, parameter: ParameterSpecification, step: str) -> Any:
-    problem = check_value(value, parameter.hint)
-    if problem is not None:
-        raise ValueTypeError.for_parameter(step, parameter.name, format_hint(parameter.hint), problem)
-    return enforce(value, parameter.hint, where=Border.parameter_of(step, parameter.name))
+    return [file.path for file in files if stamp_path(file.path) != file.stamp]
 
 
 def _becomes_files(artifact: Artifact) -> bool:

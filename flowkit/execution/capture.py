@@ -34,6 +34,10 @@ _TAIL_SECONDS = 1.0
 _BY_LINES = 1
 
 
+_status = os.fstat
+"""That of the system itself, whatever takes its place in `os`."""
+
+
 class Spool:
     """A nameless file that output is appended to.
 
@@ -43,6 +47,7 @@ class Spool:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        self.file = identify(descriptor)
         self._punched = _HALF
         self._tail_due = 0.0
 
@@ -173,6 +178,8 @@ class HostCapture:
         self._spool = spool
         self._streams = attach_streams(spool)
         self._input = sys.stdin
+        nothing = os.stat(os.devnull)
+        self._nothing = (nothing.st_dev, nothing.st_ino)
 
     def begin(self, log: str) -> None:
         """Do nothing: the streams are attached already, and who started this process tells what comes."""
@@ -191,17 +198,14 @@ class HostCapture:
     def _put_back(self) -> None:
         if not self._is_intact():
             self._streams = attach_streams(self._spool)
-        if sys.stdin is not self._input or self._input.closed or not _is_null(0):
+        if sys.stdin is not self._input or self._input.closed or identify(0) != self._nothing:
             self._input = sys.stdin = _attach_nothing()
 
     def _is_intact(self) -> bool:
-        own = os.fstat(self._spool.descriptor)
-        try:
-            held = [os.fstat(number) for number, _ in _STREAMS]
-        except OSError:
+        out, errors = self._streams
+        if sys.stdout is not out or sys.stderr is not errors or out.closed or errors.closed:
             return False
-        same = all(status.st_ino == own.st_ino and status.st_dev == own.st_dev for status in held)
-        return same and (sys.stdout, sys.stderr) == self._streams and not any(s.closed for s in self._streams)
+        return identify(1) == self._spool.file == identify(2)
 
 
 class InlineCapture:
@@ -321,18 +325,22 @@ def _attach_nothing() -> TextIO:
     return open(0, encoding="utf-8", closefd=False)
 
 
-def _is_null(descriptor: int) -> bool:
+def identify(descriptor: int) -> tuple[int, int] | None:
+    """Return which file is behind a descriptor, None where it is closed."""
     try:
-        return os.fstat(descriptor).st_rdev == os.stat(os.devnull).st_rdev
+        status = _status(descriptor)
     except OSError:
-        return False
+        return None
+    return status.st_dev, status.st_ino
 
 
 def flush_streams() -> None:
     """Write out what the standard streams hold back, Python's and compiled code's; closed ones are passed over."""
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        with suppress(ValueError, OSError, AttributeError):
+        try:
             stream.flush()  # type: ignore[union-attr]
+        except (ValueError, OSError, AttributeError):
+            continue
     flush = _c_function("fflush")
     if flush is not None:
         flush(None)

@@ -66,14 +66,13 @@ class ComputeDesk:
         """Wait for the import of Dask; nothing is imported for it."""
         sys.meta_path.insert(0, _ImportHook(self))
 
-    @contextmanager
-    def running(self, token: str) -> Iterator[None]:
-        """Answer for one attempt: only a step that runs may ask for the cluster."""
+    def begin(self, token: str) -> None:
+        """Answer for an attempt: only a step that runs may ask for the cluster."""
         self._token = token
-        try:
-            yield
-        finally:
-            self._token, self._waits = None, 0
+
+    def end(self) -> None:
+        """Answer for nobody until the next attempt."""
+        self._token, self._waits = None, 0
 
     def connect(self) -> None:
         """Make a client for the run's cluster the default one, unless there is one.

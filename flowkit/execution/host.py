@@ -99,7 +99,7 @@ def set_up(
     codecs = CodecRegistry(settings.pickle)
     code = StepCode(CodeFingerprinter(Project(root, settings.code), store), codecs)
     context = HostContext(
-        root=root,
+        root=settings.root,
         folder=store,
         store=LocalStore(StoreFolder.open(store), settings.memory_bytes),
         codecs=codecs,

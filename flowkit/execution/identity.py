@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+_status = os.stat
+"""That of the system itself, which no watch hears."""
+
 
 class Identity(Struct, frozen=True):
     """The process's rights at one moment.
@@ -26,7 +29,7 @@ class Identity(Struct, frozen=True):
     @classmethod
     def read(cls) -> Identity:
         """Return the identity as it is now."""
-        top = os.stat("/")
+        top = _status("/")
         return cls(_user(), _group(), os.getgroups(), (top.st_dev, top.st_ino))
 
     def restore(self) -> bool:

@@ -73,7 +73,7 @@ class InlineExecutor:
         self._finder = StepFinder(code, WORKER, settings.proofs, settings.environments, proves=False)
         self._finder.prepare()
         self._context = HostContext(
-            root=Path(settings.root),
+            root=settings.root,
             folder=Path(settings.store),
             store=LocalStore(StoreFolder.open(Path(settings.store)), settings.memory_bytes),
             codecs=codecs,

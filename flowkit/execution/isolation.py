@@ -10,8 +10,8 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -53,29 +53,30 @@ class Isolation(Struct):
     marred: bool = False
     alone: bool = False
     error: Exception | None = None
-    _lasting: _Lasting | None = None
+    _before: _Before | None = None
 
-    @contextmanager
-    def around(self, root: Path) -> Iterator[None]:
-        """Work in `root`, and afterwards put back what a step may have changed of its process."""
-        if not self.alone or self._lasting is None or not self._lasting.interpreter.holds:
-            # Else nothing has changed it since the last step: to read it again would take longer than all the rest.
-            self._lasting = _Lasting.read(self.alone, self._lasting)
-        before = _Before.read(self._lasting)
+    def begin(self, root: str) -> None:
+        """Take note of the process before a step, and work in `root`."""
+        if not self.alone or self._before is None or not self._before.holds:
+            # Else nothing has changed it since it was put back: to read it again would take longer than all the rest.
+            self._before = _Before(self.alone, self._before)
+        take_variables()
+        take_lasting()
         self.error = None
         os.chdir(root)
-        try:
-            yield
-        finally:
-            if self.alone:
-                disarm()
-            self._restore(before)
-            if self.alone:
-                # After it: with another user the kernel has forgotten the one to the parent.
-                keep_ties()
 
-    def _restore(self, before: _Before) -> None:
-        for restore in before.parts():
+    def end(self) -> None:
+        """Put back what the step may have changed of its process."""
+        if self.alone:
+            disarm()
+        self._restore()
+        if self.alone:
+            # After it: with another user the kernel has forgotten the one to the parent.
+            keep_ties()
+
+    def _restore(self) -> None:
+        assert self._before is not None, "begin() comes first"
+        for restore in self._before.parts:
             try:
                 whole = restore()
             except Exception as error:  # noqa: BLE001  (a step may leave anything where its process is looked at)
@@ -93,65 +94,60 @@ def warn_of_marred(step: str, error: Exception, disposable: bool) -> str:
     )
 
 
-class _Lasting(Struct, frozen=True):
-    """What only steps and imports change in a process that is there for steps only."""
+class _Before:
+    """The process as it was before a step, and is again when all of its parts have put back what they hold.
 
-    tracing: Tracing | None
-    interpreter: InterpreterState
-    settings: ProcessSettings
-    identity: Identity
+    Args:
+        alone: Whether the process is there for steps only.
+        known: As it was before an earlier step; what is still the same is not read again.
 
-    @classmethod
-    def read(cls, alone: bool, known: _Lasting | None) -> _Lasting:
+    Attributes:
+        parts: What puts back a part each and says whether that is as it was.
+    """
+
+    def __init__(self, alone: bool, known: _Before | None) -> None:
+        self._folder = os.getcwd()
+        self._variables = _environment().copy()
+        self._mask = os.umask(0o022)
+        os.umask(self._mask)
+        self._interpreter: InterpreterState = InterpreterState.read(None if known is None else known._interpreter)
         # A debugger that is attached while a step runs in the driver is to stay.
-        tracing = Tracing.read() if alone else None
-        interpreter = InterpreterState.read(None if known is None else known.interpreter)
-        return cls(tracing, interpreter, ProcessSettings.read(), Identity.read())
+        tracing = (Tracing.read().restore,) if alone else ()
+        self.parts: tuple[Callable[[], bool], ...] = (
+            *tracing,
+            # First the functions that the rest is done with, then the rights that it takes.
+            self._interpreter.restore,
+            Identity.read().restore,
+            self._restore_place,
+            self._restore_variables,
+            ProcessSettings.read().restore,
+            ProcessState.read().restore,
+            _is_without_lasting,
+        )
 
-
-class _Before(Struct, frozen=True):
-    """The process as it was before a step."""
-
-    folder: str
-    variables: dict[bytes, bytes]
-    mask: int
-    lasting: _Lasting
-    state: ProcessState
-
-    @classmethod
-    def read(cls, lasting: _Lasting) -> _Before:
-        mask = os.umask(0o022)
-        os.umask(mask)
-        take_variables()
-        take_lasting()
-        return cls(os.getcwd(), _environment(), mask, lasting, ProcessState.read())
-
-    def parts(self) -> Iterator[Callable[[], bool]]:
-        """Yield what puts back a part each and says whether that is as it was."""
-        if self.lasting.tracing is not None:
-            yield self.lasting.tracing.restore
-        # First the functions that the rest is done with, then the rights that it takes.
-        yield self.lasting.interpreter.restore
-        yield self.lasting.identity.restore
-        yield self._restore_place
-        yield self._restore_variables
-        yield self.lasting.settings.restore
-        yield self.state.restore
-        yield lambda: not take_lasting()
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was imported since, so that what was put back may serve for the next step as well."""
+        return self._interpreter.holds
 
     def _restore_place(self) -> bool:
-        os.umask(self.mask)
-        return _enter(self.folder)
+        os.umask(self._mask)
+        return _enter(self._folder)
 
     def _restore_variables(self) -> bool:
-        if _environment() != self.variables:
-            _restore_environment(self.variables)
+        if _environment() != self._variables:
+            _restore_environment(self._variables)
         put = take_variables()
-        _restore_own(put, self.variables)
+        if put:
+            _restore_own(put, self._variables)
         if _ZONE in put:
             # Also where `time` says the same as before: what C has may be another zone.
             time.tzset()
         return True
+
+
+def _is_without_lasting() -> bool:
+    return not take_lasting()
 
 
 def _enter(folder: str) -> bool:
@@ -166,7 +162,7 @@ def _enter(folder: str) -> bool:
 def _environment() -> dict[bytes, bytes]:
     # The mapping's own dict: through the mapping each look would decode every variable, for every node.
     held = getattr(os.environb, "_data", None)
-    return dict(held) if type(held) is dict else dict(os.environb)
+    return held if type(held) is dict else dict(os.environb)
 
 
 def _restore_environment(variables: dict[bytes, bytes]) -> None:
@@ -195,7 +191,8 @@ class WorkFolder:
         self._base = base
         self._count = 0
         self._current: Path | None = None
-        self._has_inputs = False
+        self._name = ""
+        self._has_more = False
 
     @property
     def path(self) -> Path:
@@ -204,23 +201,30 @@ class WorkFolder:
             self._count += 1
             self._current = self._base / f"{self._count}" / "scratch"
             self._current.mkdir(parents=True)
+            self._name = str(self._current)
         return self._current
 
     def inputs(self) -> Path:
         """Return a new folder beside the scratch folder, for files that an input consists of."""
-        self._has_inputs = True
+        self._has_more = True
         return Path(tempfile.mkdtemp(prefix="input-", dir=self.path.parent))
+
+    def beside(self) -> Path:
+        """Return where checkpoints go that nobody keeps."""
+        self._has_more = True
+        return self.path.parent / "checkpoints"
 
     def reset(self) -> None:
         """Remove what the attempt left, unless that is nothing."""
         if self._current is None:
             return
-        with suppress(OSError):
-            if not self._has_inputs and not os.listdir(self._current):
-                return
+        if not self._has_more:
+            with suppress(OSError):
+                if not os.listdir(self._name):
+                    return
         shutil.rmtree(self._current.parent, ignore_errors=True)
         self._current = None
-        self._has_inputs = False
+        self._has_more = False
 
 
 def make_work_base(prefix: str = WORK_PREFIX) -> Path:

@@ -40,13 +40,13 @@ class LibraryState(Struct, frozen=True):
     @classmethod
     def read(cls) -> LibraryState:
         """Return the state as it is now."""
-        root = logging.root
+        root, loaded = logging.root, sys.modules
         return cls(
             list(root.handlers),
             (root.level, root.manager.disable),
-            _pandas_options(),
-            _plot_options("rcParams"),
-            tuple(_open_figures()),
+            _pandas_options() if _PANDAS_OPTIONS in loaded else None,
+            _plot_options("rcParams") if _PLOTS in loaded else None,
+            tuple(_open_figures()) if _FIGURES in loaded else (),
         )
 
     def restore(self, now: LibraryState) -> bool:

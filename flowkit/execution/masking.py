@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -12,16 +12,18 @@ from msgspec.structs import replace
 from flowkit.authoring.secrets import MASK, Secret, longest_masked, mask, masked_spans
 from flowkit.errors import SecretError
 from flowkit.fingerprint.observed import HIDDEN
-from flowkit.graph.arguments import replace_leaves
+from flowkit.graph.arguments import SETTLED, replace_leaves
 from flowkit.records import Failure, ObservedInput, StepResult
 
 _PIECE = 1 << 20
 
 
-def secrets_in(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Secret[str]]]:
-    """Yield every secret in argument trees, with its parameter."""
+def secrets_in(arguments: Mapping[str, Any]) -> list[tuple[str, Secret[str]]]:
+    """Return every secret in argument trees, with its parameter."""
     found: list[tuple[str, Secret[str]]] = []
     for parameter, tree in arguments.items():
+        if type(tree) in SETTLED:
+            continue
 
         def note(item: Any, _: Any, parameter: str = parameter) -> Any:
             if isinstance(item, Secret):
@@ -29,7 +31,7 @@ def secrets_in(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Secret[str]]
             return item
 
         replace_leaves(tree, note)
-    yield from found
+    return found
 
 
 def read_secrets(arguments: Mapping[str, Any]) -> None:

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from flowkit.execution.base import NodeEnded, NodeOrder, NodeReturned, NodeStarted, Packet
 from flowkit.execution.perform import HostContext, failed_result, node_key, perform
 from flowkit.execution.reached import advise_on_changes, advise_on_stores, describe_changes, describe_stores
-from flowkit.execution.steps import StepFinder
+from flowkit.execution.steps import FoundStep, StepFinder
 from flowkit.graph.arguments import Ref, refs_of
-from flowkit.records import Artifact, Digest, Outcome, StepResult, StepSpecification
+from flowkit.records import Artifact, Digest, Outcome, StepResult
 from flowkit.store.views import TableViews
 
 NO_KEY: Digest = "0" * 64
@@ -133,10 +133,8 @@ class PacketRun:
         started = time.time()
         key = order.key or NO_KEY
         try:
-            if not self._finder.knows(order.step):
-                self._report.flush()
-            specification = self._finder.find(order.step)
-            key = node_key(order, specification, self._artifact_of(order), self._context.code, self._views)
+            step = self._find(order)
+            key = node_key(order, step.borders, self._artifact_of(order), self._context.code, self._views)
         except BaseException as error:
             if self._context.interruptible and isinstance(error, KeyboardInterrupt):
                 raise
@@ -148,24 +146,30 @@ class PacketRun:
         else:
             self._start(order, key)
             yield
-            self._run(order, key, specification)
+            self._run(order, key, step)
 
-    def _run(self, order: NodeOrder, key: Digest, specification: StepSpecification) -> None:
-        reaches = self._finder.reached_by(specification)
+    def _find(self, order: NodeOrder) -> FoundStep:
+        known = self._finder.known(order.step)
+        if known is not None:
+            return known
+        self._report.flush()
+        return self._finder.find(order.step)
+
+    def _run(self, order: NodeOrder, key: Digest, step: FoundStep) -> None:
         # What had changed before is not its doing.
-        self._finder.changes_for_others(specification)
+        self._finder.changes_for_others(step)
         if self._context.leavings is not None:
             self._context.leavings.begin()
-        result = perform(order, key, specification, self._artifact_of(order), self._context, reaches)
-        changes = self._finder.changes(specification)
-        if changes:
+        result = perform(order, key, step, self._artifact_of(order), self._context)
+        if changes := step.changes():
             self._changed = True
             result = _with_changes(result, describe_changes(changes), advise_on_changes(order.step.name, changes))
-        elif stores := self._finder.changes_for_others(specification):
+        elif stores := self._finder.changes_for_others(step):
             self._changed = True
             result = _with_changes(result, describe_stores(stores), advise_on_stores(order.step.name, stores))
         if result.outcome is Outcome.EXECUTED:
-            self._made.update({Ref(order.node, output.name): output.artifact for output in result.outputs})
+            for output in result.outputs:
+                self._made[Ref(order.node, output.name)] = output.artifact
         self._end(result)
 
     def _start(self, order: NodeOrder, key: Digest) -> None:

@@ -8,21 +8,20 @@ from __future__ import annotations
 import contextvars
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from msgspec import Struct, field
 
-from flowkit.authoring.types import places_in
+from flowkit.authoring.types import give_places
 from flowkit.cache.arguments import ArgumentCode, ColumnViews, describe_argument
 from flowkit.cache.key import compute_cache_key
 from flowkit.codecs.registry import CodecRegistry
-from flowkit.contracts import selections_in
 from flowkit.errors import LostArtifactError, StepInputError
 from flowkit.execution.arguments import ArgumentLoader, Resolve, changed_files, files_of
 from flowkit.execution.base import NodeOrder
+from flowkit.execution.borders import StepBorders
 from flowkit.execution.capture import Capture, describe_lost_log, flush_streams
 from flowkit.execution.compute import ComputeDesk
 from flowkit.execution.failure import Circumstances, describe_failure, skip_reason
@@ -46,7 +45,9 @@ from flowkit.execution.observing.wording import (
     warn_of_undeclared,
 )
 from flowkit.execution.outputs import OutputWriter
+from flowkit.execution.steps import FoundStep
 from flowkit.execution.survivors import Survivors, warn_of_survivors, warn_of_threads
+from flowkit.graph.arguments import FileInput
 from flowkit.records import (
     Digest,
     Failure,
@@ -83,7 +84,7 @@ class HostContext(Struct, frozen=True):
         leavings: Tells how much memory earlier steps hold; None where that is not theirs alone.
     """
 
-    root: Path
+    root: str
     folder: Path
     store: Store
     codecs: CodecRegistry
@@ -128,7 +129,7 @@ class _Account(Struct):
 
 def node_key(
     order: NodeOrder,
-    specification: StepSpecification,
+    borders: StepBorders,
     resolve: Resolve,
     code: ArgumentCode | None = None,
     views: ColumnViews | None = None,
@@ -141,33 +142,23 @@ def node_key(
     if order.key is not None:
         return order.key
     parts = [
-        order.parts.get(parameter.name)
-        or describe_argument(
-            parameter.name, order.arguments[parameter.name], resolve, code, selections_in(parameter.hint), views
-        )
-        for parameter in specification.parameters
-        if not parameter.untracked and parameter.name in order.arguments
+        order.parts.get(border.name)
+        or describe_argument(border.name, order.arguments[border.name], resolve, code, border.selections, views)
+        for border in borders.parameters
+        if not border.untracked and border.name in order.arguments
     ]
     return compute_cache_key(KeyParts(order.step.name, order.step.code, order.step.environment, tuple(parts)))
 
 
-def perform(
-    order: NodeOrder,
-    key: Digest,
-    specification: StepSpecification,
-    resolve: Resolve,
-    context: HostContext,
-    reaches: Collection[str] = (),
-) -> StepResult:
+def perform(order: NodeOrder, key: Digest, step: FoundStep, resolve: Resolve, context: HostContext) -> StepResult:
     """Run one attempt and return what came of it. Whatever the step raises is part of the result.
 
     Args:
         order: The node.
         key: Its cache key.
-        specification: The step, as it was found and proven in this process.
+        step: The step, as it was found and proven in this process.
         resolve: Gives the artifact behind a reference, None where its producer was skipped.
         context: This process.
-        reaches: Names of the functions that its fingerprint holds.
 
     Raises:
         KeyboardInterrupt: A person pressed Ctrl-C, in an interruptible context.
@@ -178,24 +169,16 @@ def perform(
     if context.survivors is not None:
         context.survivors.begin(limited=order.step.options.memory is not None)
     reset_peak_memory()
-    context.capture.begin(f"{context.folder}/{order.log}")
+    log = f"{context.folder}/{order.log}"
+    context.capture.begin(log)
     try:
-        with context.isolation.around(context.root), _computing(order.token, context.desk):
-            account.checkpoints = Checkpoints(
-                StoreFolder(context.folder),
-                key,
-                lambda: context.work.path.parent / "checkpoints",
-                kept=context.keeps_checkpoints,
-            )
-            _attempt(order, specification, resolve, context, account, reaches)
-        if (error := context.isolation.error) is not None:
-            account.warnings += (warn_of_marred(order.step.name, error, context.disposable),)
+        _attempt_isolated(order, key, step, resolve, context, account)
         # While what they print is still this attempt's.
         _end_survivors(order.step.name, context, account)
     finally:
         if account.checkpoints is not None:
             account.checkpoints.release()
-        printed = _keep_log(order, context, account)
+        printed = _keep_log(order.step.name, log, context.capture, account)
         context.work.reset()
     result = StepResult(
         node=order.node,
@@ -221,12 +204,12 @@ def perform(
     return mask_result(result)
 
 
-def _keep_log(order: NodeOrder, context: HostContext, account: _Account) -> bool:
+def _keep_log(step: str, log: str, capture: Capture, account: _Account) -> bool:
     """Save what the attempt has printed; where that cannot be, the result stands all the same, with a warning."""
     try:
-        return context.capture.end(f"{context.folder}/{order.log}")
+        return capture.end(log)
     except OSError as error:
-        account.warnings += (describe_lost_log(order.step.name, error),)
+        account.warnings += (describe_lost_log(step, error),)
         return False
 
 
@@ -242,15 +225,11 @@ def _end_survivors(step: str, context: HostContext, account: _Account) -> None:
         account.warnings += (warn_of_threads(step, threads),)
 
 
-def _computing(token: str, desk: ComputeDesk | None) -> AbstractContextManager[None]:
-    return nullcontext() if desk is None else desk.running(token)
-
-
 def failed_result(
     order: NodeOrder, key: Digest, error: BaseException, context: HostContext, started: float
 ) -> StepResult:
     """Return the result of an attempt that failed before its step could be called."""
-    around = Circumstances(order.step.name, context.root, [file.path for file in files_of(order.arguments)])
+    around = Circumstances(order.step.name, Path(context.root), [file.path for file in files_of(order.arguments)])
     result = StepResult(
         node=order.node,
         attempt=order.attempt,
@@ -265,49 +244,64 @@ def failed_result(
     return mask_result(result)
 
 
-def _attempt(
-    order: NodeOrder,
-    specification: StepSpecification,
-    resolve: Resolve,
-    context: HostContext,
-    account: _Account,
-    reaches: Collection[str],
+def _attempt_isolated(
+    order: NodeOrder, key: Digest, step: FoundStep, resolve: Resolve, context: HostContext, account: _Account
 ) -> None:
+    isolation, desk, work = context.isolation, context.desk, context.work
+    isolation.begin(context.root)
+    if desk is not None:
+        desk.begin(order.token)
+    try:
+        store = StoreFolder(context.folder)
+        account.checkpoints = Checkpoints(store, key, work.beside, kept=context.keeps_checkpoints)
+        _attempt(order, step, resolve, context, account)
+    finally:
+        if desk is not None:
+            desk.end()
+        isolation.end()
+    if isolation.error is not None:
+        account.warnings += (warn_of_marred(order.step.name, isolation.error, context.disposable),)
+
+
+def _attempt(order: NodeOrder, step: FoundStep, resolve: Resolve, context: HostContext, account: _Account) -> None:
+    files = files_of(order.arguments)
     try:
         read_secrets(order.arguments)
-        declared = [file.path for file in files_of(order.arguments)]
         with RECORDER.observing(
-            context.boundaries, declared=declared, variables=order.step.options.env, reaches=reaches
+            context.boundaries,
+            declared=[file.path for file in files],
+            variables=order.step.options.env,
+            reaches=step.reaches,
         ) as observation:
-            outputs, metrics = _work(order, specification, resolve, context, account)
-        _judge(observation, specification.name, context.undeclared, account)
+            outputs, metrics = _work(order, step, resolve, context, account)
+        _judge(observation, step.specification.name, context.undeclared, account)
     except BaseException as error:
         if context.interruptible and isinstance(error, KeyboardInterrupt):
             raise
-        _record_end(error, order, specification, context, account)
+        _record_end(error, files, step.specification, context, account)
         return
     account.outputs, account.metrics = outputs, metrics
-    _note_network(observation, order, specification, account)
-    _note_changed_files(order, specification, account)
+    _note_network(observation, order, account)
+    _note_changed_files(files, order, account)
     if account.checkpoints is not None and account.checkpoints.refused:
         account.warnings = (
             *account.warnings,
-            f"Step '{specification.name}': another attempt of the same node holds its checkpoints, so this one began "
+            f"Step '{order.step.name}': another attempt of the same node holds its checkpoints, so this one began "
             "afresh and kept none.",
         )
 
 
 def _work(
-    order: NodeOrder, specification: StepSpecification, resolve: Resolve, context: HostContext, account: _Account
+    order: NodeOrder, step: FoundStep, resolve: Resolve, context: HostContext, account: _Account
 ) -> tuple[tuple[Output, ...], dict[str, float]]:
     """Load, call, prove and store; contracts and codecs may run the project's own code before and after the call."""
     loader = ArgumentLoader(context.store, context.folder, context.codecs, context.work, resolve, context.code)
-    values: Mapping[str, Any] = _at_border(lambda: loader.load(order, specification))
+    values: Mapping[str, Any] = _at_border(lambda: loader.load(order, step.borders))
     # In an empty context, as in a new process: decimal's precision and other context variables end with the step.
     returned = contextvars.Context().run(
-        _call_in_one_process, specification.function, values, context.work.path, account.open_checkpoints
+        _call_in_one_process, step.specification.function, values, context.work.path, account.open_checkpoints
     )
-    return _at_border(lambda: OutputWriter(context.store, context.codecs).write(returned, specification))
+    return _at_border(lambda: OutputWriter(context.store, context.codecs).write(returned, step.borders))
 
 
 def _at_border(work: Callable[[], _Result]) -> _Result:
@@ -315,12 +309,10 @@ def _at_border(work: Callable[[], _Result]) -> _Result:
     return work()
 
 
-def _note_network(
-    observation: Observation, order: NodeOrder, specification: StepSpecification, account: _Account
-) -> None:
+def _note_network(observation: Observation, order: NodeOrder, account: _Account) -> None:
     options = order.step.options
     if observation.connected and options.cache and not options.network and options.max_age is None:
-        account.warnings += (warn_of_network(specification.name),)
+        account.warnings += (warn_of_network(order.step.name),)
 
 
 def _judge(
@@ -331,7 +323,7 @@ def _judge(
     Raises:
         StepInputError: There is something, and the project does not allow it.
     """
-    account.observed, hidden = mask_observed(observation.inputs)
+    account.observed, hidden = mask_observed(observation.inputs) if observation.inputs else ((), ())
     if hidden:
         account.uncached = describe_hidden(hidden)
         if told := [item for item in hidden if item not in observation.inherited]:
@@ -354,8 +346,8 @@ def _call_in_one_process(
     owner = os.getpid()
     code = 1
     try:
-        with places_in(scratch, open_checkpoints):
-            returned = function(**values)
+        give_places(scratch, open_checkpoints)
+        returned = function(**values)
         code = 0
         return returned
     finally:
@@ -365,21 +357,25 @@ def _call_in_one_process(
 
 
 def _record_end(
-    error: BaseException, order: NodeOrder, specification: StepSpecification, context: HostContext, account: _Account
+    error: BaseException,
+    files: Sequence[FileInput],
+    specification: StepSpecification,
+    context: HostContext,
+    account: _Account,
 ) -> None:
     account.skipped = skip_reason(error)
     if account.skipped is not None:
         return
-    files = [file.path for file in files_of(order.arguments)]
-    account.failure = describe_failure(error, Circumstances(specification.name, context.root, files))
+    around = Circumstances(specification.name, Path(context.root), [file.path for file in files])
+    account.failure = describe_failure(error, around)
     if isinstance(error, LostArtifactError):
         account.lost = (error.digest,)
 
 
-def _note_changed_files(order: NodeOrder, specification: StepSpecification, account: _Account) -> None:
-    changed = changed_files(order.arguments)
+def _note_changed_files(files: Sequence[FileInput], order: NodeOrder, account: _Account) -> None:
+    changed = changed_files(files)
     if not changed:
         return
     names = ", ".join(f"'{path}'" for path in changed)
     account.uncached = f"input {names} changed while the step ran"
-    account.warnings += (f"Step '{specification.name}': {account.uncached}; this result will not be reused.",)
+    account.warnings += (f"Step '{order.step.name}': {account.uncached}; this result will not be reused.",)

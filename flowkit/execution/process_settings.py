@@ -39,6 +39,8 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     (socket.getdefaulttimeout, socket.setdefaulttimeout),
 )
 
+_READS = tuple(read for read, _ in _SETTINGS)
+
 _ONE, _LITTLE = 1.0, 1e-17
 _TO_NEAREST = 0
 
@@ -63,31 +65,35 @@ class ProcessSettings(Struct, frozen=True):
     @classmethod
     def read(cls) -> ProcessSettings:
         """Return the settings as they are now."""
+        return cls._read(with_handlers=threading.current_thread() is threading.main_thread())
+
+    @classmethod
+    def _read(cls, *, with_handlers: bool) -> ProcessSettings:
         return cls(
-            values=[read() for read, _ in _SETTINGS],
-            handlers=_handlers() if threading.current_thread() is threading.main_thread() else (),
-            limits=_limits(),
-            processors=_processors(),
-            priority=_priority(),
-            policy=_policy(),
-            rounding=_rounding(),
+            values=[read() for read in _READS],
+            handlers=_handlers() if with_handlers else (),
+            limits=list(map(resource.getrlimit, _LIMITS)),
+            processors=_processors(0),
+            priority=os.getpriority(os.PRIO_PROCESS, 0),
+            policy=_policy(0),
+            rounding=(_ONE + _LITTLE, _ONE - _LITTLE),
         )
 
     def restore(self) -> bool:
         """Put back what has changed since, and say whether all is as it was."""
-        if [read() for read, _ in _SETTINGS] != self.values:
+        now = self._read(with_handlers=bool(self.handlers))
+        if now == self:
+            return True
+        if now.values != self.values:
             for (_, write), value in zip(_SETTINGS, self.values, strict=True):
                 write(value)
         try:
-            return self._restore_handlers() and self._restore_system()
+            return self._restore_handlers(now.handlers) and self._restore_system(now)
         except (OSError, ValueError):
             # A limit that was lowered for good, for example: only an administrator may raise it again.
             return False
 
-    def _restore_handlers(self) -> bool:
-        if not self.handlers:
-            return True
-        present = _handlers()
+    def _restore_handlers(self, present: Sequence[Any]) -> bool:
         if present == self.handlers:
             return True
         whole = True
@@ -100,44 +106,29 @@ class ProcessSettings(Struct, frozen=True):
                 signal.signal(number, handler)
         return whole
 
-    def _restore_system(self) -> bool:
-        present = _limits()
-        if present != self.limits:
-            for limit, value, now in zip(_LIMITS, self.limits, present, strict=True):
-                if value != now:
-                    resource.setrlimit(limit, value)
-        if _processors() != self.processors:
+    def _restore_system(self, now: ProcessSettings) -> bool:
+        for limit, value, present in zip(_LIMITS, self.limits, now.limits, strict=True):
+            if value != present:
+                resource.setrlimit(limit, value)
+        if now.processors != self.processors:
             os.sched_setaffinity(0, self.processors)
-        if self.policy is not None and _policy() != self.policy:
+        if self.policy is not None and now.policy != self.policy:
             os.sched_setscheduler(0, self.policy, os.sched_param(0))
-        if _priority() != self.priority:
+        if now.priority != self.priority:
             os.setpriority(os.PRIO_PROCESS, 0, self.priority)
-        if _rounding() != self.rounding:
-            ctypes.CDLL(None).fesetround(_TO_NEAREST)
-        return _rounding() == self.rounding
+        if now.rounding == self.rounding:
+            return True
+        ctypes.CDLL(None).fesetround(_TO_NEAREST)
+        return self.rounding == (_ONE + _LITTLE, _ONE - _LITTLE)
 
 
 def _handlers() -> list[Any]:
     return list(map(_handler_of, _SIGNALS))
 
 
-def _limits() -> list[tuple[int, int]]:
-    return list(map(resource.getrlimit, _LIMITS))
+def _nothing(_: int) -> None:
+    """Stand for what this system does not tell."""
 
 
-def _processors() -> Any:
-    read = getattr(os, "sched_getaffinity", None)
-    return None if read is None else read(0)
-
-
-def _priority() -> int:
-    return os.getpriority(os.PRIO_PROCESS, 0)
-
-
-def _policy() -> int | None:
-    read = getattr(os, "sched_getscheduler", None)
-    return None if read is None else read(0)
-
-
-def _rounding() -> tuple[float, float]:
-    return _ONE + _LITTLE, _ONE - _LITTLE
+_processors: Callable[[int], Any] = getattr(os, "sched_getaffinity", _nothing)
+_policy: Callable[[int], int | None] = getattr(os, "sched_getscheduler", _nothing)

@@ -14,13 +14,18 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
 
 from flowkit.execution.library_state import LibraryState
+
+_change_mask: Callable[..., Any] = getattr(sys.modules.get("_signal"), "pthread_sigmask", signal.pthread_sigmask)
+"""Without making an enumeration's member of every signal."""
+_set_timer, _open, _close = signal.setitimer, os.open, os.close
+"""Those of the system themselves, whatever watches `os` or takes its place."""
 
 _TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 _MOST_OPENED = 100
@@ -42,65 +47,72 @@ class _Kept(Struct, frozen=True):
     filters: Sequence[Any]
     libraries: LibraryState
 
-
-class ProcessState(Struct, frozen=True):
-    """This process as it is at one moment.
-
-    Attributes:
-        modules: How many are loaded.
-        descriptor: The lowest free one, by which files that stay open are noticed.
-    """
-
-    kept: _Kept
-    modules: int
-    descriptor: int
-
     @classmethod
-    def read(cls) -> ProcessState:
-        """Return the state as it is now."""
-        kept = _Kept(
+    def read(cls) -> _Kept:
+        return cls(
             path=list(sys.path),
             arguments=list(sys.argv),
-            blocked=signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+            blocked=_change_mask(signal.SIG_BLOCK, ()),
             locale=locale.setlocale(locale.LC_ALL),
             zone=(time.tzname, time.timezone, time.altzone, time.daylight),
             filters=list(warnings.filters),
             libraries=LibraryState.read(),
         )
-        return cls(kept, len(sys.modules), _lowest_free())
+
+
+class ProcessState(Struct):
+    """This process before a step, and again when it is restored.
+
+    Attributes:
+        modules: How many are loaded.
+        descriptor: The lowest free one, by which files that stay open are noticed.
+        has_timers: Whether this is the main thread, for whose sake steps set timers.
+    """
+
+    kept: _Kept
+    modules: int
+    descriptor: int
+    has_timers: bool
+
+    @classmethod
+    def read(cls) -> ProcessState:
+        """Return the state as it is now."""
+        in_main = threading.current_thread() is threading.main_thread()
+        return cls(_Kept.read(), len(sys.modules), _lowest_free(), in_main)
 
     def restore(self) -> bool:
         """Put back what has changed since, and say whether all is as it was."""
-        if threading.current_thread() is threading.main_thread():
+        if self.has_timers:
             for timer in _TIMERS:
-                signal.setitimer(timer, 0)
-        now = ProcessState.read()
-        whole = now.modules >= self.modules and now.descriptor - self.descriptor <= _MOST_OPENED
-        if now.kept == self.kept:
-            return whole
-        self._restore_python(now)
-        same_libraries = self.kept.libraries.restore(now.kept.libraries)
-        return self._restore_system(now.kept) and same_libraries and whole
+                _set_timer(timer, 0)
+        now, modules, descriptor = _Kept.read(), len(sys.modules), _lowest_free()
+        whole = modules >= self.modules and descriptor - self.descriptor <= _MOST_OPENED
+        if now != self.kept:
+            self._restore_python(now, imported=modules != self.modules)
+            same_libraries = self.kept.libraries.restore(now.libraries)
+            whole = self._restore_system(now) and same_libraries and whole
+        self.modules, self.descriptor = modules, descriptor
+        return whole
 
-    def _restore_python(self, now: ProcessState) -> None:
+    def _restore_python(self, now: _Kept, *, imported: bool) -> None:
         sys.path[:] = self.kept.path
         sys.argv[:] = self.kept.arguments
-        if self.kept.filters != now.kept.filters:
-            self._restore_filters(now)
-        if self.kept.zone != now.kept.zone:
+        if self.kept.filters != now.filters:
+            self._restore_filters(now, imported=imported)
+        if self.kept.zone != now.zone:
             time.tzset()
 
-    def _restore_filters(self, now: ProcessState) -> None:
+    def _restore_filters(self, now: _Kept, *, imported: bool) -> None:
         filters = self.kept.filters
-        if now.modules != self.modules:
+        if imported:
             # Those of a library that the step imported first stay, as they would be there in any process that has it.
-            filters = [one for one in now.kept.filters if one in self.kept.filters or one[0] != "error"]
+            filters = [one for one in now.filters if one in self.kept.filters or one[0] != "error"]
         warnings.resetwarnings()
         warnings.filters[:] = filters  # type: ignore[index]
 
     def _restore_system(self, now: _Kept) -> bool:
         try:
-            signal.pthread_sigmask(signal.SIG_SETMASK, self.kept.blocked)
+            _change_mask(signal.SIG_SETMASK, self.kept.blocked)
             if self.kept.locale != now.locale:
                 locale.setlocale(locale.LC_ALL, self.kept.locale)
         except (OSError, ValueError, locale.Error):
@@ -112,8 +124,8 @@ class ProcessState(Struct, frozen=True):
 def _lowest_free() -> int:
     with suppress(OSError):
         # Not a copy of one that the step may have closed.
-        found = os.open(os.devnull, os.O_RDONLY)
-        os.close(found)
+        found = _open(os.devnull, os.O_RDONLY)
+        _close(found)
         return found
     # There is none left.
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

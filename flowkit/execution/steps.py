@@ -8,9 +8,12 @@ import sys
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 
+from msgspec import Struct
+
 from flowkit.authoring.step import Step
 from flowkit.errors import CodeMismatchError
 from flowkit.execution.base import StepOrder, StepPlace
+from flowkit.execution.borders import StepBorders
 from flowkit.execution.bundle import install_sources
 from flowkit.execution.processors import POOL_VARIABLES, THREAD_VARIABLES
 from flowkit.execution.proof import (
@@ -24,6 +27,27 @@ from flowkit.execution.proof import (
 from flowkit.execution.reached import Fingerprints, ReachedCode
 from flowkit.fingerprint.environment import EnvironmentReader
 from flowkit.records import CodeFingerprint, Digest, StepSpecification
+
+
+class FoundStep(Struct, frozen=True):
+    """A step as it was found in this process, with what is the same for all of its nodes.
+
+    Attributes:
+        reached: What its code reaches; None where it takes a list apart, with flowkit's own code.
+    """
+
+    specification: StepSpecification
+    borders: StepBorders
+    reached: ReachedCode | None = None
+
+    @property
+    def reaches(self) -> Collection[str]:
+        """The names of all that its code reaches: `module:qualified name`."""
+        return () if self.reached is None else self.reached.names
+
+    def changes(self) -> tuple[str, ...]:
+        """Return the names of what its code reaches and what is not any more as it was."""
+        return () if self.reached is None else self.reached.changes()
 
 
 class StepFinder:
@@ -52,7 +76,7 @@ class StepFinder:
         self._proves = proves
         self._told = environments
         self._environments = EnvironmentReader()
-        self._known: dict[tuple[str, str, Digest, Digest], StepSpecification] = {}
+        self._known: dict[tuple[str, str, Digest, Digest], FoundStep] = {}
         self._reached: dict[StepSpecification, ReachedCode] = {}
         self._changed: set[StepSpecification] = set()
 
@@ -68,11 +92,11 @@ class StepFinder:
                 with suppress(Exception):
                     self._reach(step)
 
-    def knows(self, order: StepOrder) -> bool:
-        """Whether the step was found and proven already, so that `find` takes no time."""
-        return _key_of(order) in self._known
+    def known(self, order: StepOrder) -> FoundStep | None:
+        """Return the step where it was found and proven already, which takes no time."""
+        return None if order.unpacks else self._known.get(_key_of(order))
 
-    def find(self, order: StepOrder) -> StepSpecification:
+    def find(self, order: StepOrder) -> FoundStep:
         """Return the step.
 
         Raises:
@@ -81,41 +105,35 @@ class StepFinder:
         """
         if order.unpacks:
             # Nothing of the project's to prove; and not kept, as the classes that its annotations name may change.
-            return _unpickle(order)
-        key = _key_of(order)
-        known = self._known.get(key)
-        if known is None:
-            by_value = order.pickled is not None
-            known = _unpickle(order) if by_value else _look_up(order.name, order.module, order.qualname)
-            if self._proves:
-                code = self._reach(known).code
-                self._prove_code(order, code)
-                self._prove_environment(order, code)
-            self._known[key] = known
-        return known
+            specification = _unpickle(order)
+            return FoundStep(specification, StepBorders.of(specification))
+        known = self.known(order)
+        return known if known is not None else self._find_anew(order)
 
-    def changes(self, specification: StepSpecification) -> tuple[str, ...]:
-        """Return the names of what a step that was found here reaches and what is not any more as it was."""
-        return () if specification.unpacks else self._reach(specification).changes()
+    def _find_anew(self, order: StepOrder) -> FoundStep:
+        by_value = order.pickled is not None
+        specification = _unpickle(order) if by_value else _look_up(order.name, order.module, order.qualname)
+        reached = self._reach(specification)
+        if self._proves:
+            self._prove_code(order, reached.code)
+            self._prove_environment(order, reached.code)
+        found = self._known[_key_of(order)] = FoundStep(specification, StepBorders.of(specification), reached)
+        return found
 
-    def changes_for_others(self, specification: StepSpecification) -> tuple[str, ...]:
+    def changes_for_others(self, step: FoundStep) -> tuple[str, ...]:
         """Return the names of what other steps of the run reach and what has changed since this was last asked.
 
         That costs a look at all they reach, so it is asked of a step alone whose code stores into something, right
         before it runs and after it has.
         """
-        if specification.unpacks or not self._reach(specification).stores:
+        if step.reached is None or not step.reached.stores:
             return ()
         found: dict[str, None] = {}
         for known, reached in self._reached.items():
-            if known is not specification and known not in self._changed and (names := reached.changes()):
+            if known is not step.specification and known not in self._changed and (names := reached.changes()):
                 self._changed.add(known)
                 found.update(dict.fromkeys(names))
         return tuple(found)
-
-    def reached_by(self, specification: StepSpecification) -> Collection[str]:
-        """Return the names of all that a step that was found here reaches: `module:qualified name`."""
-        return () if specification.unpacks else self._reach(specification).names
 
     def _reach(self, specification: StepSpecification) -> ReachedCode:
         known = self._reached.get(specification)

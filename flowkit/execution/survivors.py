@@ -26,6 +26,10 @@ _GRACE_SECONDS = 1.0
 _LOOK_SECONDS = 0.01
 _MOST = 5
 
+_NOBODY: frozenset[int] = frozenset()
+_CAN_ASK = hasattr(os, "waitid")
+_WITHOUT_WAITING = os.WEXITED | os.WNOHANG | os.WNOWAIT if _CAN_ASK else 0
+
 _HELPERS = (
     ("multiprocessing.resource_tracker", "_resource_tracker", "_pid"),
     ("multiprocessing.forkserver", "_forkserver", "_forkserver_pid"),
@@ -52,7 +56,7 @@ class Survivors:
         if limited:
             for pool in _kept_pools():
                 pool.shutdown(wait=True, kill_workers=True)
-        self._before = frozenset(children_of(os.getpid())) if _has_children() else frozenset()
+        self._before = frozenset(children_of(os.getpid())) if _has_children() else _NOBODY
         self._threads = frozenset(threading.enumerate())
 
     def end(self) -> tuple[str, ...]:
@@ -76,6 +80,8 @@ class Survivors:
 
     def threads(self) -> tuple[str, ...]:
         """Wait a moment for threads of the attempt that still run the project's code, and name those that go on."""
+        if not self._left_threads():
+            return ()
         end = time.monotonic() + _GRACE_SECONDS
         while (left := self._left_threads()) and time.monotonic() < end:
             time.sleep(_LOOK_SECONDS)
@@ -142,10 +148,10 @@ def _own_function(frame: FrameType | None) -> str | None:
 
 
 def _has_children() -> bool:
-    if not hasattr(os, "waitid"):
+    if not _CAN_ASK:
         return False
     try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        os.waitid(os.P_ALL, 0, _WITHOUT_WAITING)
     except ChildProcessError:
         return False
     return True

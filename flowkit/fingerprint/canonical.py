@@ -24,7 +24,7 @@ def canonicalise(value: Any, leaf: Leaf | None = None, code: Code | None = None)
         EncodingError: A dict's key has no encoding.
     """
     kind = type(value)
-    if kind in _ATOMS or (leaf is not None and leaf(value) is not None):
+    if kind in ATOMS or (leaf is not None and leaf(value) is not None):
         return value
     if kind in (list, tuple):
         return kind(canonicalise(item, leaf, code) for item in value)
@@ -39,7 +39,8 @@ def canonicalise(value: Any, leaf: Leaf | None = None, code: Code | None = None)
     return _canonicalise_record(value, leaf, code)
 
 
-_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
+ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
+"""Types of which every value comes back as it is."""
 
 
 def _canonicalise_record(value: Any, leaf: Leaf | None, code: Code | None) -> Any:

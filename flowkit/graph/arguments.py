@@ -12,7 +12,7 @@ import dataclasses
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,13 +176,12 @@ def item_hint(hint: Any) -> Any:
     return _item_hint(hint, 0)
 
 
-def leaves_of(value: Any) -> Iterator[Leaf]:
-    """Yield every leaf in `value`, in order."""
+def leaves_of(value: Any) -> Sequence[Leaf]:
+    """Return every leaf in `value`, in order."""
     if type(value) in _PLAIN:
-        return
+        return ()
     if isinstance(value, LEAVES):
-        yield value
-        return
+        return (value,)
     found: list[Leaf] = []
 
     def note(item: Any, _: Any) -> Any:
@@ -191,7 +190,7 @@ def leaves_of(value: Any) -> Iterator[Leaf]:
         return item
 
     replace_leaves(value, note)
-    yield from found
+    return found
 
 
 def has_refs(value: Any) -> bool:

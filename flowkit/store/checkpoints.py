@@ -36,7 +36,7 @@ class Checkpoints:
     def __init__(self, folder: StoreFolder, key: Digest, fallback: Callable[[], Path], *, kept: bool = True) -> None:
         self.used = False
         self.refused = False
-        self._root = folder.checkpoints
+        self._store = folder
         self._key = key
         self._fallback = fallback
         self._kept = kept
@@ -49,11 +49,12 @@ class Checkpoints:
             StoreError: It cannot be made.
         """
         self.used = True
+        root = self._store.checkpoints
         if self._kept and self._lock is None and not self.refused:
-            with reporting("keep checkpoints", self._root):
-                self._lock = _take(self._root, check_digest(self._key))
+            with reporting("keep checkpoints", root):
+                self._lock = _take(root, check_digest(self._key))
             self.refused = self._lock is None
-        path = self._root / self._key if self._lock is not None else self._fallback()
+        path = root / self._key if self._lock is not None else self._fallback()
         with reporting("keep checkpoints", path):
             make_folder(path)
         return path

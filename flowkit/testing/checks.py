@@ -6,16 +6,18 @@ import copy
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from flowkit.authoring.step import Step
-from flowkit.authoring.types import places_in
+from flowkit.authoring.types import give_places
 from flowkit.codecs.custom import find_custom
 from flowkit.codecs.registry import CodecRegistry
+from flowkit.execution.borders import OutputBorder, StepBorders
 from flowkit.execution.outputs import OutputWriter
-from flowkit.records import RETURN, Location, Output, OutputSpecification, StepOptions, StepSpecification
+from flowkit.records import RETURN, Output, OutputSpecification
 from flowkit.store.folder import StoreFolder
 from flowkit.store.local import LocalStore
 
@@ -36,6 +38,7 @@ def assert_deterministic(step: Step[P, Any], *args: P.args, **kwargs: P.kwargs) 
         FlowkitError: A result breaks the step's annotation or contract, or cannot be stored.
     """
     specification = step.specification
+    borders = StepBorders.of(specification)
     with _stored() as (store, codecs, folder):
         writer = OutputWriter(store, codecs)
         digests = []
@@ -45,8 +48,10 @@ def assert_deterministic(step: Step[P, Any], *args: P.args, **kwargs: P.kwargs) 
             for path in (place, kept):
                 path.mkdir()
             given, named = copy.deepcopy((args, kwargs))
-            with places_in(place, partial(Path, kept)):
-                outputs, _ = writer.write(specification.function(*given, **named), specification)
+            attempted = copy_context()
+            attempted.run(give_places, place, partial(Path, kept))
+            returned = attempted.run(specification.function, *given, **named)
+            outputs, _ = attempted.run(writer.write, returned, borders)
             digests.append({output.name: output.artifact.digest for output in outputs})
     differing = [name for name, digest in digests[0].items() if digests[1][name] != digest]
     if differing:
@@ -72,14 +77,14 @@ def assert_round_trip(value: T, annotation: Any = None) -> T:
         FlowkitError: The value breaks the annotation or its contract, or cannot be stored.
     """
     hint = type(value) if annotation is None else annotation
-    specification = _returning(hint)
+    borders = StepBorders("assert_round_trip", (), (OutputBorder.of(OutputSpecification(RETURN, hint)),), hint, False)
     with _stored() as (store, codecs, folder):
         writer = OutputWriter(store, codecs)
-        first = _only(writer.write(value, specification)[0])
+        first = _only(writer.write(value, borders)[0])
         place = folder / "read"
         place.mkdir()
         back: T = codecs.decode(store.open(first.artifact), hint, place)
-        second = _only(writer.write(back, specification)[0])
+        second = _only(writer.write(back, borders)[0])
     if first.artifact.digest != second.artifact.digest:
         raise AssertionError(f"{_name(value)} is stored as other bytes after it was read back once.")
     if find_custom(value, hint) is not None:
@@ -97,20 +102,6 @@ def _compare(value: object, back: object) -> None:
 
 def _name(value: object) -> str:
     return f"a {type(value).__name__}"
-
-
-def _returning(hint: Any) -> StepSpecification:
-    return StepSpecification(
-        name="assert_round_trip",
-        function=assert_round_trip,
-        module=__name__,
-        qualname="assert_round_trip",
-        parameters=(),
-        hint=hint,
-        outputs=(OutputSpecification(RETURN, hint),),
-        options=StepOptions(),
-        location=Location(__file__, 1),
-    )
 
 
 def _only(outputs: tuple[Output, ...]) -> Output:

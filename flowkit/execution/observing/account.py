@@ -94,7 +94,11 @@ class Account(Struct):
         place = root / name
         if (kind is ObservedKind.FILE and place.is_file()) or (kind is ObservedKind.TREE and place.exists()):
             return Look(stamp_path(place))
-        return Look(digest=ObservedDigests(root).digest(kind, name))
+        return Look(digest=self.digest(kind, name))
+
+    def digest(self, kind: ObservedKind, name: str) -> str:
+        """Return the digest of something as it is now."""
+        return ObservedDigests(Path(self.boundaries.root)).digest(kind, name)
 
     def is_own(self, kind: ObservedKind, name: str) -> bool:
         """Whether something counts already or is the step's own doing: declared, or written by it."""

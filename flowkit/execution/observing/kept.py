@@ -37,20 +37,29 @@ class KeptReads:
         self._lasting: dict[str, dict[Kept, Look]] = {}
         self._pending: list[tuple[Keeping, Kept, Look]] = []
         self._told: set[tuple[Kept, str | None]] = set()
+        self._settled = True
+
+    def concern(self, names: Collection[str]) -> bool:
+        """Whether something may have been kept by any of these."""
+        return not (self._looks.keys().isdisjoint(names) and self._lasting.keys().isdisjoint(names))
 
     def keep(self, functions: Iterable[str], kept: Kept, look: Look) -> None:
         """Keep what was read while these functions were on the way."""
         for function in functions:
+            self._settled = False
             known = self._looks.setdefault(function, {}).setdefault(kept, look)
             if known is not look and not known.is_like(look):
                 self._looks[function][kept] = Look(digest=_SEVERAL)
 
     def keep_lasting(self, keeping: Keeping, kept: Kept, look: Look) -> None:
         """Keep what may have been kept elsewhere, until it is known at the end of the node whether that is there."""
+        self._settled = False
         self._pending.append((keeping, kept, look))
 
     def settle(self, digest: Digest) -> None:
         """Digest what has been kept by its stamp alone, at the end of the node that read it."""
+        if self._settled:
+            return
         for keeping, kept, look in self._pending:
             if keeping.alive is None or any(ref() is not None for ref in keeping.alive):
                 for name in keeping.names:
@@ -61,9 +70,12 @@ class KeptReads:
                 if look.digest is None:
                     same = stamp_path(Path(name)) == look.stamp
                     look.digest = digest(kind, name) if same else _SEVERAL
+        self._settled = True
 
     def forget(self, written: Collection[str]) -> None:
         """Forget what modules looked at before they, or the step that imported them, wrote it: it is their own."""
+        if not written:
+            return
         for function, looks in (*self._looks.items(), *self._lasting.items()):
             if names_body(function) or looks is self._lasting.get(function):
                 own = [

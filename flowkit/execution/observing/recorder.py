@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -72,7 +72,6 @@ class Recorder:
         """Whether a step runs whose reads count."""
         return bool(self._accounts)
 
-    @contextmanager
     def observing(
         self,
         boundaries: Boundaries,
@@ -80,7 +79,7 @@ class Recorder:
         declared: Iterable[Path] = (),
         variables: Collection[str] = (),
         reaches: Collection[str] = (),
-    ) -> Iterator[Observation]:
+    ) -> AbstractContextManager[Observation]:
         """Count what is read meanwhile; the observation is filled in at the end.
 
         Args:
@@ -89,19 +88,30 @@ class Recorder:
             variables: Environment variables that it declares.
             reaches: Names of the functions that its fingerprint holds: it inherits what these keep of earlier reads.
         """
-        observation = Observation()
         places = tuple(os.path.abspath(path) for path in declared)
-        account = Account(boundaries, places, variables, reaches, time.time_ns())
-        with self._lock:
-            self._kept.refresh(reaches, ObservedDigests(Path(boundaries.root)).digest)
-            self._accounts.append(account)
-            try:
-                yield observation
-            finally:
-                self._accounts.remove(account)
-                # A step that fails leaves to later ones what it has read.
-                self._keep_from(account)
-            self._conclude(account, observation)
+        return _Observing(self, Account(boundaries, places, variables, reaches, time.time_ns()))
+
+    def begin(self, account: Account) -> None:
+        """Count for a step what is read from now on; no other one may begin until its end."""
+        self._lock.acquire()
+        try:
+            if self._kept.concern(account.reaches):
+                self._kept.refresh(account.reaches, account.digest)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._accounts.append(account)
+
+    def end(self, account: Account, observation: Observation | None) -> None:
+        """End the count, and fill in the observation of a step that has not failed."""
+        try:
+            self._accounts.remove(account)
+            # A step that fails leaves to later ones what it has read.
+            self._keep_from(account)
+            if observation is not None:
+                self._conclude(account, observation)
+        finally:
+            self._lock.release()
 
     @contextmanager
     def importing(self, boundaries: Boundaries) -> Iterator[None]:
@@ -249,11 +259,17 @@ class Recorder:
             self._kept.keep_lasting(caller.keeping, kept, look)
 
     def _keep_from(self, account: Account) -> None:
-        self._kept.settle(ObservedDigests(Path(account.boundaries.root)).digest)
+        self._kept.settle(account.digest)
         self._kept.forget(account.written)
         _drop_lines(account.lines)
 
     def _conclude(self, account: Account, observation: Observation) -> None:
+        observation.programs = tuple(account.programs)
+        observation.connected = account.connected
+        if account.looks or self._kept.concern(account.reaches):
+            self._conclude_reads(account, observation)
+
+    def _conclude_reads(self, account: Account, observation: Observation) -> None:
         root = Path(account.boundaries.root)
         digests = ObservedDigests(root)
         values: dict[Noted, str] = {}
@@ -285,8 +301,22 @@ class Recorder:
         observation.inherited = frozenset(item for item in observation.inputs if (item.kind, item.name) in inherited)
         observation.own = frozenset(item for item in observation.inputs if (item.kind, item.name) in made)
         observation.unstable = tuple(unstable)
-        observation.programs = tuple(account.programs)
-        observation.connected = account.connected
+
+
+class _Observing:
+    """Counts what a step reads while it runs."""
+
+    def __init__(self, recorder: Recorder, account: Account) -> None:
+        self._recorder = recorder
+        self._account = account
+        self._observation = Observation()
+
+    def __enter__(self) -> Observation:
+        self._recorder.begin(self._account)
+        return self._observation
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._recorder.end(self._account, self._observation if kind is None else None)
 
 
 def _drop_lines(places: Collection[str]) -> None:
