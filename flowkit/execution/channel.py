@@ -1,7 +1,9 @@
-"""Framed, pickled messages over a pipe between a supervisor and its step host.
+"""Framed messages over a pipe between a supervisor and its step host.
 
-Each frame is a mark, its length in eight bytes and a pickle. Both ends are flowkit's own processes on one machine; but
-a step may write into its host's pipe, by its number, and that is no frame.
+Each frame is a mark, its length in eight bytes and a body. What every node costs, the reports of its start and its end,
+travels as MessagePack and is read back by its type; everything else is pickled, and so is a result whose texts are no
+Unicode, as names of files may be. Both ends are flowkit's own processes on one machine; but a step may write into its
+host's pipe, by its number, and that is no frame.
 """
 
 from __future__ import annotations
@@ -9,10 +11,14 @@ from __future__ import annotations
 import os
 import pickle
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-_MARK = b"flk1"
+import msgspec
+
+from flowkit.records import Digest, StepResult
+
+_PICKLED, _TYPED = b"flk1", b"flk2"
 _HEADER = struct.Struct("<4sQ")
 _LONGEST = 1 << 32
 _READ_SIZE = 1 << 20
@@ -21,10 +27,43 @@ CUT = "cut"
 """The file in its folder by which a host tells that it ends for want of pipes."""
 
 
+class StartReport(msgspec.Struct, frozen=True, array_like=True, tag="started"):
+    """A node is about to run."""
+
+    token: str
+    at: float
+    key: Digest
+
+
+class EndReport(msgspec.Struct, frozen=True, array_like=True, tag="ended"):
+    """A node has ended."""
+
+    result: StepResult
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_READERS: dict[bytes, Callable[[bytes], Any]] = {
+    _PICKLED: pickle.loads,
+    _TYPED: msgspec.msgpack.Decoder(StartReport | EndReport).decode,
+}
+
+
 def pack_frame(message: object) -> bytes:
     """Return `message` as a frame."""
-    body = pickle.dumps(message, protocol=5)
-    return _HEADER.pack(_MARK, len(body)) + body
+    return _frame(_PICKLED, pickle.dumps(message, protocol=5))
+
+
+def pack_report(report: StartReport | EndReport) -> bytes:
+    """Return what every node costs as a frame."""
+    try:
+        return _frame(_TYPED, _encode(report))
+    except (TypeError, ValueError, OverflowError):
+        # A text that is no Unicode, or of a class of somebody's own: whoever reads it gets just that.
+        return pack_frame(report)
+
+
+def _frame(mark: bytes, body: bytes) -> bytes:
+    return _HEADER.pack(mark, len(body)) + body
 
 
 def write_all(descriptor: int, content: bytes) -> None:
@@ -87,12 +126,12 @@ class FrameReader:
         count = 0
         while limit is None or count < limit:
             # Whatever is shorter than a header too: nothing more may come after it.
-            if self.garbled or not _MARK.startswith(self._buffer[: len(_MARK)]):
+            if self.garbled or not _begins_frame(self._buffer):
                 self._give_up()
                 return
             if len(self._buffer) < _HEADER.size:
                 return
-            _, length = _HEADER.unpack_from(self._buffer)
+            mark, length = _HEADER.unpack_from(self._buffer)
             if length > _LONGEST:
                 self._give_up()
                 return
@@ -102,8 +141,18 @@ class FrameReader:
             body = bytes(memoryview(self._buffer)[_HEADER.size : end])
             del self._buffer[:end]
             count += 1
-            yield pickle.loads(body)
+            try:
+                message = _READERS[mark](body)
+            except msgspec.DecodeError:
+                self._give_up()
+                return
+            yield message
 
     def _give_up(self) -> None:
         self.garbled = True
         self._buffer.clear()
+
+
+def _begins_frame(buffer: bytearray) -> bool:
+    begun = bytes(buffer[: _HEADER.size - 8])
+    return any(mark.startswith(begun) for mark in _READERS)

@@ -24,7 +24,7 @@ from flowkit.errors import CodeMismatchError, FlowkitError, StoreError
 from flowkit.execution.base import HostSettings, NodeEnded, NodeReturned, NodeStarted, Packet
 from flowkit.execution.bundle import load_bundle
 from flowkit.execution.capture import HostCapture, Spool
-from flowkit.execution.channel import CUT, FrameReader, pack_frame, write_all
+from flowkit.execution.channel import CUT, EndReport, FrameReader, StartReport, pack_frame, pack_report, write_all
 from flowkit.execution.compute import ComputeDesk
 from flowkit.execution.failure import record_failure
 from flowkit.execution.finder import install_bundle
@@ -201,17 +201,15 @@ class PipeReport:
 
     def send(self, message: tuple[object, ...]) -> None:
         """Send a message at once, with all that is held back."""
-        self._pipes.check()
-        content, self._held = self._held + pack_frame(message), b""
-        write_all(self._descriptor, content)
+        self._send(pack_frame(message))
 
     def started(self, event: NodeStarted, key: Digest) -> None:
         """Report that a node is about to run."""
-        self.send(("started", event.token, event.at, key))
+        self._send(pack_report(StartReport(event.token, event.at, key)))
 
     def ended(self, event: NodeEnded) -> None:
         """Report a result."""
-        self._held += pack_frame(("ended", event.result))
+        self._held += pack_report(EndReport(event.result))
 
     def returned(self, event: NodeReturned) -> None:
         """Report a node that is handed back."""
@@ -219,8 +217,11 @@ class PipeReport:
 
     def flush(self) -> None:
         """Send what is held back."""
+        self._send(b"")
+
+    def _send(self, frame: bytes) -> None:
         self._pipes.check()
-        content, self._held = self._held, b""
+        content, self._held = self._held + frame, b""
         write_all(self._descriptor, content)
 
 

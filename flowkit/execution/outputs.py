@@ -86,4 +86,3 @@ def _count(value: Any) -> str:
     if isinstance(value, tuple):
         return f"a tuple of {len(value)}"
     return "None" if value is None else f"one {type(value).__name__}"
-

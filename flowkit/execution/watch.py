@@ -18,6 +18,7 @@ from msgspec import Struct
 from flowkit.errors import FlowkitError, StepDeathError, StepLimitError
 from flowkit.execution.base import ExecutorEvent, NodeEnded, NodeReturned, NodeStarted, NodeWaiting
 from flowkit.execution.capture import describe_lost_log, remove_live_log
+from flowkit.execution.channel import EndReport, StartReport
 from flowkit.execution.compute_place import ComputePlace
 from flowkit.execution.envelope import Envelope, NodeSlip
 from flowkit.execution.failure import record_failure
@@ -157,26 +158,30 @@ class PacketWatch:
             limits.append(_BLIND_SECONDS)
         return min(limits, default=None)
 
-    def _hear(self, message: tuple[Any, ...]) -> None:
-        kind = message[0]
+    def _hear(self, message: Any) -> None:
+        if isinstance(message, EndReport):
+            self._hear_end(message.result)
+        elif isinstance(message, StartReport):
+            self._hear_start(message.token, message.at, message.key)
+        else:
+            self._hear_word(*message)
+
+    def _hear_word(self, kind: str, *given: Any) -> None:
         if kind == "ready":
             self._host.ready = True
         elif kind == "taken":
             self._taken = True
-        elif kind == "started":
-            self._hear_start(*message[1:])
-        elif kind == "ended":
-            self._hear_end(message[1])
         elif kind == "returned":
-            self._return(message[1], message[2])
+            self._return(*given)
         elif kind == "waiting":
-            self._report(NodeWaiting(self._envelope.packet, message[1], message[2]))
+            self._report(NodeWaiting(self._envelope.packet, *given))
         elif kind == "compute":
             threading.Thread(target=self._seek_compute, name="flowkit-compute", daemon=True).start()
         elif kind == "refused":
-            self._refuse(message[1])
+            self._refuse(*given)
         elif kind == "done":
-            self._done, self._spoiled = True, message[1]
+            (self._spoiled,) = given
+            self._done = True
 
     def _seek_compute(self) -> None:
         """Find the cluster that a step asks for, apart from the watch, which goes on enforcing limits."""
