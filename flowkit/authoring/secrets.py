@@ -175,6 +175,8 @@ def _remember(value: str) -> None:
 
 def longest_masked() -> int:
     """Return how many bytes the longest text has that `mask_bytes` takes out; 0 where nothing was read."""
+    if not _KNOWN:
+        return 0
     return max((len(form.encode()) for form in _forms(frozenset(_KNOWN))), default=0)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -50,9 +50,5 @@ class Identity(Struct, frozen=True):
         return Identity.read() == self
 
 
-def _user() -> Sequence[int]:
-    return os.getresuid() if hasattr(os, "getresuid") else (os.getuid(), os.geteuid())
-
-
-def _group() -> Sequence[int]:
-    return os.getresgid() if hasattr(os, "getresgid") else (os.getgid(), os.getegid())
+_user: Callable[[], Sequence[int]] = getattr(os, "getresuid", lambda: (os.getuid(), os.geteuid()))
+_group: Callable[[], Sequence[int]] = getattr(os, "getresgid", lambda: (os.getgid(), os.getegid()))

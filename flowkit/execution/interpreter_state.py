@@ -75,7 +75,7 @@ class _Spaces:
 
     def restore(self) -> bool:
         """Put them back, and say whether all was as it was."""
-        if self.hold:
+        if self._present() == self._addresses:
             return True
         same = [space.restore() for space in self._spaces]
         self._addresses = self._present()

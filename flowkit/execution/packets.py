@@ -188,11 +188,11 @@ class PacketRun:
         self._report.returned(NodeReturned(self._packet.id, order.node, order.token, reason))
 
     def _has_inputs(self, order: NodeOrder) -> bool:
-        return all(
-            ref in order.inputs or ref in order.skipped or ref in self._made
-            for tree in order.arguments.values()
-            for ref in refs_of(tree)
-        )
+        for tree in order.arguments.values():
+            for ref in refs_of(tree):
+                if not (ref in order.inputs or ref in order.skipped or ref in self._made):
+                    return False
+        return True
 
     def _artifact_of(self, order: NodeOrder) -> Callable[[Ref], Artifact | None]:
         def resolve(ref: Ref) -> Artifact | None:

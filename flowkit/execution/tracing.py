@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+_MONITORING: Any = getattr(sys, "monitoring", None)
 _TOOLS = range(6)
 
 
@@ -52,5 +53,4 @@ class Tracing(Struct, frozen=True):
 
 
 def _tools() -> Sequence[str | None]:
-    monitoring = getattr(sys, "monitoring", None)
-    return () if monitoring is None else [monitoring.get_tool(number) for number in _TOOLS]
+    return () if _MONITORING is None else [_MONITORING.get_tool(number) for number in _TOOLS]

@@ -12,7 +12,7 @@ import dataclasses
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -195,14 +195,18 @@ def leaves_of(value: Any) -> Sequence[Leaf]:
 
 def has_refs(value: Any) -> bool:
     """Whether there is a reference to a node's output in `value`."""
-    kind = type(value)
-    return kind is Ref or (kind not in _PLAIN and any(True for _ in refs_of(value)))
+    return type(value) is Ref or bool(refs_of(value))
 
 
-def refs_of(value: Any) -> Iterator[Ref]:
-    """Yield every reference to a node's output in `value`, those inside a `Gather` too, in order."""
-    for leaf in leaves_of(value):
+def refs_of(value: Any) -> Sequence[Ref]:
+    """Return every reference to a node's output in `value`, those inside a `Gather` too, in order."""
+    leaves = leaves_of(value)
+    if not leaves:
+        return ()
+    found: list[Ref] = []
+    for leaf in leaves:
         if isinstance(leaf, Ref):
-            yield leaf
+            found.append(leaf)
         elif isinstance(leaf, Gather):
-            yield from leaf.refs
+            found += leaf.refs
+    return found

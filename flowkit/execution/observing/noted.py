@@ -8,12 +8,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from flowkit.execution.observing.recorder import RECORDER
 from flowkit.execution.traces import is_hidden
 from flowkit.fingerprint.watched import note_watch
+
+_Noted = TypeVar("_Noted")
 
 _PUT: set[bytes] = set()
 _LASTING: set[str] = set()
@@ -71,9 +73,7 @@ def note_variable(name: str | bytes, _: object = None) -> None:
 
 def take_variables() -> frozenset[bytes]:
     """Return the variables that were noted, and forget them."""
-    taken = frozenset(_PUT)
-    _PUT.clear()
-    return taken
+    return _take(_PUT)
 
 
 def note_lasting(what: str) -> None:
@@ -83,8 +83,14 @@ def note_lasting(what: str) -> None:
 
 def take_lasting() -> frozenset[str]:
     """Return what was noted so, and forget it."""
-    taken = frozenset(_LASTING)
-    _LASTING.clear()
+    return _take(_LASTING)
+
+
+def _take(noted: set[_Noted]) -> frozenset[_Noted]:
+    if not noted:
+        return frozenset()
+    taken = frozenset(noted)
+    noted.clear()
     return taken
 
 
