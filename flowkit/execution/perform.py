@@ -264,8 +264,9 @@ def _attempt_isolated(
 
 
 def _attempt(order: NodeOrder, step: FoundStep, resolve: Resolve, context: HostContext, account: _Account) -> None:
-    files = files_of(order.arguments)
+    files: Sequence[FileInput] = ()
     try:
+        files = files_of(order.arguments)
         read_secrets(order.arguments)
         with RECORDER.observing(
             context.boundaries,
