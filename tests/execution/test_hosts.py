@@ -314,7 +314,9 @@ def test_a_step_that_takes_the_descriptors_numbers_is_named(open_workshop: Open,
 
 
 @pytest.mark.parametrize(
-    "text", ["\xff" * 64, "x", "\0\0\0\5hello" * 3, "flk1" + "\xff" * 8], ids=["long", "short", "small", "marked"]
+    "text",
+    ["\xff" * 64, "x", "\0\0\0\5hello" * 3, "flk1" + "\xff" * 8, "flk2\5" + "\0" * 7 + "hello"],
+    ids=["long", "short", "small", "marked", "typed"],
 )
 def test_a_step_that_writes_into_every_descriptor_is_named(
     open_workshop: Open, supervisor: Supervisor, text: str

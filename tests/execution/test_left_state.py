@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from flowkit.execution.base import ExecutorEvent, NodeOrder
 from flowkit.execution.envelope import close_envelope
@@ -261,3 +265,130 @@ def test_the_next_step_sees_nothing_of_it(open_workshop: Open, supervisor: Super
         seen[kind] = shop.value(result, str) if result.outcome is Outcome.EXECUTED else str(result.failure)
 
     assert seen == dict.fromkeys((*KINDS, *AS_ROOT), first)
+
+
+AGAIN = """
+import decimal, gc, json, logging, random, resource, signal, socket, warnings
+
+
+def seen():
+    return repr([
+        os.getcwd(), sorted(os.environ.items()), os.umask(0o22), sys.path, sys.argv, len(warnings.filters),
+        signal.pthread_sigmask(signal.SIG_BLOCK, ()), signal.getsignal(signal.SIGUSR1), signal.getitimer(0),
+        logging.root.level, len(logging.root.handlers), sys.getrecursionlimit(), gc.get_threshold(), gc.isenabled(),
+        socket.getdefaulttimeout(), decimal.getcontext().prec, resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        time.tzname, sys.get_int_max_str_digits(), hasattr(random, "left"), time.time is json.loads,
+    ])
+
+
+@fk.step
+def change(number: int) -> int:
+    os.chdir("/")
+    os.environ["LEFT"] = str(number)
+    os.umask(number)
+    sys.path.insert(0, str(number))
+    sys.argv.append(str(number))
+    warnings.simplefilter("error")
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.setitimer(0, 1000 + number)
+    logging.root.setLevel(number)
+    logging.root.addHandler(logging.NullHandler())
+    sys.setrecursionlimit(2000 + number)
+    gc.set_threshold(100 * number)
+    gc.disable()
+    socket.setdefaulttimeout(number)
+    decimal.getcontext().prec = number
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[0] - number, limits[1]))
+    os.environ["TZ"] = f"LFT{number}"
+    time.tzset()
+    sys.set_int_max_str_digits(1000 + number)
+    random.left = number
+    return os.getpid()
+
+
+@fk.step
+def look(after: int) -> str:
+    return f"{os.getpid()} {seen()}"
+
+
+@fk.step
+def keep(number: int) -> list[str]:
+    found = sorted(path.name for path in fk.checkpoints().iterdir())
+    (fk.checkpoints() / str(number)).touch()
+    return found
+"""
+
+SET_UP = """
+import pipelines.sets_up
+
+
+@fk.step
+def use(after: int) -> str:
+    return os.environ.get("SET_UP", "nothing")
+"""
+
+SETS_UP = """
+import os, warnings
+os.environ["SET_UP"] = "by a module"
+warnings.filterwarnings("ignore", "of a module")
+"""
+
+
+def test_what_is_put_back_is_put_back_again(open_workshop: Open, supervisor: Supervisor) -> None:
+    """One process runs step after step that changes all of it, and each finds it as the first one did."""
+    shop = open_workshop(AGAIN)
+    flow = shop.load()
+    orders = [
+        order for n in (1, 2, 3) for order in (shop.order(flow.look, f"look{n}", after=n), _change(shop, flow, n))
+    ]
+
+    found = results(run(supervisor, shop, *orders))
+
+    looks = {shop.value(found[f"look{n}"], str) for n in (1, 2, 3)}
+    pids = {shop.value(found[f"change{n}"], int) for n in (1, 2, 3)}
+    assert [result.warnings for result in found.values()] == [()] * 6
+    assert len(looks) == len(pids) == 1
+    assert next(iter(looks)).startswith(str(next(iter(pids))))
+
+
+def test_what_a_module_sets_up_stays(open_workshop: Open, supervisor: Supervisor) -> None:
+    """A step's module that is imported between two nodes sets up the process for all that follow."""
+    shop = open_workshop(AGAIN)
+    other = open_workshop(SET_UP, sets_up=SETS_UP)
+    (shop.root / "pipelines" / other.file.name).write_text(other.file.read_text())
+    (shop.root / "pipelines" / "sets_up.py").write_text(SETS_UP)
+    flow = shop.load()
+    sys.modules.pop("pipelines.sets_up", None)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("os.environ", dict(os.environ))
+        late = importlib.import_module(f"pipelines.{other.name}")
+    orders = [shop.order(flow.look, "look1", after=1), shop.order(late.use, "use1", after=1), _change(shop, flow, 1)]
+    orders += [shop.order(flow.look, "look2", after=2), shop.order(late.use, "use2", after=2)]
+
+    found = results(run(supervisor, shop, *orders))
+
+    assert shop.value(found["use1"], str) == shop.value(found["use2"], str) == "by a module"
+    before, after = (shop.value(found[name], str) for name in ("look1", "look2"))
+    assert before.partition(" ")[0] == after.partition(" ")[0]
+    assert "by a module" in after
+    assert "by a module" not in before
+
+
+def test_checkpoints_that_nobody_keeps_are_gone(open_workshop: Open, supervisor: Supervisor) -> None:
+    """Where a step is tried out beside the run, another one in its process finds nothing of its checkpoints."""
+    shop = open_workshop(AGAIN)
+    flow = shop.load()
+    orders = [shop.order(flow.keep, f"keep{number}", number=number) for number in (1, 2)]
+    events: list[ExecutorEvent] = []
+
+    settings = replace(shop.settings(), keeps_checkpoints=False)
+    supervisor.run_packet(settings, close_envelope(shop.packet(*orders)), events.append)
+
+    found = results(events)
+    assert [shop.value(found[name], list[str]) for name in ("keep1", "keep2")] == [[], []]
+
+
+def _change(shop: Workshop, flow: Any, number: int) -> NodeOrder:
+    return shop.order(flow.change, f"change{number}", number=number)
