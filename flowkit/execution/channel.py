@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import pickle
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -42,10 +42,7 @@ class EndReport(msgspec.Struct, frozen=True, array_like=True, tag="ended"):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_READERS: dict[bytes, Callable[[bytes], Any]] = {
-    _PICKLED: pickle.loads,
-    _TYPED: msgspec.msgpack.Decoder(StartReport | EndReport).decode,
-}
+_decode = msgspec.msgpack.Decoder(StartReport | EndReport).decode
 
 
 def pack_frame(message: object) -> bytes:
@@ -124,35 +121,41 @@ class FrameReader:
 
     def _complete(self, limit: int | None) -> Iterator[Any]:
         count = 0
-        while limit is None or count < limit:
-            # Whatever is shorter than a header too: nothing more may come after it.
-            if self.garbled or not _begins_frame(self._buffer):
-                self._give_up()
-                return
-            if len(self._buffer) < _HEADER.size:
-                return
-            mark, length = _HEADER.unpack_from(self._buffer)
-            if length > _LONGEST:
-                self._give_up()
-                return
-            end = _HEADER.size + length
-            if len(self._buffer) < end:
-                return
-            body = bytes(memoryview(self._buffer)[_HEADER.size : end])
-            del self._buffer[:end]
+        while (limit is None or count < limit) and (frame := self._take_frame()) is not None:
             count += 1
-            try:
-                message = _READERS[mark](body)
-            except msgspec.DecodeError:
-                self._give_up()
-                return
-            yield message
+            mark, body = frame
+            if mark == _PICKLED:
+                yield pickle.loads(body)
+            elif (report := self._read_report(body)) is not None:
+                yield report
+
+    def _take_frame(self) -> tuple[bytes, bytes] | None:
+        """Take the mark and the body of the next frame; None where it is not complete yet, or is none."""
+        # Whatever is shorter than a header too: nothing more may come after it.
+        begun = bytes(self._buffer[: len(_PICKLED)])
+        if self.garbled or not (_TYPED.startswith(begun) or _PICKLED.startswith(begun)):
+            self._give_up()
+            return None
+        if len(self._buffer) < _HEADER.size:
+            return None
+        mark, length = _HEADER.unpack_from(self._buffer)
+        if length > _LONGEST:
+            self._give_up()
+            return None
+        end = _HEADER.size + length
+        if len(self._buffer) < end:
+            return None
+        body = bytes(memoryview(self._buffer)[_HEADER.size : end])
+        del self._buffer[:end]
+        return mark, body
+
+    def _read_report(self, body: bytes) -> StartReport | EndReport | None:
+        try:
+            return _decode(body)
+        except msgspec.DecodeError:
+            self._give_up()
+            return None
 
     def _give_up(self) -> None:
         self.garbled = True
         self._buffer.clear()
-
-
-def _begins_frame(buffer: bytearray) -> bool:
-    begun = bytes(buffer[: _HEADER.size - 8])
-    return any(mark.startswith(begun) for mark in _READERS)
