@@ -15,6 +15,9 @@ from flowkit.codecs.trees import TreeCollector
 from flowkit.errors import CodecError, FlowkitError
 
 
+_PARSER = json.JSONDecoder()
+
+
 class JsonCodec:
     """Stores plain values, dataclasses, NamedTuples, pydantic models, enums and metrics.
 
@@ -46,7 +49,9 @@ class JsonCodec:
         """
         try:
             text = str(stored.payload, "utf-8", "surrogatepass")
-            plain = json.loads(text)
+            plain, end = _PARSER.raw_decode(text)
+            if end != len(text):
+                raise ValueError("something stands behind the value")
             return JsonReader(stored, hint, folder).read(plain) if TAG_START in text else plain
         except FlowkitError:
             raise

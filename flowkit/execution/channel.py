@@ -151,10 +151,11 @@ class FrameReader:
 
     def _read_report(self, body: bytes) -> StartReport | EndReport | None:
         try:
-            return _decode(body)
+            report: StartReport | EndReport = _decode(body)
         except msgspec.DecodeError:
             self._give_up()
             return None
+        return report
 
     def _give_up(self) -> None:
         self.garbled = True
