@@ -14,7 +14,6 @@ from flowkit.codecs.json_writer import JsonWriter
 from flowkit.codecs.trees import TreeCollector
 from flowkit.errors import CodecError, FlowkitError
 
-
 _PARSER = json.JSONDecoder()
 
 
