@@ -27,7 +27,7 @@ LARGEST = 256
 BRIEF = 0.5
 """Seconds up to which a node may keep another one waiting behind it."""
 
-OVERHEAD = 0.0004
+OVERHEAD = 0.0002
 """Seconds that a step host takes for a node beside its step: key, report, encoding, hashing."""
 
 UNKNOWN = 32
