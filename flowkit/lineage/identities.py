@@ -1,4 +1,4 @@
-"""The integer ids behind words, runs, keys and code: looked up, or made where they are new.
+"""The integer ids behind words, runs and code: looked up, or made where they are new.
 
 What was looked up is remembered until `forget`, which must follow a rollback or another process's commit.
 """
@@ -10,13 +10,18 @@ from collections.abc import Hashable
 
 from flowkit.errors import NotRecordedError
 from flowkit.lineage.texts import clean_text, to_bytes, to_json
-from flowkit.records import ArgumentKind, ArgumentPart, CodeFingerprint, CodePart, EnvironmentFingerprint
+from flowkit.records import CodeFingerprint, CodePart, EnvironmentFingerprint
 
 
 class Identities:
-    """Ids of one connection's database."""
+    """Ids of one connection's database.
+
+    Attributes:
+        values: Of the arguments' values that recur, by digest, kind and text; `Batch` adds them.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        self.values: dict[tuple[bytes, int, str], int] = {}
         self._connection = connection
         self._words: dict[str, int] = {}
         self._known: dict[Hashable, int] = {}
@@ -24,6 +29,7 @@ class Identities:
 
     def forget(self) -> None:
         """Drop what is remembered."""
+        self.values.clear()
         self._words.clear()
         self._known.clear()
         self._runs.clear()
@@ -55,31 +61,6 @@ class Identities:
             if row is None:
                 raise NotRecordedError.for_run(run, ())
             known = self._runs[run] = row
-        return known
-
-    def pipeline_node(self, pipeline: int, name: str, step: str, map_index: int | None) -> int:
-        """Return the id of a node's place in its pipeline."""
-        key = (pipeline, name, step, map_index)
-        known = self._known.get(key)
-        if known is None:
-            row = (clean_text(name), pipeline, self.word(step), map_index)
-            known = self._find(
-                "SELECT id FROM pipeline_node WHERE name = ? AND pipeline = ? AND step = ?"
-                " AND ifnull(map_index, -1) = ifnull(?, -1)",
-                row,
-            ) or self._insert("INSERT INTO pipeline_node (name, pipeline, step, map_index) VALUES (?, ?, ?, ?)", row)
-            self._known[key] = known
-        return known
-
-    def argument_value(self, part: ArgumentPart) -> int:
-        """Return the id of an argument's value; only those that recur are looked for among what is remembered."""
-        row = (to_bytes(part.digest), self.word(part.kind), clean_text(part.shown))
-        statement = "INSERT INTO argument_value (digest, kind, shown) VALUES (?, ?, ?)"
-        if part.kind is ArgumentKind.INPUT:
-            return self._insert(statement, row)
-        known = self._known.get(row)
-        if known is None:
-            known = self._known[row] = self._insert(statement, row)
         return known
 
     def code(self, code: CodeFingerprint) -> int:

@@ -15,6 +15,8 @@ _HALF = 1 << 63
 
 def clean_text(text: str) -> str:
     r"""Return `text` without lone surrogates, which come from undecodable file names: they are shown as `\udc80`."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -65,15 +65,26 @@ class WriterThread:
         path: The database.
         timeout: Seconds to wait for other processes' locks.
         durable: Whether a commit waits until the disk has it.
-        forget: Called when ids that were looked up may no longer hold: after a rollback, or another process's commit.
+        settle: Called at the end of a batch, before it is committed: writes what its changes have only gathered.
+        forget: Called when ids that were looked up may no longer hold: after a rollback, which takes back what was
+            gathered too, or another process's commit.
 
     Raises:
         LineageError: The database cannot be opened for writing.
     """
 
-    def __init__(self, path: Path, timeout: float, durable: bool, forget: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        timeout: float,
+        durable: bool,
+        *,
+        settle: Callable[[], None] = lambda: None,
+        forget: Callable[[], None],
+    ) -> None:
         self._path = path
         self._timeout = timeout
+        self._settle = settle
         self._forget = forget
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._door = threading.Lock()
@@ -173,13 +184,14 @@ class WriterThread:
         ends: list[_Request[Any] | None] = []
         try:
             if self._failure is None:
-                self._commit(lambda: ends.append(self._apply(first)))
+                self._commit(lambda: self._apply(first, ends))
                 self._give_notices()
         except BaseException as error:  # noqa: BLE001  (kept, and raised in the thread of every later caller)
             self._failure = error
         return ends[0] if ends else _Request(lambda: None)
 
-    def _apply(self, first: Change) -> _Request[Any] | None:
+    def _apply(self, first: Change, ends: list[_Request[Any] | None]) -> None:
+        """Make changes until something else is met, which goes to `ends`, or the batch has gone on for long enough."""
         deadline = time.monotonic() + BATCH_SECONDS
         first()
         while time.monotonic() < deadline:
@@ -188,9 +200,10 @@ class WriterThread:
             except queue.Empty:
                 break
             if item is None or isinstance(item, _Request):
-                return item
+                ends.append(item)
+                break
             item()
-        return _Request(lambda: None)
+        self._settle()
 
     def _commit(self, change: Callable[[], T]) -> T:
         self._notices.clear()

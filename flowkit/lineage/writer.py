@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -20,6 +21,9 @@ from flowkit.lineage.thread import WriterThread
 from flowkit.records import Artifact, BlobFile, Failure, FailureKind, NodeRecord, Outcome, RunRecord, RunStatus
 
 T = TypeVar("T")
+
+MOST_GATHERED = 256
+"""How many records are written together at most: a batch looks at the time in between."""
 
 CHAMPION_STEP = WORDS[CHAMPION - 1]
 
@@ -61,7 +65,8 @@ class LineageWriter:
         self._disagreed = disagreed
         self._locks: dict[str, DriverLock] = {}
         self._drivers: dict[str, str] = {}
-        self._thread = WriterThread(path, timeout, durable, lambda: self._recorder.identities.forget())
+        self._gathered: list[NodeRecord] = []
+        self._thread = WriterThread(path, timeout, durable, settle=self._settle, forget=self._forget)
         self._recorder = Recorder(self._thread.connection)
 
     def __enter__(self) -> Self:
@@ -95,7 +100,7 @@ class LineageWriter:
         """
         self._locks[record.run] = DriverLock.acquire(self._runs, record.run)
         self._drivers[record.run] = record.driver
-        self._thread.put(lambda: insert_run(self._recorder.connection, self._recorder.identities, record))
+        self._put(lambda: insert_run(self._recorder.connection, self._recorder.identities, record))
 
     def finish_run(self, run: str, status: RunStatus, exit_code: int | None, ended: float) -> bool:
         """Record how a run ended, wait until that is durable, and let its driver's lock go.
@@ -109,7 +114,7 @@ class LineageWriter:
         recorder = self._recorder
         open_until_now: list[bool] = []
         try:
-            self._thread.put(
+            self._put(
                 lambda: open_until_now.append(
                     end_run(recorder.connection, recorder.identities, run, status, exit_code, ended)
                 )
@@ -168,10 +173,12 @@ class LineageWriter:
         Raises:
             LineageError: An earlier record could not be written.
         """
-        self._thread.put(lambda: self._restamp(artifact))
+        self._put(lambda: self._restamp(artifact))
 
     def enqueue(self, change: Callable[[sqlite3.Connection], None]) -> None:
         """Queue a small change that nobody waits for; it is committed with the records around it.
+
+        It may be made before those of them that were queued earlier, so it must have nothing to do with nodes.
 
         Raises:
             LineageError: An earlier record could not be written.
@@ -217,30 +224,60 @@ class LineageWriter:
         if all(self._present(file) for file in artifact.files):
             self._recorder.restamp(artifact)
 
+    def _put(self, change: Callable[[], None]) -> None:
+        """Queue a change that is made after the records before it are written."""
+
+        def make() -> None:
+            self._settle()
+            change()
+
+        self._thread.put(make)
+
     def _record(self, record: NodeRecord, durable: Callable[[], None] | None) -> None:
+        """Gather a record, to be written with others of its batch; what is gone from the store is found out now."""
         if durable is not None:
             self._thread.notify(durable)
         missing = self._find_missing(record)
-        if missing is not None or self._reuses_dropped(record):
-            refused = _as_lost(record, missing)
-            self._recorder.record_node(refused)
-            self._thread.notify(lambda: self._refused(refused))
+        if missing is not None:
+            self._gathered.append(self._refuse(record, missing))
+        else:
+            self._gathered.append(self._without_missing_inputs(record))
+        if len(self._gathered) >= MOST_GATHERED:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Write what is gathered: together, but for what may have been dropped unless a record before it restores it."""
+        records, self._gathered = self._gathered, []
+        if not records:
             return
-        record = self._without_missing_inputs(record)
-        differing = self._recorder.record_node(record)
-        if differing:
-            self._thread.notify(lambda: self._disagreed(record, differing))
+        if not self._recorder.dropped_among([entry for record in records if (entry := _reused(record)) is not None]):
+            self._write_nodes(records)
+            return
+        for record in records:
+            entry = _reused(record)
+            dropped = entry is not None and self._recorder.dropped_among([entry])
+            self._write_nodes([self._refuse(record, None) if dropped else record])
+
+    def _write_nodes(self, records: Sequence[NodeRecord]) -> None:
+        for record, differing in zip(records, self._recorder.record_nodes(records), strict=True):
+            if differing:
+                self._thread.notify(partial(self._disagreed, record, differing))
+
+    def _forget(self) -> None:
+        self._gathered.clear()
+        self._recorder.identities.forget()
+
+    def _refuse(self, record: NodeRecord, missing: BlobFile | None) -> NodeRecord:
+        """Return what is recorded instead, and have it told."""
+        refused = _as_lost(record, missing)
+        self._thread.notify(lambda: self._refused(refused))
+        return refused
 
     def _find_missing(self, record: NodeRecord) -> BlobFile | None:
         if record.execution is None:
             return None
         files = (file for output in record.execution.outputs for file in output.artifact.files)
         return next((file for file in files if not self._present(file)), None)
-
-    def _reuses_dropped(self, record: NodeRecord) -> bool:
-        """Whether a node reused what a collector dropped between its lookup and now. A model's content is never."""
-        entry = record.entry if record.step != CHAMPION_STEP else None
-        return record.outcome is Outcome.REUSED and entry is not None and self._recorder.is_dropped(entry)
 
     def _without_missing_inputs(self, record: NodeRecord) -> NodeRecord:
         """Return a record in which no constant names a file that a collector removed since it was put."""
@@ -252,6 +289,11 @@ class LineageWriter:
 
     def _as_it_is(self, artifact: Artifact) -> Artifact:
         return artifact if all(self._present(file) for file in artifact.files) else replace(artifact, files=())
+
+
+def _reused(record: NodeRecord) -> int | None:
+    """Return what a node reused that a collector may have dropped since its lookup. A model's content is never."""
+    return record.entry if record.outcome is Outcome.REUSED and record.step != CHAMPION_STEP else None
 
 
 def _as_lost(record: NodeRecord, missing: BlobFile | None) -> NodeRecord:
