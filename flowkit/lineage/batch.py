@@ -156,19 +156,19 @@ class Batch:
 
     def add_node(self, record: NodeRecord, run: int, place: int, execution: int | None) -> None:
         """Add how a node ended; an earlier row of the same run is replaced."""
-        word = self._identities.optional_word
+        words = self._identities.words
         self._makers[run, clean_text(record.node)] = execution
         self._rows["node"].append(
             (
                 run,
                 place,
-                word(record.outcome),
-                word(record.reason),
-                word(record.detail),
+                words[record.outcome],
+                words[record.reason] if record.reason else None,
+                words[record.detail] if record.detail else None,
                 record.attempts,
                 _round_to(record.started, 1000),
                 _round_to(record.seconds, 1_000_000),
-                word(record.worker),
+                words[record.worker] if record.worker else None,
                 record.peak_memory or None,
                 clean_text(record.log) if record.log is not None else None,
                 failure_to_json(record.failure) if record.failure is not None else None,
@@ -207,14 +207,14 @@ class Batch:
         self._published[standing.entry] = (standing.execution, standing.generation)
 
     def _add_account(self, identity: int, account: Execution, run: int) -> None:
-        word, rows = self._identities.word, self._rows
+        words, rows = self._identities.words, self._rows
         for position, part in enumerate(account.parts.arguments):
-            rows["argument"].append((identity, position, word(part.parameter), self._argument_value(part)))
+            rows["argument"].append((identity, position, words[part.parameter], self._argument_value(part)))
         producers = account.producers or (None,) * len(account.inputs)
         # Without a producer it is a constant, which was `put` for this very call, also where it had been dropped.
         constant = self._contents.made if account.producers else self._contents.intern
         for position, ((parameter, artifact), producer) in enumerate(zip(account.inputs, producers, strict=True)):
-            name = word(parameter)
+            name = words[parameter]
             if producer is None:
                 rows["input"].append((identity, position, name, constant(artifact), None))
             else:
@@ -222,13 +222,13 @@ class Batch:
                 maker = self._makers.get((run, clean_text(producer)))
                 rows["input"].append((identity, position, name, self._contents.intern(artifact), maker))
         for position, output in enumerate(account.outputs):
-            rows["output"].append((identity, position, word(output.name), self._contents.made(output.artifact)))
+            rows["output"].append((identity, position, words[output.name], self._contents.made(output.artifact)))
         for position, (name_of_metric, value) in enumerate(account.metrics):
-            rows["metric"].append((identity, position, word(name_of_metric), value))
+            rows["metric"].append((identity, position, words[name_of_metric], value))
 
     def _argument_value(self, part: ArgumentPart) -> int:
         """Return the id of an argument's value; only those that recur are looked for among what is remembered."""
-        row = (to_bytes(part.digest), self._identities.word(part.kind), clean_text(part.shown))
+        row = (to_bytes(part.digest), self._identities.words[part.kind], clean_text(part.shown))
         recurs = part.kind is not ArgumentKind.INPUT
         known = self._identities.values.get(row) if recurs else None
         if known is None:
@@ -239,10 +239,10 @@ class Batch:
         return known
 
     def _add_observed(self, identity: int, account: Execution, cache_key: bytes) -> None:
-        word = self._identities.word
+        words = self._identities.words
         for position, item in enumerate(account.observed):
             self._rows["observed_input"].append(
-                (identity, position, word(item.kind), clean_text(item.name), item.digest)
+                (identity, position, words[item.kind], clean_text(item.name), item.digest)
             )
         names = to_json(sorted((item.kind, item.name) for item in account.observed))
         digest = blake3(names.encode()).digest()

@@ -27,6 +27,9 @@ def insert_rows(connection: sqlite3.Connection, into: str, rows: Sequence[Sequen
         into: The statement up to the columns' names.
         rows: As long as each other.
     """
+    if len(rows) == 1:
+        connection.execute(_inserting(into, len(rows[0]), 1), rows[0])
+        return
     start = 0
     for size in _INSERTED:
         while len(rows) - start >= size:
@@ -39,6 +42,8 @@ def select_among(
     connection: sqlite3.Connection, query: str, values: Sequence[object], fixed: Sequence[object] = ()
 ) -> list[tuple[Any, ...]]:
     """Return the rows of a query that has a list, `{values}`, after what else it has parameters for."""
+    if len(values) == 1:
+        return connection.execute(_listing(query, 1), (*fixed, values[0])).fetchall()
     rows: list[tuple[Any, ...]] = []
     for start in range(0, len(values), _LISTED[-1]):
         some = values[start : start + _LISTED[-1]]

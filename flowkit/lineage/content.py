@@ -140,7 +140,7 @@ class Contents:
             return self._add(artifact)
         if artifact.files:
             self._link(known, artifact)
-        stands = (artifact.inline, artifact.bytes, self._identities.word(artifact.format))
+        stands = (artifact.inline, artifact.bytes, self._identities.words[artifact.format])
         if self._stood.get(known) != stands:
             self._stood[known] = stands
             self._changed.append((known, *stands))
@@ -168,9 +168,9 @@ class Contents:
 
     def _add(self, artifact: Artifact) -> int:
         identity, self._next = self._next, self._next + 1
-        identities = self._identities
-        format_name = identities.word(artifact.format)
-        refers = identities.word(to_json(artifact.refers)) if artifact.refers else None
+        words = self._identities.words
+        format_name = words[artifact.format]
+        refers = words[to_json(artifact.refers)] if artifact.refers else None
         digest = to_bytes(artifact.digest)
         self._rows.append((identity, digest, format_name, artifact.bytes, artifact.inline, refers))
         self._known[artifact.digest] = identity
@@ -185,7 +185,7 @@ class Contents:
             self._links[identity] = self._relinked[identity] = wanted
 
     def _record_file(self, file: BlobFile) -> int:
-        name = (to_bytes(digest_in(file.name)), self._identities.word(file.name[_DIGITS:]))
+        name = (to_bytes(digest_in(file.name)), self._identities.words[file.name[_DIGITS:]])
         stamp = (file.stamp.size, file.stamp.mtime_ns, file.stamp.ctime_ns, to_signed(file.stamp.inode))
         known = self._files.get(name)
         if known is None:

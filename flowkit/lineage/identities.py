@@ -13,41 +13,50 @@ from flowkit.lineage.texts import clean_text, to_bytes, to_json
 from flowkit.records import CodeFingerprint, CodePart, EnvironmentFingerprint
 
 
+class _Words(dict[str, int]):
+    """Ids by text. Each node asks for a dozen, nearly all of them known: a dictionary answers fastest."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def __missing__(self, text: str) -> int:
+        clean = (clean_text(text),)
+        row = self._connection.execute("SELECT id FROM word WHERE text = ?", clean).fetchone()
+        if row is None:
+            known = self._connection.execute("INSERT INTO word (text) VALUES (?)", clean).lastrowid
+            assert known is not None
+        else:
+            known = row[0]
+        self[text] = known
+        return known
+
+
 class Identities:
     """Ids of one connection's database.
 
     Attributes:
+        words: Of short texts that recur; one that is new is recorded as it is asked for.
         values: Of the arguments' values that recur, by digest, kind and text; `Batch` adds them.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        self.words = _Words(connection)
         self.values: dict[tuple[bytes, int, str], int] = {}
         self._connection = connection
-        self._words: dict[str, int] = {}
         self._known: dict[Hashable, int] = {}
         self._runs: dict[str, tuple[int, int]] = {}
 
     def forget(self) -> None:
         """Drop what is remembered."""
         self.values.clear()
-        self._words.clear()
+        self.words.clear()
         self._known.clear()
         self._runs.clear()
 
     def word(self, text: str) -> int:
         """Return the id of a short text that recurs."""
-        known = self._words.get(text)
-        if known is None:
-            clean = clean_text(text)
-            known = self._find("SELECT id FROM word WHERE text = ?", (clean,)) or self._insert(
-                "INSERT INTO word (text) VALUES (?)", (clean,)
-            )
-            self._words[text] = known
-        return known
-
-    def optional_word(self, text: str | None) -> int | None:
-        """Return the id of `text`, None where it is None or empty."""
-        return self.word(text) if text else None
+        return self.words[text]
 
     def run(self, run: str) -> tuple[int, int]:
         """Return the ids of a run and of its pipeline.
