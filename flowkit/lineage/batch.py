@@ -42,9 +42,7 @@ _NEXT = ", ".join(
     for table in ("pipeline_node", "entry", "execution", "argument_value")
 )
 
-_ENTRIES = (
-    "SELECT entry_key, id, execution, generation FROM entry WHERE substr(entry_key, 1, 12) IN ({values})"
-)
+_ENTRIES = "SELECT entry_key, id, execution, generation FROM entry WHERE substr(entry_key, 1, 12) IN ({values})"
 
 _PLACES = "SELECT name, step, map_index, id FROM pipeline_node WHERE pipeline = ? AND name IN ({values})"
 
@@ -87,7 +85,7 @@ class Batch:
         self._connection = connection
         self._identities = identities
         self._next_place, self._next_entry, self._next_execution, self._next_value = connection.execute(
-            f"SELECT {_NEXT}"  # noqa: S608  (a constant)
+            f"SELECT {_NEXT}"
         ).fetchone()
         self._contents = Contents(connection, identities, list(_artifacts_of(executions)))
         self._standing: dict[Digest, Standing] = {}

@@ -154,7 +154,9 @@ class Contents:
             write.executemany(_CHANGE, self._changed)
         if not self._relinked and not self._stamped:
             return
-        insert_rows(write, "INSERT INTO blob_file (id, digest, suffix, size, mtime_ns, ctime_ns, inode)", self._file_rows)
+        insert_rows(
+            write, "INSERT INTO blob_file (id, digest, suffix, size, mtime_ns, ctime_ns, inode)", self._file_rows
+        )
         write.executemany(_STAMP, self._stamped)
         relinked = [(artifact,) for artifact in self._relinked]
         write.executemany("DELETE FROM artifact_file WHERE artifact = ?", relinked)

@@ -18,6 +18,9 @@ Row = tuple[Any, ...]
 
 _MOST_PARAMETERS = 500
 
+_REMEMBERED_KIB = 32 << 10
+"""How much of a database is kept in memory at most, where that is asked for; SQLite's own bound is 2 MB."""
+
 
 class Reader:
     """Reads one lineage database. Safe to use from several threads.
@@ -71,6 +74,10 @@ class Reader:
             some = values[start : start + _MOST_PARAMETERS]
             rows += self.select(query.replace("{values}", ",".join("?" * len(some))), (*fixed, *some))
         return rows
+
+    def remember_pages(self) -> None:
+        """Keep more of the database in memory, for queries that come back to pages all over it."""
+        self.select(f"PRAGMA cache_size = -{_REMEMBERED_KIB}")
 
     @contextmanager
     def at_one_moment(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ from flowkit.lineage.batch import Batch, Standing
 from flowkit.lineage.bulk import select_among
 from flowkit.lineage.content import Contents
 from flowkit.lineage.identities import Identities
-from flowkit.records import Artifact, Execution, NodeRecord, Outcome
+from flowkit.records import Artifact, NodeRecord, Outcome
 
 _DROPPED = """
     SELECT o.execution FROM output AS o JOIN dropped AS d ON d.artifact = o.artifact

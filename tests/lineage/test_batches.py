@@ -18,7 +18,7 @@ from flowkit.lineage.recording import Recorder
 from flowkit.lineage.runs import insert_run
 from flowkit.lineage.schema import create_anew
 from flowkit.lineage.writer import LineageWriter
-from flowkit.records import Artifact, BlobFile, NodeRecord, ObservedInput, Outcome, RunStatus, Stamp
+from flowkit.records import BlobFile, NodeRecord, ObservedInput, Outcome, Stamp
 from tests.lineage.samples import make_blob, make_execution, make_inline, make_node, make_run, open_writer
 
 NAMES = ("clean", "train", "caf\udce9")
@@ -89,7 +89,9 @@ def record(begun: sqlite3.Connection, batches: Sequence[Sequence[NodeRecord]]) -
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(records(), min_size=2, max_size=12))
-@example([make_node(make_execution(C=index, outputs=[make_inline(str(index))]), node=f"n{index}") for index in range(99)])
+@example(
+    [make_node(make_execution(C=index, outputs=[make_inline(str(index))]), node=f"n{index}") for index in range(99)]
+)
 def test_nodes_recorded_together_have_the_rows_of_nodes_recorded_one_by_one(
     begun: sqlite3.Connection, some: list[NodeRecord]
 ) -> None:
@@ -125,7 +127,9 @@ def test_in_one_batch_only_the_reuse_of_what_is_dropped_just_then_is_refused(dat
         writer.record(NodeRecord("run-1", "later", "later", None, Outcome.REUSED, entry=1))
         writer.flush()
 
-        outcomes = dict(writer.write(lambda connection: connection.execute("SELECT node, outcome FROM nodes").fetchall()))
+        outcomes = dict(
+            writer.write(lambda connection: connection.execute("SELECT node, outcome FROM nodes").fetchall())
+        )
     assert outcomes == {
         "make": "executed", "before": "failed", "again": "executed", "after": "reused", "later": "reused",
     }  # fmt: skip
