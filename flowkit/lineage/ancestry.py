@@ -66,7 +66,10 @@ _MAKER = f"""coalesce(
             )
         )"""
 
-_PAIR = "SELECT 1 FROM execution AS maker CROSS JOIN execution AS user WHERE maker.id = o.execution AND user.id = i.execution"
+_PAIR = (
+    "SELECT 1 FROM execution AS maker CROSS JOIN execution AS user"
+    " WHERE maker.id = o.execution AND user.id = i.execution"
+)
 
 _PLACE = "SELECT x.pipeline_node FROM execution AS x WHERE x.id"
 

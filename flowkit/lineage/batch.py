@@ -37,10 +37,9 @@ _INTO = {
 }
 """How each table is filled, in an order in which nothing refers to a row that is yet to come."""
 
-_NEXT = ", ".join(
-    f"ifnull((SELECT max(id) FROM {table}), 0) + 1"  # noqa: S608  (names from here only)
-    for table in ("pipeline_node", "entry", "execution", "argument_value")
-)
+_NEXT = """
+    SELECT ifnull((SELECT max(id) FROM pipeline_node), 0) + 1, ifnull((SELECT max(id) FROM entry), 0) + 1,
+        ifnull((SELECT max(id) FROM execution), 0) + 1, ifnull((SELECT max(id) FROM argument_value), 0) + 1"""
 
 _ENTRIES = "SELECT entry_key, id, execution, generation FROM entry WHERE substr(entry_key, 1, 12) IN ({values})"
 
@@ -84,8 +83,12 @@ class Batch:
     ) -> None:
         self._connection = connection
         self._identities = identities
+        self._next_place: int
+        self._next_entry: int
+        self._next_execution: int
+        self._next_value: int
         self._next_place, self._next_entry, self._next_execution, self._next_value = connection.execute(
-            f"SELECT {_NEXT}"
+            _NEXT
         ).fetchone()
         self._contents = Contents(connection, identities, list(_artifacts_of(executions)))
         self._standing: dict[Digest, Standing] = {}

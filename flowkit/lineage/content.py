@@ -29,6 +29,10 @@ _FILES = """
 
 _NEXT = "SELECT ifnull((SELECT max(id) FROM artifact), 0) + 1, ifnull((SELECT max(id) FROM blob_file), 0) + 1"
 
+_INTO_ARTIFACT = "INSERT INTO artifact (id, digest, format, bytes, inline, refers)"
+_INTO_FILE = "INSERT INTO blob_file (id, digest, suffix, size, mtime_ns, ctime_ns, inode)"
+_INTO_LINK = "INSERT INTO artifact_file (artifact, position, file)"
+
 _BY_PREFIX = "SELECT id, digest FROM artifact WHERE substr(digest, 1, 12) IN ({values})"
 
 _LINKED = "SELECT artifact, file FROM artifact_file WHERE artifact IN ({values}) ORDER BY artifact, position"
@@ -111,6 +115,8 @@ class Contents:
     def __init__(self, connection: sqlite3.Connection, identities: Identities, artifacts: Sequence[Artifact]) -> None:
         self._connection = connection
         self._identities = identities
+        self._next: int
+        self._next_file: int
         self._next, self._next_file = connection.execute(_NEXT).fetchone()
         self._known = self._find({artifact.digest: None for artifact in artifacts})
         self._stood: dict[int, tuple[object, ...]] = {}
@@ -148,25 +154,23 @@ class Contents:
 
     def write(self) -> None:
         """Write what is new, before anything that names it."""
-        write = self._connection
-        insert_rows(write, "INSERT INTO artifact (id, digest, format, bytes, inline, refers)", self._rows)
+        connection = self._connection
+        insert_rows(connection, _INTO_ARTIFACT, self._rows)
         if self._changed:
-            write.executemany(_CHANGE, self._changed)
+            connection.executemany(_CHANGE, self._changed)
         if not self._relinked and not self._stamped:
             return
-        insert_rows(
-            write, "INSERT INTO blob_file (id, digest, suffix, size, mtime_ns, ctime_ns, inode)", self._file_rows
-        )
-        write.executemany(_STAMP, self._stamped)
+        insert_rows(write, _INTO_FILE, self._file_rows)
+        connection.executemany(_STAMP, self._stamped)
         relinked = [(artifact,) for artifact in self._relinked]
-        write.executemany("DELETE FROM artifact_file WHERE artifact = ?", relinked)
-        write.executemany("DELETE FROM dropped WHERE artifact = ?", relinked)
+        connection.executemany("DELETE FROM artifact_file WHERE artifact = ?", relinked)
+        connection.executemany("DELETE FROM dropped WHERE artifact = ?", relinked)
         links = [
             (artifact, position, file)
             for artifact, files in self._relinked.items()
             for position, file in enumerate(files)
         ]
-        insert_rows(write, "INSERT INTO artifact_file (artifact, position, file)", links)
+        insert_rows(connection, _INTO_LINK, links)
 
     def _add(self, artifact: Artifact) -> int:
         identity, self._next = self._next, self._next + 1

@@ -246,7 +246,7 @@ class LineageWriter:
             self._settle()
 
     def _settle(self) -> None:
-        """Write what is gathered: together, but for what may have been dropped unless a record before it restores it."""
+        """Write what is gathered; one by one where something reused was dropped, unless a record before it restores it."""
         records, self._gathered = self._gathered, []
         if not records:
             return
