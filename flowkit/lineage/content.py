@@ -160,7 +160,7 @@ class Contents:
             connection.executemany(_CHANGE, self._changed)
         if not self._relinked and not self._stamped:
             return
-        insert_rows(write, _INTO_FILE, self._file_rows)
+        insert_rows(connection, _INTO_FILE, self._file_rows)
         connection.executemany(_STAMP, self._stamped)
         relinked = [(artifact,) for artifact in self._relinked]
         connection.executemany("DELETE FROM artifact_file WHERE artifact = ?", relinked)

@@ -246,7 +246,10 @@ class LineageWriter:
             self._settle()
 
     def _settle(self) -> None:
-        """Write what is gathered; one by one where something reused was dropped, unless a record before it restores it."""
+        """Write what is gathered.
+
+        One by one where something reused was dropped: a record in between may restore it.
+        """
         records, self._gathered = self._gathered, []
         if not records:
             return
