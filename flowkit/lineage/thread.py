@@ -1,7 +1,7 @@
 """The thread that owns the only writing connection: changes go in by a queue and are committed in batches.
 
-A batch ends when the queue is empty, or 50 ms after it began, so that a lone change is durable at once and a flood
-shares its fsyncs. Changes are written in order; after a failure nothing more is, so that the database always holds a
+A batch begins 10 ms after its first change, or as soon as somebody waits, and ends when the queue is empty, or after
+50 ms: so a lone change is durable soon, and what comes one by one shares a commit. Changes are written in order; after a failure nothing more is, so that the database always holds a
 prefix of what was queued.
 """
 
@@ -20,7 +20,11 @@ from flowkit.lineage.connection import begin, commit, connect_for_writing, repor
 
 T = TypeVar("T")
 
+GATHER_SECONDS = 0.01
+"""For how long a change that nobody waits for waits for others, before the database is locked and synced for it."""
+
 BATCH_SECONDS = 0.05
+"""After how long a batch is committed though there is more."""
 
 MOST_QUEUED = 500
 """How many changes may wait: who queues more waits for the disk, else memory and held claims would grow without end."""
@@ -88,6 +92,7 @@ class WriterThread:
         self._forget = forget
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._door = threading.Lock()
+        self._hurry = threading.Event()
         self._closed = False
         self._failure: BaseException | None = None
         self._told = False
@@ -133,6 +138,7 @@ class WriterThread:
             first, self._closed = not self._closed, True
             if first:
                 self._queue.put(None)
+                self._hurry.set()
         if first:
             self._thread.join()
             self.connection.close()
@@ -158,6 +164,7 @@ class WriterThread:
     def _ask(self, action: Callable[[], T]) -> T:
         request = _Request(action)
         self._enter(request)
+        self._hurry.set()
         try:
             return request.wait()
         finally:
@@ -171,6 +178,8 @@ class WriterThread:
         while True:
             item = self._queue.get()
             if item is not None and not isinstance(item, _Request):
+                self._hurry.wait(GATHER_SECONDS)
+                self._hurry.clear()
                 item = self._serve_batch(item)
             if item is None:
                 return
