@@ -1,8 +1,8 @@
 """The thread that owns the only writing connection: changes go in by a queue and are committed in batches.
 
-A batch begins 10 ms after its first change, or as soon as somebody waits, and ends when the queue is empty, or after
-50 ms: so a lone change is durable soon, and what comes one by one shares a commit. Changes are written in order; after a failure nothing more is, so that the database always holds a
-prefix of what was queued.
+A batch begins 10 ms after its first change, or as soon as somebody waits, and ends when the queue is empty, or 50 ms
+after it began: so a lone change is durable soon, and what comes one by one shares a commit. Changes are written in
+order; after a failure nothing more is, so that the database always holds a prefix of what was queued.
 """
 
 from __future__ import annotations

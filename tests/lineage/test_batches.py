@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -148,3 +149,17 @@ def test_an_end_in_a_batch_comes_after_the_nodes_before_it(database: Path) -> No
             ("run-1", 3),
             ("run-2", 3),
         ]
+
+
+def test_what_comes_one_by_one_shares_commits(writer: LineageWriter) -> None:
+    """Nodes that end within some milliseconds of each other cost one commit, not one each."""
+    commits: list[str] = []
+    writer.write(lambda connection: connection.set_trace_callback(commits.append))
+
+    for index in range(20):
+        writer.record(make_node(make_execution(C=index), node=f"n{index}"))
+        time.sleep(0.0002)
+    writer.flush()
+
+    writer.write(lambda connection: connection.set_trace_callback(None))
+    assert commits.count("COMMIT") < 10
