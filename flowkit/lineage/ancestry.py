@@ -17,8 +17,9 @@ anew and given equal bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from flowkit.lineage.acceptances import accepted_since, origins_of
 from flowkit.lineage.latest import load_observed
@@ -128,19 +129,23 @@ _GIVEN = """
     WHERE r.run = ? AND p.name = ?"""
 
 _EXECUTIONS = """
-    SELECT x.id, x.run, p.name, p.step, x.cache_key, x.code
-    FROM execution AS x JOIN pipeline_node AS p ON p.id = x.pipeline_node
+    SELECT x.id, r.run, p.name, s.text, x.cache_key, c.digest
+    FROM execution AS x
+    JOIN run AS r ON r.id = x.run
+    JOIN pipeline_node AS p ON p.id = x.pipeline_node
+    JOIN word AS s ON s.id = p.step
+    JOIN code_fingerprint AS c ON c.id = x.code
     WHERE x.id IN ({values})"""
 
-_INPUTS = "SELECT execution, parameter, artifact FROM input WHERE execution IN ({values}) ORDER BY execution, position"
+_INPUTS = """
+    SELECT i.execution, w.text, a.digest
+    FROM input AS i JOIN word AS w ON w.id = i.parameter JOIN artifact AS a ON a.id = i.artifact
+    WHERE i.execution IN ({values}) ORDER BY i.execution, i.position"""
 
-_OUTPUTS = "SELECT execution, name, artifact FROM output WHERE execution IN ({values}) ORDER BY execution, position"
-
-# What many rows name alike is looked up once.
-_RUNS = "SELECT id, run FROM run WHERE id IN ({values})"
-_WORDS = "SELECT id, text FROM word WHERE id IN ({values})"
-_CODES = "SELECT id, digest FROM code_fingerprint WHERE id IN ({values})"
-_ARTIFACTS = "SELECT id, digest FROM artifact WHERE id IN ({values})"
+_OUTPUTS = """
+    SELECT o.execution, w.text, a.digest
+    FROM output AS o JOIN word AS w ON w.id = o.name JOIN artifact AS a ON a.id = o.artifact
+    WHERE o.execution IN ({values}) ORDER BY o.execution, o.position"""
 
 
 def ancestors(
@@ -209,75 +214,55 @@ def _follow(reader: Reader, query: str, edges: str, first: list[int], limit: int
     for near, far in reader.select_among(edges, found):
         if far in ran:
             ways.setdefault(ran[near], []).append(ran[far])
-    executions = _Executions(reader, dict.fromkeys(ran.values()))
-    depths = _by_distance([ran[execution] for execution in first if execution in ran], ways, executions.unpacking)
-    return executions.describe(depths)
+    rows = _load(reader, list(dict.fromkeys(ran.values())))
+    return _by_distance(rows, [ran[execution] for execution in first if execution in ran], ways)
 
 
-class _Executions:
-    """Executions with what went into them and came out, and which of them take lists apart."""
-
-    def __init__(self, reader: Reader, executions: Iterable[int]) -> None:
-        self._reader = reader
-        self._ids = list(executions)
-        self._rows = {row[0]: row[1:] for row in reader.select_among(_EXECUTIONS, self._ids)}
-        self._steps = self._look_up(_WORDS, {row[2] for row in self._rows.values()})
-        self.unpacking = {execution for execution, row in self._rows.items() if self._steps[row[2]] == UNPACKING}
-
-    def describe(self, depths: Mapping[int, int]) -> tuple[LineageRow, ...]:
-        """Return the rows of some of them, in order; `depths` says how far each is away."""
-        reader, some = self._reader, list(depths)
-        inputs, outputs = reader.select_among(_INPUTS, some), reader.select_among(_OUTPUTS, some)
-        names = self._look_up(_WORDS, {name for rows in (inputs, outputs) for _, name, _ in rows})
-        found = self._look_up(_ARTIFACTS, {artifact for rows in (inputs, outputs) for _, _, artifact in rows})
-        digests = {artifact: digest.hex() for artifact, digest in found.items()}
-        taken, given = (_pairs(rows, names, digests) for rows in (inputs, outputs))
-        runs = self._look_up(_RUNS, {row[0] for row in self._rows.values()})
-        codes = self._look_up(_CODES, {row[4] for row in self._rows.values()})
-        accepted, observed = accepted_since(reader, some), load_observed(reader, some)
-        return tuple(
-            LineageRow(
-                depth,
-                runs[run],
-                node,
-                self._steps[step],
-                key.hex(),
-                codes[code].hex(),
-                tuple(taken.get(execution, ())),
-                tuple(given.get(execution, ())),
-                accepted.get(execution, ()),
-                observed.get(execution, ()),
-            )
-            for execution, depth in depths.items()
-            for run, node, step, key, code in (self._rows[execution],)
+def _load(reader: Reader, executions: Sequence[int]) -> dict[int, LineageRow]:
+    inputs = _pairs(reader.select_among(_INPUTS, executions))
+    outputs = _pairs(reader.select_among(_OUTPUTS, executions))
+    accepted = accepted_since(reader, executions)
+    observed = load_observed(reader, executions)
+    rows = {
+        identity: LineageRow(
+            0,
+            run,
+            node,
+            step,
+            key.hex(),
+            code.hex(),
+            tuple(inputs.get(identity, ())),
+            tuple(outputs.get(identity, ())),
+            accepted.get(identity, ()),
+            observed.get(identity, ()),
         )
+        for identity, run, node, step, key, code in reader.select_among(_EXECUTIONS, executions)
+    }
+    return {identity: rows[identity] for identity in executions}
 
-    def _look_up(self, query: str, ids: set[int]) -> dict[int, Any]:
-        return dict(self._reader.select_among(query, sorted(ids)))
 
-
-def _pairs(
-    rows: Iterable[tuple[int, int, int]], names: Mapping[int, str], digests: Mapping[int, Digest]
-) -> dict[int, list[tuple[str, Digest]]]:
+def _pairs(rows: Iterable[tuple[int, str, bytes]]) -> dict[int, list[tuple[str, Digest]]]:
     pairs: dict[int, list[tuple[str, Digest]]] = {}
-    for execution, name, artifact in rows:
-        pairs.setdefault(execution, []).append((names[name], digests[artifact]))
+    for execution, name, digest in rows:
+        pairs.setdefault(execution, []).append((name, digest.hex()))
     return pairs
 
 
-def _by_distance(first: Iterable[int], ways: Mapping[int, Sequence[int]], unpacking: Container[int]) -> dict[int, int]:
-    """Return how far each execution is away, in that order: the first ones, then what each way leads on to.
-
-    What takes a list apart is no step of the way, and left out: what lies beyond it is as near as it is.
-    """
+def _by_distance(
+    rows: Mapping[int, LineageRow], first: Iterable[int], ways: Mapping[int, Sequence[int]]
+) -> tuple[LineageRow, ...]:
+    """Return the rows with their depth, in its order: the first ones, then what each way leads on to."""
     depths: dict[int, int] = {}
     front, depth = list(first), 0
     while front:
         depth += 1
         reached: list[int] = []
+        # What takes a list apart is no step of the way: what lies beyond it is as near as it is.
         for execution in front:
-            if execution not in depths:
-                depths[execution] = depth
-                (front if execution in unpacking else reached).extend(ways.get(execution, ()))
+            if execution not in rows or execution in depths:
+                continue
+            depths[execution] = depth
+            (front if rows[execution].step == UNPACKING else reached).extend(ways.get(execution, ()))
         front = reached
-    return {execution: depth for execution, depth in depths.items() if execution not in unpacking}
+    shown = {execution: depth for execution, depth in depths.items() if rows[execution].step != UNPACKING}
+    return tuple(replace(rows[execution], depth=depth) for execution, depth in shown.items())
