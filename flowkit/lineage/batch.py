@@ -22,7 +22,7 @@ from flowkit.records import ArgumentKind, ArgumentPart, Artifact, Digest, Execut
 
 _INTO = {
     "pipeline_node": "INSERT INTO pipeline_node (id, name, pipeline, step, map_index)",
-    "entry": "INSERT INTO entry (id, entry_key, step, generation)",
+    "entry": "INSERT INTO entry (id, entry_key, step, generation, execution)",
     "execution": "INSERT INTO execution (id, cache_key, entry, run, pipeline_node, code, environment, succeeded,"
     " created_ms)",
     "argument_value": "INSERT INTO argument_value (id, digest, kind, shown)",
@@ -90,6 +90,9 @@ class Batch:
         self._next_place, self._next_entry, self._next_execution, self._next_value = connection.execute(
             _NEXT
         ).fetchone()
+        # Entries come before the executions that will stand under them; one that is there already keeps the room for
+        # that number. Rows that grew once their pages are full would leave these half empty.
+        self._room = self._next_execution - 1 or None
         self._contents = Contents(connection, identities, list(_artifacts_of(executions)))
         self._standing: dict[Digest, Standing] = {}
         if executions:
@@ -199,7 +202,7 @@ class Batch:
         identity, self._next_entry = self._next_entry, self._next_entry + 1
         generation = 0 if execution.supersedes is None else execution.supersedes + 1
         step = self._identities.word(execution.parts.step)
-        self._rows["entry"].append((identity, to_bytes(execution.entry_key), step, generation))
+        self._rows["entry"].append((identity, to_bytes(execution.entry_key), step, generation, self._room))
         return Standing(identity, None, generation)
 
     def _publish(self, execution: Execution, standing: Standing) -> None:

@@ -88,7 +88,7 @@ def record(begun: sqlite3.Connection, batches: Sequence[Sequence[NodeRecord]]) -
         return told, {name: repr(connection.execute(f'SELECT * FROM "{name}"').fetchall()) for name in tables}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(records(), min_size=2, max_size=12))
 @example(
     [make_node(make_execution(C=index, outputs=[make_inline(str(index))]), node=f"n{index}") for index in range(99)]
