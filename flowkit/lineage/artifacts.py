@@ -182,9 +182,14 @@ def _assemble(reader: Reader, rows: Iterable[Row]) -> list[Artifact]:
     rows = list(rows)
     files = _load_files(reader, [identity for identity, _, _, _, inline, _ in rows if inline is None])
     return [
-        Artifact(digest.hex(), format_name, size, inline, files.get(identity, ()), tuple(json.loads(refers or "[]")))
+        Artifact(digest.hex(), format_name, size, inline, files.get(identity, ()), _names(refers))
         for identity, digest, format_name, size, inline, refers in rows
     ]
+
+
+def _names(refers: str | None) -> tuple[str, ...]:
+    # Nearly every artifact names nothing.
+    return tuple(json.loads(refers)) if refers else ()
 
 
 def _load_files(reader: Reader, artifacts: Sequence[int]) -> dict[int, tuple[BlobFile, ...]]:
