@@ -26,7 +26,7 @@ GATHER_SECONDS = 0.01
 BATCH_SECONDS = 0.05
 """After how long a batch is committed though there is more."""
 
-MOST_QUEUED = 500
+MOST_QUEUED = 1000
 """How many changes may wait: who queues more waits for the disk, else memory and held claims would grow without end."""
 
 Change = Callable[[], None]
