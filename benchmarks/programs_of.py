@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.measure import Variant, python, run_program
 from benchmarks.projects import forget_results, is_filled
 
-COMMAND = "import sys; from flowkit.cli.main import main; sys.argv[0] = 'flowkit'; main()"
+COMMAND = "import sys; from flowkit.__main__ import main; sys.argv[0] = 'flowkit'; main()"
 """What the console script of an installed flowkit does."""
 
 PLAIN, DISTRIBUTED, JOBLIB, IMPORT = "plain Python", "distributed", "joblib.Memory, reused", "import alone"

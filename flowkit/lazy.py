@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from flowkit.garbage import importing
+
 
 def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
     """Return a module-level `__getattr__` for a package.
@@ -22,7 +24,8 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
             # Both are given, as Python then suggests the nearest name.
             text = f"module {package!r} has no attribute {name!r}"
             raise AttributeError(text, name=name, obj=sys.modules[package])
-        value = getattr(import_module(f"{package}.{module}"), name)
+        with importing():
+            value = getattr(import_module(f"{package}.{module}"), name)
         setattr(sys.modules[package], name, value)
         return value
 

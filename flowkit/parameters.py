@@ -6,7 +6,7 @@ current folder and is made absolute; a configured or default one starts at the p
 
 from __future__ import annotations
 
-import base64
+import binascii
 import dataclasses
 import datetime as dt
 import enum
@@ -234,7 +234,7 @@ def _write(value: Any, hint: Any) -> str | None:
     if isinstance(value, (Interval, Secret)):
         return json.dumps(str(value) if isinstance(value, Interval) else value.name)
     if type(value) is bytes:
-        return json.dumps({_BYTES: base64.b64encode(value).decode("ascii")})
+        return json.dumps({_BYTES: binascii.b2a_base64(value, newline=False).decode("ascii")})
     try:
         from pydantic_core import PydanticSerializationError
 
@@ -250,7 +250,7 @@ def _load(text: str, hint: Any) -> Any:
     if len(members) > 1 and isinstance(data, dict) and data.keys() == {_MEMBER, "value"}:
         return _load(data["value"], members[data[_MEMBER]])
     if hint is bytes and isinstance(data, dict):
-        return base64.b64decode(data[_BYTES])
+        return binascii.a2b_base64(data[_BYTES])
     if type(data) is int and hint is float:
         return data
     return read_data(data, hint)

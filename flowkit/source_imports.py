@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-import sysconfig
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from types import CodeType
@@ -51,7 +50,7 @@ def is_source_folder(folder: str) -> bool:
     path = os.path.abspath(folder)
     if not os.path.isdir(path) or _INSTALLED.intersection(path.split(os.sep)):
         return False
-    return not any(path == known or path.startswith(known + os.sep) for known in (_FLOWKIT, *_stdlib_folders()))
+    return not any(path == known or path.startswith(known + os.sep) for known in (_FLOWKIT, *stdlib_folders()))
 
 
 def _find_in(folder: str) -> FileFinder:
@@ -61,7 +60,9 @@ def _find_in(folder: str) -> FileFinder:
 
 
 @cache
-def _stdlib_folders() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    folders = {os.path.abspath(paths[key]) for key in ("stdlib", "platstdlib")}
+def stdlib_folders() -> tuple[str, ...]:
+    """Return where the standard library lies, and what of it is for this kind of machine, with and without links."""
+    # `sysconfig` says the same, and takes milliseconds to read how Python was built.
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    folders = {os.path.dirname(os.path.abspath(os.__file__)), os.path.join(sys.exec_prefix, sys.platlibdir, version)}
     return tuple(sorted(folders | {os.path.realpath(folder) for folder in folders}))

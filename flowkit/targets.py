@@ -23,8 +23,7 @@ from blake3 import blake3
 
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.errors import FlowkitError, TargetError
-from flowkit.execution.observing.boundaries import Boundaries
-from flowkit.execution.observing.recorder import RECORDER
+from flowkit.execution.observing.imports import importing
 from flowkit.frames import shorten, telling_place, user_frames
 from flowkit.project import Project
 from flowkit.source_imports import SourceLoader, install_source_imports
@@ -287,8 +286,7 @@ def _import_named(target: str, name: str, project: Project) -> ModuleType:
 def _importing(shown: str, project: Project, load: Callable[[], ModuleType]) -> ModuleType:
     """Return `load()`, with what a person's module raises told as theirs."""
     try:
-        # Where nothing is watched, as in a driver whose steps run elsewhere, nothing is kept.
-        with telling_place(project.root), RECORDER.importing(Boundaries(str(project.root.resolve()), ())):
+        with telling_place(project.root), importing(str(project.root.resolve())):
             return load()
     except FlowkitError:
         raise

@@ -16,7 +16,7 @@ def end_of(command: Callable[[], object]) -> str | int | None:
 
 
 if __name__ == "__main__":
-    from flowkit.cli.main import main
+    from flowkit.__main__ import main
 
     code = end_of(main)
     refuse_heavy_imports()

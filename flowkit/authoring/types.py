@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -120,7 +119,7 @@ def scratch() -> Path:
         'hello'
     """
     folder = _SCRATCH.get()
-    return folder if folder is not None else Path(tempfile.mkdtemp(prefix="flowkit-scratch-"))
+    return folder if folder is not None else _make_folder("flowkit-scratch-")
 
 
 _CHECKPOINTS: ContextVar[Callable[[], Path] | None] = ContextVar("flowkit_checkpoints", default=None)
@@ -147,7 +146,13 @@ def checkpoints() -> Path:
         3
     """
     open_folder = _CHECKPOINTS.get()
-    return open_folder() if open_folder is not None else Path(tempfile.mkdtemp(prefix="flowkit-checkpoints-"))
+    return open_folder() if open_folder is not None else _make_folder("flowkit-checkpoints-")
+
+
+def _make_folder(prefix: str) -> Path:
+    import tempfile
+
+    return Path(tempfile.mkdtemp(prefix=prefix))
 
 
 def give_places(scratch: Path, open_checkpoints: Callable[[], Path]) -> None:

@@ -13,7 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flowkit.cache.arguments import LONGEST_SHOWN
-from flowkit.cache.reason import Change, Current, Miss, compare
+from flowkit.cache.current import Current
+from flowkit.cache.reason import Change, Miss, compare
 from flowkit.records import CodeFingerprint, Digest, Entry, EnvironmentFingerprint, KeyParts, LatestSuccess, Reason
 
 Pairs = Sequence[tuple[str, Digest]]

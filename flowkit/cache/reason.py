@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from flowkit.cache.arguments import LONGEST_SHOWN
 from flowkit.cache.code_changes import CONSTANT, compare_code
 from flowkit.cache.content import DataChange
+from flowkit.cache.current import Current
 from flowkit.cache.inner import Differences, cut_text, differences_in_texts
 from flowkit.cache.wording import describe_data, list_names
 from flowkit.fingerprint.observed import HIDDEN
@@ -36,19 +37,6 @@ _LONGEST_SIDE = 80
 
 DataOf = Callable[["Change"], DataChange | None]
 """Gives how the artifacts of a changed input differ; None where nothing is known of them."""
-
-
-class Current(Struct, frozen=True):
-    """What a node's key is made of now.
-
-    Attributes:
-        observed: What its latest success read undeclared, as that is now.
-    """
-
-    parts: KeyParts
-    code: CodeFingerprint
-    environment: EnvironmentFingerprint
-    observed: tuple[ObservedInput, ...] = ()
 
 
 class Change(ComparedInPart, frozen=True, eq=False):

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from flowkit.cli import options
-from flowkit.cli.completing import complete_node
+from flowkit.cli.completers import complete_node
 from flowkit.cli.opening import open_session, open_target
 from flowkit.cli.render.acceptance import print_accepted, print_proposals
 from flowkit.cli.render.output import print_json, tell

@@ -9,7 +9,7 @@ import click
 from msgspec import to_builtins
 
 from flowkit.cli import options
-from flowkit.cli.completing import complete_what
+from flowkit.cli.completers import complete_what
 from flowkit.cli.export import export_artifact
 from flowkit.cli.lazy import SuggestingGroup
 from flowkit.cli.looking import StoreView, open_store

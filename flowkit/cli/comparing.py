@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from flowkit.cli import options
-from flowkit.cli.completing import complete_run
+from flowkit.cli.completers import complete_run
 from flowkit.cli.looking import open_store
 from flowkit.cli.render.comparison import comparison_to_json, print_comparison
 from flowkit.cli.render.output import print_json

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from flowkit.cli.completers import Completer
 from flowkit.cli.looking import open_store
 from flowkit.cli.outlines import known_targets, read_outline
 from flowkit.cli.references import RUN
@@ -27,7 +28,6 @@ from flowkit.records import RETURN
 from flowkit.registry.models import list_aliases, list_models
 
 Words = Callable[[click.Context, str], Iterable[str]]
-Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 _MOST_RUNS = 20
 _TAG = "tag:"

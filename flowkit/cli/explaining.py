@@ -8,7 +8,7 @@ import click
 
 from flowkit.cache.content import Contents
 from flowkit.cli import options
-from flowkit.cli.completing import complete_node
+from flowkit.cli.completers import complete_node
 from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.opening import open_session, open_target
 from flowkit.cli.references import RUN

@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from flowkit.errors import UsageError
+from flowkit.garbage import keeping_imports
 
 
 class Entry(NamedTuple):
@@ -72,7 +73,8 @@ class LazyGroup(SuggestingGroup):
         entry = self._entries.get(cmd_name)
         if entry is None:
             return None
-        command: click.Command = getattr(import_module(entry.module), entry.attribute)
+        with keeping_imports():
+            command: click.Command = getattr(import_module(entry.module), entry.attribute)
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

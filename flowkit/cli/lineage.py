@@ -11,7 +11,7 @@ from msgspec import to_builtins
 
 from flowkit.cache.wording import list_names
 from flowkit.cli import options
-from flowkit.cli.completing import complete_what
+from flowkit.cli.completers import complete_what
 from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.references import find_what
 from flowkit.cli.render.formats import format_bytes, short

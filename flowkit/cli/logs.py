@@ -15,7 +15,7 @@ import click
 from msgspec import Struct, to_builtins
 
 from flowkit.cli import options
-from flowkit.cli.completing import complete_node, complete_run
+from flowkit.cli.completers import complete_node, complete_run
 from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.render.formats import format_seconds
 from flowkit.cli.render.output import print_json, print_table

@@ -9,8 +9,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from flowkit.config import Settings, load_settings
+from flowkit.lineage.lost_database import refuse_lost_database
 from flowkit.lineage.reader import Reader
-from flowkit.lineage.soundness import refuse_lost_database
 from flowkit.project import Project
 from flowkit.store.folder import StoreFolder
 

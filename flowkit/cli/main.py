@@ -24,7 +24,7 @@ SECTIONS = {
         "check": Entry("flowkit.cli.building", "check", "Build the graph and check every edge; run nothing."),
         "plan": Entry("flowkit.cli.building", "plan", "Say which steps would run, which are reused, and why."),
         "run": Entry("flowkit.cli.running", "run", "Run what is missing, reuse the rest."),
-        "rerun": Entry("flowkit.cli.running", "rerun", "Repeat a recorded run with today's code."),
+        "rerun": Entry("flowkit.cli.rerunning", "rerun", "Repeat a recorded run with today's code."),
         "why": Entry("flowkit.cli.explaining", "why", "Say why a node runs, with a diff of what changed."),
         "accept": Entry("flowkit.cli.accepting", "accept", "Keep a result after an edit that does not change it."),
         "show": Entry("flowkit.cli.building", "show", "Draw the graph as a tree, Mermaid, DOT or JSON."),

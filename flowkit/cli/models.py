@@ -9,7 +9,7 @@ import click
 from msgspec import to_builtins
 
 from flowkit.cli import options
-from flowkit.cli.completing import complete_alias, complete_model, complete_version
+from flowkit.cli.completers import complete_alias, complete_model, complete_version
 from flowkit.cli.lazy import SuggestingGroup
 from flowkit.cli.looking import StoreView, open_store
 from flowkit.cli.render.card import card_to_json, decision_to_json, write_card

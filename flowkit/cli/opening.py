@@ -14,6 +14,7 @@ from flowkit.authoring.pipeline import Pipeline
 from flowkit.config import Settings, load_settings
 from flowkit.errors import FlowkitError, TargetError
 from flowkit.frames import telling_place, user_frames
+from flowkit.garbage import keeping_imports
 from flowkit.parameters import load_parameters, parse_parameters
 from flowkit.project import Project
 from flowkit.records import RunRecord
@@ -89,7 +90,8 @@ def _configure(project: Project, env: str | None, flags: Mapping[str, Any]) -> t
 
 def _load(text: str, project: Project, settings: Settings, *, from_record: bool) -> tuple[Any, Project, str]:
     # A typed relative file starts in the current folder, a recorded one at the project's root.
-    loaded = load_target(text, project if from_record else None)
+    with keeping_imports():
+        loaded = load_target(text, project if from_record else None)
     return loaded.pipeline, replace(loaded.project, code=settings.code), loaded.text
 
 

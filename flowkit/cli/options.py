@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from flowkit.cli.completing import (
+from flowkit.cli.completers import (
     complete_environment,
     complete_parameter,
     complete_selection,

@@ -1,4 +1,4 @@
-"""`run` and `rerun`."""
+"""`run`, and what is done alike where a recorded run is repeated."""
 
 from __future__ import annotations
 
@@ -8,23 +8,18 @@ from typing import Any
 
 import click
 
-from flowkit.cli import options
-from flowkit.cli.completing import complete_run
-from flowkit.cli.looking import open_store
-from flowkit.cli.opening import Opened, open_record, open_session, open_target
+from flowkit.cli import options, render
+from flowkit.cli.opening import Opened, open_session, open_target
 from flowkit.cli.render.output import on_terminal, print_json
 from flowkit.cli.render.run_lines import PlainListener, SilentListener
-from flowkit.cli.render.run_live import LiveListener
 from flowkit.cli.render.summary import print_summary
 from flowkit.cli.signals import close_undisturbed
 from flowkit.engine.launch import RunInterrupted
-from flowkit.execution.observing.watches import install_watches
+from flowkit.execution import observing
 from flowkit.graph.select import Selection
-from flowkit.lineage.history import run_summary
-from flowkit.project import Project
 from flowkit.records import RunStatus
 
-_how_to_run = options.together(
+how_to_run = options.together(
     options.force,
     options.workers,
     options.scheduler,
@@ -39,7 +34,7 @@ _how_to_run = options.together(
 @click.command(epilog=options.example("flowkit run pipelines/taxi.py -p C=0.5", "flowkit run taxi --select +train"))
 @options.building
 @options.select
-@_how_to_run
+@how_to_run
 def run(
     target: str,
     parameters: tuple[str, ...],
@@ -54,49 +49,21 @@ def run(
     A step is reused where its code, its inputs' content, its parameters and its environment are the same as in an
     earlier run. A failed step does not stop those that do not need it.
     """
-    _prepare(**how)
+    prepare(**how)
     opened = open_target(target, parameters, env, store=store, workers=workers, scheduler=scheduler)
-    return _execute(opened, **how)
+    return execute(opened, **how)
 
 
-@click.command(epilog=options.example("flowkit rerun", "flowkit rerun 20261120 --force train+"))
-@click.argument("run", default="last", shell_complete=complete_run)
-@options.select
-@options.env
-@options.store
-@_how_to_run
-def rerun(
-    run: str,
-    select: str | None,
-    env: str | None,
-    store: Path | None,
-    workers: int | None,
-    scheduler: str | None,
-    **how: Any,
-) -> int:
-    """Repeat a recorded run with today's code.
-
-    RUN is a run's id, its beginning, or 'last' (the default). Its parameters and its environment are those of that
-    run; what has not changed since is reused.
-    """
-    _prepare(**how)
-    with open_store(env, store) as view:
-        record = run_summary(view.reader, run).record
-    project = Project.containing(Path.cwd())
-    opened = open_record(record, project, store=store, workers=workers, scheduler=scheduler)
-    return _execute(opened, select=select, **how)
-
-
-def _prepare(*, inline: bool, **_: Any) -> None:
+def prepare(*, inline: bool, **_: Any) -> None:
     """Watch this process before the project's modules are imported, if steps will run in it.
 
     What `from polars import read_csv` takes from the library is then the watched reader, as in a step host.
     """
     if inline:
-        install_watches()
+        observing.install_watches()
 
 
-def _execute(
+def execute(
     opened: Opened,
     *,
     select: str | None,
@@ -107,6 +74,7 @@ def _execute(
     quiet: bool,
     verbose: bool,
 ) -> int:
+    """Run what was opened, print what becomes of it, and return the exit code."""
     listener = _listener(inline=inline, as_json=as_json, quiet=quiet, verbose=verbose)
     with open_session(opened, inline=inline) as session, listener as hearing:
         try:
@@ -133,10 +101,10 @@ def _execute(
 
 def _listener(
     *, inline: bool, as_json: bool, quiet: bool, verbose: bool
-) -> PlainListener | LiveListener | SilentListener:
+) -> PlainListener | render.LiveListener | SilentListener:
     if as_json:
         return SilentListener()
     # What a step prints goes straight to the terminal when it runs inline: a live view would fight with it.
     if on_terminal() and not (inline or quiet or verbose):
-        return LiveListener()
+        return render.LiveListener()
     return PlainListener(quiet=quiet, verbose=verbose)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from flowkit.cli import options
-from flowkit.cli.completing import complete_run, complete_selection
+from flowkit.cli.completers import complete_run, complete_selection
 from flowkit.cli.looking import open_store
 from flowkit.cli.opening import open_record, open_session
 from flowkit.cli.render.output import on_terminal, print_json, tell

@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 import mmap
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -63,6 +62,8 @@ class CustomCodec:
         Raises:
             CodecError: `save` raised, or left no file, a folder, or more than one file.
         """
+        import tempfile
+
         with tempfile.TemporaryDirectory(prefix="flowkit-codec-") as folder:
             place = Path(folder) / f"{_BASE_NAME}{self._suffix}"
             try:
@@ -84,6 +85,8 @@ class CustomCodec:
         Raises:
             CodecError: `load` raised, or gave a value of another class.
         """
+        import tempfile
+
         name = self.codec_class.__qualname__
         try:
             folder.mkdir(parents=True, exist_ok=True)

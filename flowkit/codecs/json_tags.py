@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
@@ -15,7 +16,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 MARK: Final = "$"
 TAG_START: Final = '{"$'
@@ -47,8 +47,10 @@ def write_zone(zone: tzinfo | None) -> Any:
     """
     if zone is None:
         return None
-    if type(zone) is ZoneInfo and zone.key:
-        return zone.key
+    # Where no module has imported it there is no zone of it.
+    zoneinfo, key = sys.modules.get("zoneinfo"), getattr(zone, "key", None)
+    if zoneinfo is not None and type(zone) is zoneinfo.ZoneInfo and key:
+        return key
     if type(zone) is timezone:
         offset, *name = zone.__getinitargs__()  # type: ignore[attr-defined]
         return [_write_delta(offset), *name]
@@ -59,6 +61,8 @@ def _read_zone(plain: Any) -> tzinfo | None:
     if plain is None:
         return None
     if isinstance(plain, str):
+        from zoneinfo import ZoneInfo
+
         return ZoneInfo(plain)
     return timezone(_read_delta(plain[0]), *plain[1:])
 

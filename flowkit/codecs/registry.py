@@ -6,30 +6,34 @@ form everywhere.
 
 from __future__ import annotations
 
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
-from flowkit.codecs.arrays import ArrayCodec
+from flowkit import codecs
 from flowkit.codecs.base import Codec, Encoded, Stored
 from flowkit.codecs.custom import custom_codecs, find_custom
 from flowkit.codecs.hints import members, type_name
-from flowkit.codecs.json import JsonCodec, JsonFilesCodec
-from flowkit.codecs.json_writer import ForeignPathError, ForeignValueError
-from flowkit.codecs.models import EstimatorCodec
-from flowkit.codecs.opaque import OpaqueCodec
-from flowkit.codecs.paths import PathCodec
-from flowkit.codecs.refusals import check_whole
-from flowkit.codecs.tables import TableCodec, table_kind
-from flowkit.codecs.tables_chunks import PicklePolicy
-from flowkit.codecs.text import BytesCodec, TextCodec
-from flowkit.contracts import ColumnSelection
 from flowkit.errors import CodecError
 
-_JSON, _JSON_FILES = JsonCodec(), JsonFilesCodec()
-_ARRAY, _ESTIMATOR, _OPAQUE = ArrayCodec(), EstimatorCodec(), OpaqueCodec()
-_TEXT, _BYTES, _PATH = TextCodec(), BytesCodec(), PathCodec()
+if TYPE_CHECKING:
+    from flowkit.codecs.tables_chunks import PicklePolicy
+    from flowkit.contracts import ColumnSelection
 
-_BY_CLASS: dict[type, Codec] = {int: _JSON, float: _JSON, bool: _JSON, type(None): _JSON, str: _TEXT, bytes: _BYTES}
+_CLASSES = {
+    "npy": "ArrayCodec",
+    "path": "PathCodec",
+    "str": "TextCodec",
+    "bytes": "BytesCodec",
+    "json": "JsonCodec",
+    "json-files": "JsonFilesCodec",
+    "pickle": "EstimatorCodec",
+    "opaque": "OpaqueCodec",
+}
+"""The codecs of flowkit's own but for that of tables: format → class."""
+
+_TABLE, _JSON, _RUNS_CODE = "table", ("json", "json-files"), ("pickle", "opaque")
+_BY_CLASS: dict[type, str] = {int: "json", float: "json", bool: "json", type(None): "json", str: "str", bytes: "bytes"}
 
 
 class CodecRegistry:
@@ -45,9 +49,6 @@ class CodecRegistry:
     def __init__(self, pickle: PicklePolicy = "allow") -> None:
         self.pickle = pickle
         self._denied = pickle == "deny"
-        self._table = TableCodec(pickle)
-        codecs: tuple[Codec, ...] = (self._table, _ARRAY, _PATH, _TEXT, _BYTES, _JSON, _JSON_FILES, _ESTIMATOR, _OPAQUE)
-        self._by_format = {codec.format: codec for codec in codecs}
 
     def choose(self, value: Any, hint: Any) -> Codec:
         """Return the codec that stores `value`, annotated as `hint`.
@@ -72,14 +73,16 @@ class CodecRegistry:
         Raises:
             CodecError: None does, or it is pickle and that is denied.
         """
-        codec = self._by_format.get(format)
-        if codec is None:
-            codec = next((custom for custom in custom_codecs() if custom.format == format), None)
-        if codec is None:
-            raise CodecError.for_unknown_format(format)
-        if self._denied and codec in (_ESTIMATOR, _OPAQUE):
+        if self._denied and format in _RUNS_CODE:
             raise CodecError.for_denied_load(format)
-        return codec
+        if format == _TABLE:
+            return self._table
+        if format in _CLASSES:
+            return _own(format)
+        custom = next((custom for custom in custom_codecs() if custom.format == format), None)
+        if custom is None:
+            raise CodecError.for_unknown_format(format)
+        return custom
 
     def decode(
         self,
@@ -103,9 +106,9 @@ class CodecRegistry:
             CodecError: The content cannot be given as `hint`.
         """
         codec = self.named(stored.artifact.format)
-        if selection is not None and codec is self._table:
+        if selection is not None and codec.format == _TABLE:
             return self._table.decode_view(stored, hint, selection)
-        if produced_as is not None and isinstance(codec, JsonCodec):
+        if produced_as is not None and codec.format in _JSON:
             hint = Union[hint, produced_as]  # noqa: UP007  (`|` is not there for None and some hints)
         return codec.decode(stored, hint, folder)
 
@@ -119,37 +122,54 @@ class CodecRegistry:
             if any(codec.type in mro or cls in codec.type.__mro__ for cls, mro in bases.items())
         )
 
+    @cached_property
+    def _table(self) -> codecs.TableCodec:
+        return codecs.TableCodec(self.pickle)
+
     def _by_type(self, value: Any, hint: Any) -> Codec | None:
         """Return the codec where the value's class decides, None where its content must be looked at."""
         custom = find_custom(value, hint)
         if custom is not None:
             return custom
-        codec = _BY_CLASS.get(type(value))
-        if codec is not None:
-            return codec
-        if table_kind(value) is not None:
+        known = _BY_CLASS.get(type(value))
+        if known is not None:
+            return _own(known)
+        if codecs.table_kind(value) is not None:
             return self._table
-        return _PATH if isinstance(value, Path) else None
+        return _own("path") if isinstance(value, Path) else None
 
     def _by_content(self, value: Any, hint: Any) -> Encoded:
         try:
             return _encode_json(value, hint)
-        except ForeignValueError as error:
+        except codecs.ForeignValueError as error:
             foreign = error
-        if _ARRAY.handles(value):
-            return _ARRAY.encode(value, hint)
-        check_whole(value)
+        if codecs.ArrayCodec().handles(value):
+            return _own("npy").encode(value, hint)
+        codecs.check_whole(value)
         if self._denied:
             reason = "; ".join(f"{label} {text}" for label, text in foreign.facts)
             raise CodecError.for_denied_pickle(type_name(value), reason)
-        return (_ESTIMATOR if _ESTIMATOR.handles(value) else _OPAQUE).encode(value, hint)
+        return _own("pickle" if codecs.EstimatorCodec().handles(value) else "opaque").encode(value, hint)
+
+
+def import_codecs() -> None:
+    """Import every codec now, for a process in which steps run: later what a step has left might get into them."""
+    for name in codecs.__all__:
+        getattr(codecs, name)
+
+
+@cache
+def _own(format: str) -> Codec:  # noqa: A002  (an artifact's own word for it)
+    """Return the codec of flowkit's own for a format; it is imported with the first value of its kind."""
+    codec: Codec = getattr(codecs, _CLASSES[format])()
+    return codec
 
 
 def _encode_json(value: Any, hint: Any) -> Encoded:
     try:
-        return _JSON.encode(value, hint)
-    except ForeignPathError:
-        return _JSON_FILES.encode(value, hint)
+        return _own("json").encode(value, hint)
+    except codecs.ForeignPathError:
+        return _own("json-files").encode(value, hint)
 
 
 def _classes_in(hint: Any) -> set[Any]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from flowkit import execution
 from flowkit.engine.attempts import Attempts
 from flowkit.engine.claiming import Claiming
 from flowkit.engine.dispatcher import Dispatcher, LiveKeys
@@ -16,7 +19,6 @@ from flowkit.engine.ledger import Ledger
 from flowkit.engine.lookup import Lookups
 from flowkit.engine.orders import OrderWriter
 from flowkit.engine.progress import Listener
-from flowkit.engine.promotions import Promotions
 from flowkit.engine.proven import ProvenParameters
 from flowkit.engine.registry_nodes import RegistryNodes
 from flowkit.engine.run_state import RunState
@@ -24,10 +26,12 @@ from flowkit.engine.runner import Runner
 from flowkit.engine.search import Search
 from flowkit.errors import FlowkitError
 from flowkit.execution.base import Executor
-from flowkit.execution.failure import Circumstances, describe_failure
 from flowkit.graph.graph import Graph, Node
 from flowkit.records import Digest, Failure, NodeRecord, StepOptions
 from flowkit.store.folder import StoreFolder
+
+if TYPE_CHECKING:
+    from flowkit.engine.promotions import Promotions
 
 
 class Parts(Struct, frozen=True):
@@ -36,6 +40,7 @@ class Parts(Struct, frozen=True):
     Attributes:
         root: The project's root, from which places in code are told.
         folder: The store's.
+        promotions: Gives the registry as this run sees it; asked for where a node needs it.
         start_executor: Makes the executor start its workers; called once, when the first node must run.
         live_keys: Gives, for the names of steps, the keys under which a result could be reused.
         forced: Nodes that never ride unasked.
@@ -52,7 +57,7 @@ class Parts(Struct, frozen=True):
     lookups: Lookups
     claiming: Claiming
     executor: Executor
-    promotions: Promotions
+    promotions: Callable[[], Promotions]
     listener: Listener
     start_executor: Callable[[], None]
     live_keys: LiveKeys
@@ -81,9 +86,9 @@ def assemble(graph: Graph, parts: Parts) -> Runner:
     growth = Growth(state, ledger, dispatcher, listener)
 
     def describe(error: FlowkitError, node: Node) -> Failure:
-        return describe_failure(error, Circumstances(node.name, parts.root))
+        return execution.describe_failure(error, execution.Circumstances(node.name, parts.root))
 
-    registry = RegistryNodes(state, ledger, parts.promotions, listener, describe)
+    registry = RegistryNodes(state, ledger, cache(parts.promotions), listener, describe)
     search = Search(state, ledger, keys, parts.lookups, claiming, registry, growth, describe, parts.start_executor)
     attempts = Attempts(
         state,

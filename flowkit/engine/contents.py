@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from flowkit.cache.arguments import selection_in
 from flowkit.cache.content import Contents, DataChange, ListingOf
@@ -14,14 +13,6 @@ from flowkit.store.base import Store
 
 Inputs = Sequence[tuple[str, Artifact]]
 """(parameter, artifact) of what a node takes, in order."""
-
-
-class InputHistory(Protocol):
-    """What the lineage store knows of what nodes took."""
-
-    def inputs_of(self, executions: Sequence[int], /) -> Mapping[int, Inputs]:
-        """Return what each execution took."""
-        ...
 
 
 def open_contents(store: Store, listing: ListingOf, *, counting: bool = False) -> Contents:

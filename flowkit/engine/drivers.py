@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from flowkit.lineage.history import find_driven_by
+from flowkit import lineage
 from flowkit.lineage.liveness import identify_driver, is_stopped
 from flowkit.lineage.reader import Reader
 from flowkit.store.claims import Holder
@@ -20,7 +20,7 @@ class Drivers:
         """Return such as `run 20261120T060000-ab12cd (pid 4711, since 06:00:00)`."""
         if not holder.pid:
             return "a driver on another machine"
-        driven = find_driven_by(self._reader, holder.pid)
+        driven = lineage.find_driven_by(self._reader, holder.pid)
         here = [row for row in driven if row.driver == identify_driver(holder.pid)]
         found = next((row for row in here or driven if holder.run in ("", row.run)), None)
         if found is None:
@@ -31,7 +31,7 @@ class Drivers:
 
     def drives(self, holder: Holder) -> bool:
         """Return whether a process of this machine lives, and the run that it computes for goes on."""
-        driven = find_driven_by(self._reader, holder.pid) if holder.pid > 0 else ()
+        driven = lineage.find_driven_by(self._reader, holder.pid) if holder.pid > 0 else ()
         return any(holder.run in ("", row.run) and row.driver == identify_driver(holder.pid) for row in driven)
 
     def is_stopped(self, holder: Holder) -> bool:
@@ -41,4 +41,4 @@ class Drivers:
 
     def _is_here(self, pid: int) -> bool:
         """Whether a process of this machine is meant, not one of another that has its number."""
-        return any(row.driver == identify_driver(pid) for row in find_driven_by(self._reader, pid))
+        return any(row.driver == identify_driver(pid) for row in lineage.find_driven_by(self._reader, pid))

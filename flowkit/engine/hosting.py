@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 
+from flowkit import execution
 from flowkit.codecs.custom import custom_codecs
 from flowkit.engine.keys import KeyMaker
 from flowkit.engine.orders import is_importable
 from flowkit.engine.workspace import Workspace
 from flowkit.execution.base import HostSettings
-from flowkit.execution.bundle import build_bundle, store_bundle
-from flowkit.execution.proof import summarise_code
 from flowkit.graph.graph import Graph
 
 
 def host_settings(workspace: Workspace, graph: Graph, keys: KeyMaker, *, bundled: bool) -> HostSettings:
     """Return what step hosts are started with: the store, the project, and, bundled, the code as it is loaded now."""
     steps = dict.fromkeys(node.step for node in graph.visible if node.step is not None)
-    bundle = store_bundle(workspace.folder, build_bundle(workspace.project)) if bundled else None
+    bundle = execution.store_bundle(workspace.folder, execution.build_bundle(workspace.project)) if bundled else None
     # A host must know the codecs that the driver knows: they take part in choosing how a value is stored.
     modules = dict.fromkeys(codec.codec_class.__module__ for codec in custom_codecs())
     modules.update(dict.fromkeys(step.module for step in steps))
@@ -31,7 +30,7 @@ def host_settings(workspace: Workspace, graph: Graph, keys: KeyMaker, *, bundled
         warm=tuple(name for name in modules if name != "__main__"),
         at_once=widest_of(graph),
         proofs={
-            (prepared.step.module, prepared.step.qualname): summarise_code(prepared.code)
+            (prepared.step.module, prepared.step.qualname): execution.summarise_code(prepared.code)
             for prepared in map(keys.prepare, steps)
             if is_importable(prepared.step)
         },

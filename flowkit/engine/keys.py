@@ -11,13 +11,12 @@ from msgspec import Struct
 
 from flowkit.cache.arguments import Resolve, artifacts_in, describe_argument
 from flowkit.cache.code import StepCode
+from flowkit.cache.current import Current
 from flowkit.cache.key import compute_cache_key
-from flowkit.cache.reason import Current
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.contracts import Selections, selections_in
 from flowkit.errors import CodecError, EncodingError
-from flowkit.execution.observing.boundaries import Boundaries
-from flowkit.execution.observing.recorder import RECORDER
+from flowkit.execution.observing.imports import importing
 from flowkit.fingerprint.encode import encode_value
 from flowkit.fingerprint.files import FileDigests, digest_path
 from flowkit.fingerprint.stamps import stamp_path
@@ -117,7 +116,7 @@ class KeyMaker:
         locate: Callable[[Path], Path] = lambda path: path,
     ) -> None:
         self._project = project
-        self._boundaries = Boundaries(str(project.root.resolve()), ())
+        self._root = str(project.root.resolve())
         self._store = store
         self._codecs = codecs
         self._code = code
@@ -139,7 +138,7 @@ class KeyMaker:
         known = self._steps.get(step)
         if known is None:
             # It may import modules that only the step would, in the process in which the step may run.
-            with RECORDER.importing(self._boundaries):
+            with importing(self._root):
                 code = self._code.of_unpacking(step) if step.unpacks else self._code.of_step(step)
             environment = self._environments.read(code.distributions, step.options.env)
             selections = {parameter.name: selections_in(parameter.hint) for parameter in step.parameters}

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from flowkit import engine
 from flowkit.engine import remote
 from flowkit.engine.assembly import Parts, assemble
 from flowkit.engine.claiming import Claiming
@@ -19,7 +20,6 @@ from flowkit.engine.interruption import Interruption, interruption
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.lookup import Finder
 from flowkit.engine.placement import Demand, Placement
-from flowkit.engine.planner import Planner
 from flowkit.engine.progress import Listener
 from flowkit.engine.provenance import GitQuery, GitState, current_host, current_user, new_run_id
 from flowkit.engine.report import RunReport
@@ -156,7 +156,7 @@ def refuse_excess(workspace: Workspace, executor: Executor, request: RunRequest)
 
 def plan_graph(
     workspace: Workspace, graph: Graph, forced: frozenset[str], spared: frozenset[str] = frozenset()
-) -> Planner:
+) -> engine.Planner:
     """Return a planner that has planned: its reports and its lookups.
 
     Raises:
@@ -171,7 +171,7 @@ def plan_with(
     forced: frozenset[str],
     spared: frozenset[str],
     finding: Callable[[Finder], Finder],
-) -> Planner:
+) -> engine.Planner:
     """Return a planner that has planned, with what `finding` makes of a plan's lookups.
 
     Raises:
@@ -181,7 +181,7 @@ def plan_with(
     sharing = workspace.make_sharing(warnings.append, fetch=False)
     keys = workspace.make_keys()
     keys.prepare_all(node.step for node in graph if node.step is not None)
-    planner = Planner(
+    planner = engine.Planner(
         graph,
         keys,
         finding(workspace.make_lookups(graph.pipeline, forced, spared, sharing, warn=warnings.append)),
@@ -218,7 +218,7 @@ def _assemble(
         lookups=workspace.make_lookups(graph.pipeline, request.forced, request.spared, sharing, warn=ledger.warn),
         claiming=claiming,
         executor=executor,
-        promotions=workspace.make_promotions(),
+        promotions=workspace.make_promotions,
         listener=listener,
         start_executor=lambda: executor.start(host_settings(workspace, graph, keys, bundled=executor.ships_code)),
         live_keys=lambda steps: entries.live_keys(steps, MOST_LIVE_KEYS),

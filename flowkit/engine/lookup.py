@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flowkit.cache.content import ListingOf
+from flowkit import cache, engine
+from flowkit.cache.current import Current
 from flowkit.cache.key import compute_entry_key
-from flowkit.cache.reason import Current, Miss, explain_miss, with_data
 from flowkit.cache.reuse import Found, ReuseDecision, decide_reuse
-from flowkit.engine.contents import InputHistory, compare_inputs, open_contents
 from flowkit.engine.foreseen import Foreseen
 from flowkit.engine.keys import Clock, KeyedNode
 from flowkit.engine.presence import describe_damage, verify_presence
@@ -21,6 +21,11 @@ from flowkit.fingerprint.observed import ObservedDigests
 from flowkit.graph.graph import is_among
 from flowkit.records import Artifact, Digest, Entry, LatestSuccess, Output, Reason, StepOptions
 from flowkit.store.base import Store
+
+if TYPE_CHECKING:
+    from flowkit.cache.content import Contents, ListingOf
+    from flowkit.cache.reason import Miss
+    from flowkit.engine.contents import Inputs
 
 _Decided = tuple[ReuseDecision, Entry | None]
 """What was decided on a node, and the result that this store has for it, usable or not."""
@@ -39,8 +44,12 @@ IsGone = Callable[[str], bool]
 """Whether there is no project code any more behind `module:qualified name`; only the project's can be gone."""
 
 
-class History(InputHistory, Protocol):
+class History(Protocol):
     """What the lineage store knows of earlier runs."""
+
+    def inputs_of(self, executions: Sequence[int], /) -> Mapping[int, Inputs]:
+        """Return what each execution took."""
+        ...
 
     def find_entries(self, keys: Sequence[Digest], /) -> Mapping[Digest, Entry]:
         """Return the newest result under each key that has one."""
@@ -143,7 +152,7 @@ class Lookups:
         self._spared = spared
         self._is_gone = is_gone
         self._warn = warn
-        self._contents = open_contents(store, listing)
+        self._listing = listing
         self._described = 0
         self._doubted: set[Digest] = set()
         self._foreseen = Foreseen(history, pipeline)
@@ -197,7 +206,7 @@ class Lookups:
         latest = self._history.latest_successes(self._pipeline, [node.name for node in nodes])
         failed = self._history.failed_keys([node.key for node in nodes])
         misses = {
-            node.name: explain_miss(
+            node.name: cache.explain_miss(
                 decisions[node.name].reason if node.name in decisions else None,
                 failed_before=node.key in failed,
                 latest=latest.get(node.name),
@@ -221,8 +230,13 @@ class Lookups:
         inputs = self._history.inputs_of([found for found in executions.values() if found is not None])
         for node in changed:
             before = inputs.get(executions[node.name] or 0, ())
-            misses[node.name] = with_data(misses[node.name], compare_inputs(self._contents, before, node.inputs))
+            data_of = engine.compare_inputs(self._contents, before, node.inputs)
+            misses[node.name] = cache.with_data(misses[node.name], data_of)
         return misses
+
+    @cached_property
+    def _contents(self) -> Contents:
+        return engine.open_contents(self._store, self._listing)
 
     def _current(self, node: KeyedNode, latest: LatestSuccess | None) -> Current:
         """Return what a node's key is made of, with what its latest success read undeclared as that is now."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping
 
+from flowkit import execution
 from flowkit.authoring.step import Step
 from flowkit.engine.keys import BoundNode, PreparedStep
 from flowkit.execution.base import NodeOrder, StepOrder
-from flowkit.execution.by_value import pickle_step, pickle_unpacking, sources_around
 from flowkit.graph.arguments import Ref, refs_of
 from flowkit.records import ArgumentPart, Artifact, Digest, Outcome, StepSpecification
 from flowkit.store.folder import StoreFolder
@@ -89,8 +89,8 @@ def order_step(prepared: PreparedStep) -> StepOrder:
         code=prepared.code.digest,
         environment=prepared.environment.digest,
         options=step.options,
-        pickled=None if travels_by_name else pickle_step(step),
-        sources={} if travels_by_name else sources_around(step),
+        pickled=None if travels_by_name else execution.pickle_step(step),
+        sources={} if travels_by_name else execution.sources_around(step),
     )
 
 
@@ -104,7 +104,7 @@ def _order_unpacking(prepared: PreparedStep) -> StepOrder:
         code=prepared.code.digest,
         environment=prepared.environment.digest,
         options=step.options,
-        pickled=pickle_unpacking(step),
+        pickled=execution.pickle_unpacking(step),
         unpacks=True,
     )
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import getpass
 import os
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    import subprocess
 
 GIT_SECONDS = 5.0
 """How long git may take before a run is recorded without its commit."""
@@ -26,6 +29,10 @@ class GitQuery:
 
     def __init__(self, root: Path) -> None:
         self._process: subprocess.Popen[str] | None = None
+        if not _may_be_in_repository(root):
+            return
+        import subprocess
+
         command = ["git", "-C", str(root), "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
         try:
             self._process = subprocess.Popen(  # noqa: S603  (a fixed command, no shell)
@@ -33,12 +40,14 @@ class GitQuery:
             )
         except OSError:
             # No git on this machine: the run is recorded without a commit.
-            self._process = None
+            return
 
     def answer(self) -> GitState:
         """Return the state, empty where there is no repository or git took too long."""
         if self._process is None:
             return GitState()
+        import subprocess
+
         try:
             output, _ = self._process.communicate(timeout=GIT_SECONDS)
         except subprocess.TimeoutExpired:
@@ -46,6 +55,12 @@ class GitQuery:
             self._process.communicate()
             return GitState()
         return parse_git_status(output) if self._process.returncode == 0 else GitState()
+
+
+def _may_be_in_repository(root: Path) -> bool:
+    """Whether git could find a work tree around a folder; outside of one it need not be asked."""
+    place = Path(os.path.realpath(root))
+    return "GIT_DIR" in os.environ or any(os.path.lexists(folder / ".git") for folder in (place, *place.parents))
 
 
 def parse_git_status(output: str) -> GitState:

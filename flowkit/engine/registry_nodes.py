@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from flowkit.engine.commands import Command, Launch
 from flowkit.engine.ledger import Ledger
 from flowkit.engine.progress import Listener
-from flowkit.engine.promotions import Decided, Promotions
 from flowkit.engine.recording import Ending
 from flowkit.engine.run_state import RunState
 from flowkit.errors import FlowkitError
@@ -18,17 +18,21 @@ from flowkit.graph.arguments import Ref
 from flowkit.graph.graph import Node, NodeKind
 from flowkit.records import Failure, Outcome, Output, Reason
 
+if TYPE_CHECKING:
+    from flowkit.engine.promotions import Decided, Promotions
+
 
 class RegistryNodes(Struct, frozen=True):
     """Performs what the state machine asks of `champion` and `promote` nodes.
 
     Attributes:
+        promotions: Gives the registry as this run sees it, the same one each time.
         describe: Gives the failure that an error makes of a node.
     """
 
     state: RunState
     ledger: Ledger
-    promotions: Promotions
+    promotions: Callable[[], Promotions]
     listener: Listener
     describe: Callable[[FlowkitError, Node], Failure]
 
@@ -38,7 +42,7 @@ class RegistryNodes(Struct, frozen=True):
         Raises:
             FlowkitError: There is one, and its content is gone.
         """
-        champion = self.promotions.find_champion(node) if node.kind is NodeKind.CHAMPION else None
+        champion = self.promotions().find_champion(node) if node.kind is NodeKind.CHAMPION else None
         if champion is None:
             return self.state.missed(node.name, None)
         ending = Ending(
@@ -55,7 +59,7 @@ class RegistryNodes(Struct, frozen=True):
     def launch(self, node: Node, command: Launch) -> list[Command]:
         """Decide a promotion, of which all that it needs is recorded; skip a champion that there is none of yet."""
         if node.kind is NodeKind.CHAMPION:
-            detail = self.promotions.describe_absence(node)
+            detail = self.promotions().describe_absence(node)
             self.ledger.end(Ending(node, Outcome.SKIPPED, detail=detail))
             return self.state.skipped(node.name, command.token)
         self.listener.node_started(node.name, command.attempt, "driver")
@@ -65,7 +69,7 @@ class RegistryNodes(Struct, frozen=True):
             if name != "model" and isinstance(ref, Ref)
         }
         try:
-            decided = self.promotions.decide(node, self.ledger.run, self.ledger.artifacts, metrics)
+            decided = self.promotions().decide(node, self.ledger.run, self.ledger.artifacts, metrics)
         except FlowkitError as error:
             failure = self.describe(error, node)
             self.ledger.end(Ending(node, Outcome.FAILED, attempts=1, reason=Reason.UNCACHED, failure=failure))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
+from flowkit import engine, execution
 from flowkit.cache.code import StepCode
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.engine import remote as elsewhere
@@ -17,22 +17,24 @@ from flowkit.engine.dropped import telling_dropped
 from flowkit.engine.keys import KeyMaker
 from flowkit.engine.lookup import IsGone, Lookups, no_sharing
 from flowkit.engine.notices import Notices
-from flowkit.engine.promotions import Promotions
-from flowkit.execution.dask_tables import names_dask_frame, open_dask_frame
+from flowkit.execution.dask_frames import names_dask_frame
 from flowkit.fingerprint.code import CodeFingerprinter
 from flowkit.fingerprint.environment import EnvironmentReader
 from flowkit.fingerprint.named import GoneNames
 from flowkit.fingerprint.observed import ObservedDigests
 from flowkit.lineage.entries import Entries
 from flowkit.lineage.file_digests import RecordedFileDigests
+from flowkit.lineage.lost_database import refuse_lost_database
 from flowkit.lineage.reader import Reader
-from flowkit.lineage.soundness import refuse_lost_database
 from flowkit.lineage.writer import LineageWriter
 from flowkit.project import Project
 from flowkit.records import Artifact
 from flowkit.store.folder import StoreFolder
 from flowkit.store.local import LocalStore
 from flowkit.store.remote import Remote
+
+if TYPE_CHECKING:
+    from flowkit.engine.promotions import Promotions
 
 Undeclared = Literal["track", "warn", "error"]
 
@@ -182,7 +184,7 @@ class Workspace(Struct):
 
     def make_promotions(self) -> Promotions:
         """Return what performs promotions with this store's registry."""
-        return Promotions(self.reader, self.writer, self.store, self.codecs, dry_run=self.dry_run)
+        return engine.Promotions(self.reader, self.writer, self.store, self.codecs, dry_run=self.dry_run)
 
     def load(self, artifact: Artifact, hint: Any) -> Any:
         """Return an artifact's value as `hint`.
@@ -196,7 +198,13 @@ class Workspace(Struct):
 
     def _load(self, artifact: Artifact, hint: Any) -> Any:
         if names_dask_frame(hint) and artifact.format == "table":
-            return open_dask_frame(artifact, self.store, self.folder.path, self.codecs.pickle)
-        # Not removed here: a `Path` that is returned must live on.
-        folder = Path(tempfile.mkdtemp(prefix="flowkit-value-")) if artifact.format == "path" else self.folder.temporary
+            return execution.open_dask_frame(artifact, self.store, self.folder.path, self.codecs.pickle)
+        folder = _make_folder() if artifact.format == "path" else self.folder.temporary
         return self.codecs.decode(self.store.open(artifact), hint, folder)
+
+
+def _make_folder() -> Path:
+    """Return a new folder; it is not removed here, as a `Path` in it that a person was given must live on."""
+    import tempfile
+
+    return Path(tempfile.mkdtemp(prefix="flowkit-value-"))

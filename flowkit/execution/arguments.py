@@ -19,7 +19,8 @@ from flowkit.contracts import ColumnSelection
 from flowkit.errors import CodecError, StepInputError
 from flowkit.execution.base import NodeOrder
 from flowkit.execution.borders import ParameterBorder, StepBorders
-from flowkit.execution.dask_tables import names_dask_frame, open_dask_frame
+from flowkit.execution.dask_frames import names_dask_frame
+from flowkit.execution.dask_tables import open_dask_frame
 from flowkit.execution.isolation import WorkFolder
 from flowkit.fingerprint.canonical import ATOMS, canonicalise
 from flowkit.fingerprint.stamps import stamp_path

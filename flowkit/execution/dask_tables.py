@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from flowkit.codecs.base import Chunk, Encoded, digest_payload
-from flowkit.codecs.hints import origins
 from flowkit.codecs.tables_chunks import PicklePolicy
 from flowkit.codecs.tables_manifest import load_manifest
 from flowkit.codecs.tables_partitions import divisions_of, partition_count, read_partition
@@ -24,18 +23,6 @@ from flowkit.store.folder import StoreFolder
 from flowkit.store.local import LocalStore
 
 _PART = "table-part"
-
-
-def is_dask_frame(value: object) -> bool:
-    """Say whether `value` is a dask DataFrame."""
-    library = sys.modules.get("dask.dataframe")
-    return library is not None and type(value) is library.DataFrame
-
-
-def names_dask_frame(hint: Any) -> bool:
-    """Say whether an annotation itself admits a dask DataFrame."""
-    library = sys.modules.get("dask.dataframe")
-    return library is not None and library.DataFrame in origins(hint)
 
 
 def encode_dask_frame(frame: Any, store: Store, policy: PicklePolicy) -> Encoded:

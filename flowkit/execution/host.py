@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from flowkit.cache.code import StepCode
-from flowkit.codecs.registry import CodecRegistry
+from flowkit.codecs.registry import CodecRegistry, import_codecs
 from flowkit.contracts import spare_dask
 from flowkit.errors import CodeMismatchError, FlowkitError, StoreError
 from flowkit.execution.base import HostSettings, NodeEnded, NodeReturned, NodeStarted, Packet
@@ -95,6 +95,7 @@ def set_up(
     store = Path(settings.store)
     if settings.bundle is not None:
         install_bundle(load_bundle(store, settings.bundle), root)
+    import_codecs()
     install_watches()
     codecs = CodecRegistry(settings.pickle)
     code = StepCode(CodeFingerprinter(Project(root, settings.code), store), codecs)

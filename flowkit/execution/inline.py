@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from flowkit.cache.code import StepCode
-from flowkit.codecs.registry import CodecRegistry
+from flowkit.codecs.registry import CodecRegistry, import_codecs
 from flowkit.execution.base import (
     ExecutorEvent,
     HostSettings,
@@ -64,6 +64,7 @@ class InlineExecutor:
         self._close_context()
         if self._capture_wanted:
             self._capture = InlineCapture()
+        import_codecs()
         install_watches()
         self._work = make_work_base()
         codecs = CodecRegistry(settings.pickle)

@@ -11,7 +11,8 @@ from flowkit.authoring.types import Metrics
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.errors import CodecError, StepOutputError, ValueTypeError
 from flowkit.execution.borders import OutputBorder, StepBorders
-from flowkit.execution.dask_tables import encode_dask_frame, is_dask_frame, names_dask_frame
+from flowkit.execution.dask_frames import is_dask_frame, names_dask_frame
+from flowkit.execution.dask_tables import encode_dask_frame
 from flowkit.graph.hint_text import format_hint
 from flowkit.graph.valuecheck import check_value
 from flowkit.records import RETURN, Output

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
+from flowkit import execution
 from flowkit.errors import FlowkitError
 from flowkit.execution.base import ExecutorEvent, HostSettings, Packet, Slots
-from flowkit.execution.cluster import Cluster
-from flowkit.execution.envelope import close_envelope
-from flowkit.execution.flights import Flights
 from flowkit.execution.processors import usable_processors
+
+if TYPE_CHECKING:
+    from flowkit.execution.cluster import Cluster
+    from flowkit.execution.flights import Flights
 
 THIS_MACHINE = "local"
 """What the one worker of a run without a cluster is called."""
@@ -44,14 +47,13 @@ class WorkerExecutor:
         machine = Slots({THIS_MACHINE: self._workers}, {THIS_MACHINE: dict(resources or {})})
         self.capacity = machine if scheduler is None else None
         self._scheduler = scheduler
-        self._flights = Flights()
         self._settings: HostSettings | None = None
-        self._cluster: Cluster | None = None
+        self._opened: tuple[Cluster, Flights] | None = None
 
     def expect(self, at_once: int | None) -> None:
         """Start step hosts of this machine beforehand; a cluster has its workers."""
-        self._cluster = self._cluster or self._open_cluster()
-        self._cluster.expect(at_once)
+        cluster, _ = self._open()
+        cluster.expect(at_once)
 
     def start(self, settings: HostSettings) -> None:
         """Start step hosts, or connect to the cluster in the background.
@@ -60,8 +62,8 @@ class WorkerExecutor:
             WorkerError: The scheduler's address is refused, or no process can be started.
         """
         self._settings = settings
-        self._cluster = self._cluster or self._open_cluster()
-        self._cluster.start(settings)
+        cluster, _ = self._open()
+        cluster.start(settings)
 
     def slots(self) -> Slots:
         """Return the workers that have proven that they see the store and run this flowkit.
@@ -69,50 +71,65 @@ class WorkerExecutor:
         Raises:
             WorkerError: There is none in time, or one has not proven it.
         """
-        assert self._cluster is not None, "start() comes first"
-        slots = self._cluster.slots()
-        resources = self._cluster.resources() if self.capacity is None else self.capacity.resources
+        assert self._opened is not None, "start() comes first"
+        cluster, _ = self._opened
+        slots = cluster.slots()
+        resources = cluster.resources() if self.capacity is None else self.capacity.resources
         return Slots(slots, resources)
 
     def submit(self, packet: Packet, worker: str) -> None:
         """Send a packet to a worker."""
         assert self._settings is not None, "start() comes first"
-        assert self._cluster is not None, "start() comes first"
-        envelope = close_envelope(packet)
-        self._flights.expect(envelope, worker)
+        assert self._opened is not None, "start() comes first"
+        cluster, flights = self._opened
+        envelope = execution.close_envelope(packet)
+        flights.expect(envelope, worker)
         try:
-            self._cluster.submit(self._settings, envelope, worker)
+            cluster.submit(self._settings, envelope, worker)
         except (FlowkitError, OSError, RuntimeError, KeyError) as error:
             # A worker that was lost a moment ago: the packet comes back as from any lost worker.
-            self._flights.land(packet.id, (), f"{type(error).__name__}: {error}")
+            flights.land(packet.id, (), f"{type(error).__name__}: {error}")
 
     def cancel(self, nodes: Sequence[str]) -> None:
         """Kill what runs these nodes; those that have not begun are handed back."""
-        self._cancel(self._flights.find(frozenset(nodes)))
+        if self._opened is not None:
+            cluster, flights = self._opened
+            _cancel(cluster, flights.find(frozenset(nodes)))
 
     def events(self, timeout: float | None) -> list[ExecutorEvent]:
         """Return what happened, waiting up to `timeout` seconds for the first event, without end if None."""
-        return self._flights.take(timeout)
+        if self._opened is None:
+            return []
+        _, flights = self._opened
+        return flights.take(timeout)
 
     def close(self) -> None:
         """End this machine's step hosts, or those of this session on a cluster, which goes on."""
-        left = self._flights.find(None)
-        self._flights.forget()
-        self._cancel(left)
-        if self._cluster is not None:
-            self._cluster.close()
+        if self._opened is None:
+            return
+        cluster, flights = self._opened
+        left = flights.find(None)
+        flights.forget()
+        _cancel(cluster, left)
+        cluster.close()
 
-    def _cancel(self, attempts: Mapping[str, Sequence[str]]) -> None:
-        for worker, tokens in attempts.items():
-            assert self._cluster is not None, "start() comes first"
-            self._cluster.cancel(worker, tokens)
-
-    def _open_cluster(self) -> Cluster:
+    def _open(self) -> tuple[Cluster, Flights]:
         """Return where packets go; what that takes is imported now, as a run that reuses everything never asks."""
+        if self._opened is None:
+            flights = execution.Flights()
+            self._opened = self._open_cluster(flights), flights
+        return self._opened
+
+    def _open_cluster(self, flights: Flights) -> Cluster:
         if self._scheduler is None:
             this_machine = import_module("flowkit.execution.this_machine")
-            cluster: Cluster = this_machine.ThisMachine(self._workers, THIS_MACHINE, self._flights)
+            cluster: Cluster = this_machine.ThisMachine(self._workers, THIS_MACHINE, flights)
         else:
             dask_external = import_module("flowkit.execution.dask_external")
-            cluster = dask_external.ExternalCluster(self._scheduler, self._flights)
+            cluster = dask_external.ExternalCluster(self._scheduler, flights)
         return cluster
+
+
+def _cancel(cluster: Cluster, attempts: Mapping[str, Sequence[str]]) -> None:
+    for worker, tokens in attempts.items():
+        cluster.cancel(worker, tokens)

@@ -24,6 +24,7 @@ from flowkit.fingerprint.survey import Survey
 from flowkit.fingerprint.tokens import Tokens, Value, text
 from flowkit.fingerprint.values import ValueEncoder
 from flowkit.fingerprint.walk import walk
+from flowkit.garbage import count_as_old
 from flowkit.project import Project
 from flowkit.records import CodeFingerprint, Digest, StepSpecification
 
@@ -64,10 +65,7 @@ class CodeFingerprinter:
             yield
         finally:
             if collects:
-                if not gc.get_freeze_count():
-                    # What was made is in use: it counts as old without being looked through.
-                    gc.freeze()
-                    gc.unfreeze()
+                count_as_old()
                 gc.enable()
             self._held = outer
             if not outer:

@@ -6,7 +6,6 @@ import builtins
 import importlib
 import importlib.machinery
 import importlib.util
-import pickle
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -26,7 +25,6 @@ _IMPORTERS: tuple[Any, ...] = (
     importlib.machinery.SourceFileLoader,
     importlib.machinery.SourcelessFileLoader,
 )
-_UNPICKLERS: tuple[Any, ...] = (pickle.load, pickle.loads, pickle.Unpickler)
 _IMPORTING = frozenset({*(known.__name__ for known in _IMPORTERS), "run_module", "run_path", "resolve_name"})
 _PICKLE = frozenset({"load", "loads", "_load", "_loads", "Unpickler", "_Unpickler"})
 _YAML = frozenset({"unsafe_load", "unsafe_load_all", "full_load", "full_load_all", "Loader", "UnsafeLoader"})
@@ -45,11 +43,17 @@ _LOADERS = {
 def is_computed_import(value: Any) -> bool:
     """Whether a value imports, or gives, what is in a module under a name that is known only when the code runs."""
     value = behind_watch(value)
-    if value is sys.modules or any(value is known for known in (*_IMPORTERS, *_UNPICKLERS)):
+    if value is sys.modules or any(value is known for known in (*_IMPORTERS, *_unpicklers())):
         return True
     if not isinstance(value, (FunctionType, type)) or not isinstance(value.__module__, str):
         return False
     return _is_loader((*value.__module__.split("."), *value.__qualname__.split(".")))
+
+
+def _unpicklers() -> tuple[Any, ...]:
+    """Return what takes pickles apart; where no module has imported pickle there is nothing of it."""
+    pickle = sys.modules.get("pickle")
+    return (pickle.load, pickle.loads, pickle.Unpickler) if pickle is not None else ()
 
 
 def is_computed_import_name(path: Sequence[str]) -> bool:

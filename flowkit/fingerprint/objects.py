@@ -6,7 +6,6 @@ import contextvars
 import copyreg
 import enum
 import gc
-import logging
 import struct
 import sys
 import threading
@@ -18,7 +17,7 @@ from typing import Any
 from flowkit.fingerprint.bytecode import normalise_code
 from flowkit.fingerprint.callables import is_project_code, is_wrapper
 from flowkit.fingerprint.ownership import Owner
-from flowkit.fingerprint.sinks import is_sink, is_stream, without_caches
+from flowkit.fingerprint.sinks import is_logger, is_sink, is_stream, without_caches
 from flowkit.fingerprint.syntax import constant_bytes
 from flowkit.fingerprint.tokens import Tokens, text
 from flowkit.fingerprint.values import UnencodableError, ValueEncoder, join
@@ -39,7 +38,7 @@ def encode_known_kind(encoder: ValueEncoder, value: Any) -> Tokens | None:
     kind = type(value)
     if isinstance(value, enum.Enum):
         return [*encoder.tokens(kind), text(b"s", value.name or ""), *encoder.tokens(value.value)]
-    if isinstance(value, logging.Logger):
+    if is_logger(value):
         return [text(b"g", value.name)]
     if is_stream(value):
         return [text(b"h", "stream")]

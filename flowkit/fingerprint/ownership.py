@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from enum import Enum
-from functools import cache
 from types import ModuleType
 
 from flowkit.fingerprint.packages import Packages, installed_packages
 from flowkit.project import Project
+from flowkit.source_imports import stdlib_folders
 
 
 class Owner(Enum):
@@ -87,7 +86,7 @@ class Ownership:
             return Owner.FLOWKIT
         if top := _top_in_site_packages(file):
             return self._of_install(top)
-        return Owner.STDLIB if any(is_below(file, folder) for folder in _stdlib_folders()) else Owner.PROJECT
+        return Owner.STDLIB if any(is_below(file, folder) for folder in stdlib_folders()) else Owner.PROJECT
 
     def _of_install(self, top: str) -> Owner:
         distributions = self.packages.of_module(top)
@@ -146,10 +145,3 @@ def _top_in_site_packages(file: str) -> str:
         if parts[place] in _INSTALLED:
             return parts[place + 1].partition(".")[0]
     return ""
-
-
-@cache
-def _stdlib_folders() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    folders = {os.path.abspath(paths[key]) for key in ("stdlib", "platstdlib")}
-    return tuple(sorted(folders | {os.path.realpath(folder) for folder in folders}))

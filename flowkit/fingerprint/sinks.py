@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import io
-import logging
 import sys
 from typing import Any
 
@@ -19,10 +18,19 @@ _MEMOIZERS = frozenset({"generic_fn_descriptor", "memoized_attribute"})
 _DATA = frozenset({"primary_key", "foreign_keys"})
 
 
+def is_logger(value: Any) -> bool:
+    """Whether a value is a logger. Where no module has imported logging there is none."""
+    logging = sys.modules.get("logging")
+    return logging is not None and isinstance(value, logging.Logger)
+
+
 def is_sink(value: Any) -> bool:
     """Whether a value is a handler of logging, or a console of a library."""
-    kind = type(value)
-    return isinstance(value, logging.Handler) or (kind.__module__, kind.__qualname__) in _CONSOLES
+    kind, logging = type(value), sys.modules.get("logging")
+    return (logging is not None and isinstance(value, logging.Handler)) or (
+        kind.__module__,
+        kind.__qualname__,
+    ) in _CONSOLES
 
 
 def is_stream(value: Any) -> bool:

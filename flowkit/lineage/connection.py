@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from flowkit import lineage
 from flowkit.errors import LineageError
-from flowkit.lineage.holders import find_lock_holders
 from flowkit.lineage.journal import choose_journal_mode, find_file_system
 from flowkit.lineage.schema import SCHEMA_VERSION, migrate, read_version, upgraded_copy
 from flowkit.store.files import fsync_directory
@@ -158,7 +158,7 @@ def waiting(action: Callable[[], T], path: Path, timeout: float) -> T:
                 raise
             waited += min(time.monotonic() - began, _MOST_COUNTED)
             if waited >= timeout:
-                raise LineageError.for_locked(path, timeout, find_lock_holders(path)) from error
+                raise LineageError.for_locked(path, timeout, lineage.find_lock_holders(path)) from error
 
 
 @contextmanager
@@ -261,7 +261,7 @@ def _describe(error: sqlite3.Error, path: Path, waited: float) -> LineageError:
     if code in _WITHOUT_FILE and not path.exists():
         return LineageError.for_vanished(path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return LineageError.for_locked(path, waited, find_lock_holders(path))
+        return LineageError.for_locked(path, waited, lineage.find_lock_holders(path))
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return LineageError.for_read_only(path, reason)
     if code == sqlite3.SQLITE_FULL:

@@ -12,14 +12,11 @@ from contextlib import closing
 
 from msgspec import Struct
 
-from flowkit.errors import LineageError
-from flowkit.lineage.connection import opening
 from flowkit.lineage.hindrances import Row, Select, find_hindrances
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.schema import create_anew
 from flowkit.lineage.texts import to_prefix
 from flowkit.records import Digest
-from flowkit.store.folder import StoreFolder
 
 _MOST_FAULTS = 20
 
@@ -88,19 +85,6 @@ class Dependants(Struct, frozen=True):
     nodes: tuple[tuple[str, str], ...]
     versions: tuple[str, ...]
     made_by: tuple[str, str] | None
-
-
-def refuse_lost_database(folder: StoreFolder) -> None:
-    """Refuse a store that has content and no database: a new one would forget its runs, models and audit log.
-
-    Raises:
-        LineageError: It is such a store.
-    """
-    database = folder.database
-    with opening(database):
-        lost = not database.exists() or (database.is_file() and database.stat().st_size == 0)
-        if lost and any(folder.blobs.glob("*/*")):
-            raise LineageError.for_lost_database(database, empty=database.exists())
 
 
 def damage_of(reader: Reader) -> tuple[DatabaseFault, ...]:

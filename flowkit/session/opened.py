@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -112,6 +111,8 @@ class OpenedProject:
         if self._workspace is not None or self.settings_of(pipeline).store.exists():
             yield self.workspace_for(pipeline)
             return
+        import tempfile
+
         with tempfile.TemporaryDirectory(prefix="flowkit-plan-") as folder:
             workspace = self._open(pipeline, Path(folder) / "store")
             try:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self
 
+from flowkit import engine
 from flowkit.authoring.pipeline import Pipeline
 from flowkit.config import Settings
 from flowkit.engine import accepting, explaining
-from flowkit.engine.contents import open_contents
 from flowkit.engine.launch import RunRequest, plan_graph, run_graph
 from flowkit.engine.progress import Listener, Quiet
 from flowkit.engine.report import PlanReport, RunReport
@@ -24,7 +25,6 @@ from flowkit.graph.select import Selection
 from flowkit.lineage.entries import Entries
 from flowkit.parameters import dump_parameters, show_parameters
 from flowkit.project import Project
-from flowkit.reopened import reopen_last
 from flowkit.results import Run
 from flowkit.session.opened import OpenedProject
 from flowkit.session.wanted import former_names, resolve_optional, select_nodes
@@ -133,7 +133,9 @@ class Session:
         Raises:
             NotRecordedError: No run of it was recorded.
         """
-        return reopen_last(pipeline, self.workspace_for(pipeline))
+        reopened = import_module("flowkit.reopened")
+        run: Run = reopened.reopen_last(pipeline, self.workspace_for(pipeline))
+        return run
 
     def close(self) -> None:
         """End the workers and close the store."""
@@ -227,7 +229,7 @@ class Session:
             raise NotRecordedError.for_node(pipeline.name, node, [known.name for known in graph.visible])
         with self._opened.looking(pipeline) as workspace:
             planned = plan_graph(workspace, graph, resolve_optional(self._force, graph))
-            contents = open_contents(workspace.store, workspace.files.find_folder, counting=True)
+            contents = engine.open_contents(workspace.store, workspace.files.find_folder, counting=True)
             return explaining.explain_planned(planned, Entries(workspace.reader), contents, node)
 
     def propose(

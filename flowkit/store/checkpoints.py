@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -74,6 +73,8 @@ def remove_checkpoints(folder: StoreFolder, key: Digest) -> None:
     Raises:
         StoreError: It cannot be removed.
     """
+    import shutil
+
     root = folder.checkpoints
     with reporting("remove checkpoints", root):
         lock = _take(root, check_digest(key))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from flowkit.codecs.tables_views import digest_view
-from flowkit.contracts import ColumnSelection
+from typing import TYPE_CHECKING
+
+from flowkit import codecs
 from flowkit.errors import LostArtifactError
 from flowkit.records import Artifact, Digest
 from flowkit.store.base import Store
+
+if TYPE_CHECKING:
+    from flowkit.contracts import ColumnSelection
 
 
 class TableViews:
@@ -36,6 +40,6 @@ class TableViews:
             except LostArtifactError:
                 self.unread.add(artifact.digest)
                 return None
-            self._known[place] = digest_view(payload, selection)
+            self._known[place] = codecs.digest_view(payload, selection)
             self.unread.discard(artifact.digest)
         return self._known[place]

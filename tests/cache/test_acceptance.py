@@ -13,8 +13,9 @@ from flowkit.cache.acceptance import (
     undo_edit,
     variables_of,
 )
+from flowkit.cache.current import Current
 from flowkit.cache.key import compute_cache_key
-from flowkit.cache.reason import Current, Miss
+from flowkit.cache.reason import Miss
 from flowkit.records import (
     ArgumentKind,
     ArgumentPart,

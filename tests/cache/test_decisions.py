@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from flowkit.cache.arguments import describe_argument
+from flowkit.cache.current import Current
 from flowkit.cache.key import compute_cache_key, compute_entry_key
-from flowkit.cache.reason import Current, explain_miss
+from flowkit.cache.reason import explain_miss
 from flowkit.cache.reuse import Found, decide_reuse
 from flowkit.graph.arguments import Gather, Ref
 from flowkit.records import (

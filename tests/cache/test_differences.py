@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from flowkit.cache.arguments import selection_in
 from flowkit.cache.code_changes import compare_code
 from flowkit.cache.content import Contents, Retyped, TableChange, compare_listings, compare_stored_tables
+from flowkit.cache.current import Current
 from flowkit.cache.inner import MOST_DIFFERENCES, differences_in_json, differences_in_texts
-from flowkit.cache.reason import Change, Current, Miss, compare, verb_of, with_data
+from flowkit.cache.reason import Change, Miss, compare, verb_of, with_data
 from flowkit.cache.wording import describe_data, describe_table_change
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.codecs.tables_manifest import TableDifference

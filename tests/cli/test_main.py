@@ -43,7 +43,7 @@ def test_help_loads_no_command() -> None:
     code = (
         "import sys; from flowkit.cli.main import run_command; run_command(['--help']);"
         "loaded = [m for m in sys.modules if m.startswith('flowkit.')];"
-        "light = ('flowkit.cli', 'flowkit.errors', 'flowkit.lazy', 'flowkit.signals');"
+        "light = ('flowkit.cli', 'flowkit.errors', 'flowkit.garbage', 'flowkit.lazy', 'flowkit.signals');"
         "assert not [m for m in loaded if not m.startswith(light)], loaded;"
         "assert not {'rich', 'sqlite3', 'blake3', 'msgspec', 'pydantic', 'asyncio'} & set(sys.modules)"
     )

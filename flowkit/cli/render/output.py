@@ -7,9 +7,7 @@ import json
 import math
 import os
 import re
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -127,6 +125,8 @@ def on_terminal(stream: IO[str] | None = None) -> bool:
 
 def terminal_width() -> int:
     """Return the columns there are: between 80 and 200, whatever the terminal says."""
+    import shutil
+
     return min(max(shutil.get_terminal_size((_NARROW, 24)).columns, _NARROW), _WIDE)
 
 
@@ -180,6 +180,8 @@ def _is_cramped(columns: Sequence[str], rows: Sequence[Sequence[str]], width: in
 
 def _print_stacked(rows: Sequence[Sequence[str]], width: int) -> None:
     """Print each row as its first cell, with the others indented below it; nothing is cut."""
+    import textwrap
+
     for first, *others in rows:
         click.echo(first)
         rest = _COLUMN_GAP.join(text for text in others if text)

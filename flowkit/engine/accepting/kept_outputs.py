@@ -8,7 +8,7 @@ from flowkit.contracts import contracts_in, enforce
 from flowkit.contracts.border import Border
 from flowkit.engine.workspace import Workspace
 from flowkit.errors import AcceptanceError, FlowkitError
-from flowkit.execution.dask_tables import names_dask_frame
+from flowkit.execution.dask_frames import names_dask_frame
 from flowkit.graph.hint_text import format_hint
 from flowkit.graph.valuecheck import check_value
 from flowkit.records import Entry, Output, StepSpecification

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from flowkit.cache.arguments import artifacts_in
 from flowkit.cache.content import Contents
-from flowkit.cache.reason import Change, Current, DataOf, add_data, compare, describe_reuse, with_data
+from flowkit.cache.current import Current
+from flowkit.cache.reason import Change, DataOf, add_data, compare, describe_reuse, with_data
 from flowkit.engine.contents import Inputs, compare_inputs
 from flowkit.engine.explaining.data_report import data_to_json
 from flowkit.engine.origins import describe_acceptance

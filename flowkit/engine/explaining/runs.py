@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from flowkit.cache.acceptance import with_root_called
 from flowkit.cache.content import Contents, TableChange
+from flowkit.cache.current import Current
 from flowkit.cache.inner import Differences
-from flowkit.cache.reason import Change, Current, add_data, compare
+from flowkit.cache.reason import Change, add_data, compare
 from flowkit.engine.contents import Inputs, compare_inputs, open_contents
 from flowkit.lineage.artifacts import load_inputs
 from flowkit.lineage.history import artifacts_of, details_of, metrics_of, nodes_of, run_summary

@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 
 from flowkit.execution.observing.audit import install_audit
+from flowkit.execution.observing.boundaries import Boundaries
+from flowkit.execution.observing.imports import keep_imports_with
 from flowkit.execution.observing.noted import install_threads
 from flowkit.execution.observing.readers import install_readers
+from flowkit.execution.observing.recorder import RECORDER
 from flowkit.execution.observing.status import install_status
 from flowkit.execution.observing.variables import install_variables
 
@@ -19,3 +22,4 @@ def install_watches() -> None:
     install_variables()
     install_threads()
     install_audit()
+    keep_imports_with(lambda root: RECORDER.importing(Boundaries(root, ())))

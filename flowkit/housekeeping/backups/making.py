@@ -32,8 +32,8 @@ from flowkit.housekeeping.backups.contents import (
 )
 from flowkit.housekeeping.backups.destination import refuse_place, require_space, writing
 from flowkit.housekeeping.backups.inventory import Inventory, take_inventory
+from flowkit.lineage.lost_database import refuse_lost_database
 from flowkit.lineage.snapshot import copy_database, schema_version
-from flowkit.lineage.soundness import refuse_lost_database
 from flowkit.store.collection import keeping
 from flowkit.store.files import make_folder, read_stamp, stamp_of
 from flowkit.store.folder import StoreFolder, reporting

@@ -19,9 +19,9 @@ from flowkit.lineage.connection import connect_as_it_is, opening
 from flowkit.lineage.holders import find_lock_holders
 from flowkit.lineage.journal import choose_journal_mode, find_file_system
 from flowkit.lineage.liveness import is_driven
+from flowkit.lineage.lost_database import refuse_lost_database
 from flowkit.lineage.reader import Reader
 from flowkit.lineage.schema import SCHEMA_VERSION
-from flowkit.lineage.soundness import refuse_lost_database
 from flowkit.store.folder import StoreFolder
 
 NETWORK = frozenset(

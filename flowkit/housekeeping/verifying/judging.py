@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from flowkit.cache.reason import Current, explain_miss
+from flowkit.cache.current import Current
+from flowkit.cache.reason import explain_miss
 from flowkit.engine.keys import KeyedNode
 from flowkit.engine.origins import describe_acceptance
 from flowkit.engine.placement import Demand, fits

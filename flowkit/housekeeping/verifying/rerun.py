@@ -233,7 +233,7 @@ def _assemble(verification: Verification, graph: Graph, ledger: Ledger, stopping
         lookups=workspace.make_lookups(graph.pipeline, names, frozenset()),
         claiming=Claiming(None, names, None, verification.listener, ledger.warn),
         executor=executor,
-        promotions=workspace.make_promotions(),
+        promotions=workspace.make_promotions,
         listener=verification.listener,
         start_executor=lambda: executor.start(settings),
         live_keys=lambda steps: {},
