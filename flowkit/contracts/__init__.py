@@ -13,9 +13,9 @@ from flowkit.lazy import lazy_names
 if TYPE_CHECKING:
     from flowkit.contracts.border import Border as Border
     from flowkit.contracts.contract import Contract as Contract
-    from flowkit.contracts.enforce import contracts_in as contracts_in
-    from flowkit.contracts.enforce import enforce as enforce
-    from flowkit.contracts.enforce import must_enforce as must_enforce
+    from flowkit.contracts.enforcement import contracts_in as contracts_in
+    from flowkit.contracts.enforcement import enforce as enforce
+    from flowkit.contracts.enforcement import must_enforce as must_enforce
     from flowkit.contracts.filtering import ColumnSelection as ColumnSelection
     from flowkit.contracts.filtering import Selections as Selections
     from flowkit.contracts.filtering import selections_in as selections_in
@@ -36,9 +36,9 @@ _MODULES = {
     "bare_type": "hints",
     "compare_contracts": "structure",
     "contract_of": "hints",
-    "contracts_in": "enforce",
-    "enforce": "enforce",
-    "must_enforce": "enforce",
+    "contracts_in": "enforcement",
+    "enforce": "enforcement",
+    "must_enforce": "enforcement",
     "needs_validation": "structure",
     "parts_of": "hints",
     "selections_in": "filtering",

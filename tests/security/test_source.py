@@ -39,7 +39,9 @@ IMPORTING = {
     "contracts/loading.py:_load": "a module of pandera that it names",
     "lazy.py:lazy_names.__getattr__": "a name of a package, from a table in the source",
     "execution/worker_executor.py:WorkerExecutor._open_cluster": "one of two modules that it names",
+    "cli/completers.py:_completer.complete": "a constant",
     "cli/lazy.py:LazyGroup.get_command": "a command, from a table in the source",
+    "session/session.py:Session.last": "a constant",
     "targets.py:_import_below_root": "the file that a person named",
     "targets.py:_import_named": "the module that a person named",
     "codecs/tables_scalars.py:_decode_pytz": "a constant",
@@ -122,10 +124,12 @@ def test_what_runs_code_is_called_where_it_is_seen(library: str, names: set[str]
     assert {use for use in uses if uses.count(use) != called.count(use)} <= {
         f"{name}: from importlib import import_module"
         for name in (
+            "cli/completers.py",
             "cli/lazy.py",
             "contracts/loading.py",
             "execution/worker_executor.py",
             "lazy.py",
+            "session/session.py",
         )
     }
 
