@@ -22,6 +22,14 @@ def own_process() -> None:
     _is_command = True
 
 
+def share_process() -> None:
+    """Say that a person's steps run in this process: they, and what watches them, are to find all that there is."""
+    global _is_command
+    if _is_command:
+        _is_command = False
+        gc.unfreeze()
+
+
 @contextmanager
 def importing() -> Iterator[None]:
     """Look seldom while modules of flowkit's are imported; what they made counts as old then."""

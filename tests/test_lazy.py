@@ -69,6 +69,17 @@ def test_a_command_looks_for_garbage_as_before_once_it_is_imported() -> None:
     assert run(code) == "True True\n(7, 7, 7)\nFalse"
 
 
+def test_steps_in_a_commands_own_process_find_everything() -> None:
+    """What watches steps looks for caches among all objects, of which frozen ones are none."""
+    code = (
+        "import functools, gc; import flowkit.__main__; from flowkit.garbage import keeping_imports\n"
+        "from flowkit.execution.observing import install_watches; install_watches()\n"
+        "with keeping_imports(): cached = functools.cache(lambda: 1)\n"
+        "print(gc.get_freeze_count(), any(found is cached for found in gc.get_objects()))"
+    )
+    assert run(code) == "0 True"
+
+
 def test_frozen_objects_of_others_stay_frozen() -> None:
     """Who froze what was there before a fork has reasons."""
     code = "import gc; gc.freeze(); before = gc.get_freeze_count(); import flowkit as fk; fk.Session\n"

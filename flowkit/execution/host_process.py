@@ -35,10 +35,14 @@ from flowkit.execution.process_tree import (
 )
 from flowkit.execution.processors import POOL_VARIABLES, THREAD_VARIABLES
 
-_BOOT = (
-    "import json, sys; given = json.loads(sys.argv[1]); sys.path[:] = given['path'];"
-    "from flowkit.execution.host import main; main(given)"
-)
+_BOOT = """import json, sys
+given = json.loads(sys.argv[1])
+sys.path[:] = given["path"]
+from flowkit.garbage import importing
+with importing():
+    from flowkit.execution.host import main
+main(given)
+"""
 
 
 class Spawner:

@@ -12,11 +12,14 @@ from flowkit.execution.observing.readers import install_readers
 from flowkit.execution.observing.recorder import RECORDER
 from flowkit.execution.observing.status import install_status
 from flowkit.execution.observing.variables import install_variables
+from flowkit.garbage import share_process
 
 
 @functools.cache
 def install_watches() -> None:
     """Watch files, folders, `os.stat`, the environment, threads and foreign readers; a second call does nothing."""
+    # They look through all objects for what keeps reads.
+    share_process()
     install_readers()
     install_status()
     install_variables()
