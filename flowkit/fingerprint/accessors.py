@@ -31,11 +31,14 @@ def _registered(encoder: ValueEncoder) -> dict[str, list[tuple[str, Any]]]:
     """Return the project's code on the classes of tables, by attribute name."""
     if encoder.accessors is None:
         encoder.accessors = {}
-        for kind, namespace in _namespaces():
-            for name, member in list(namespace.items()):
-                value = _behind(member)
-                if is_project_code(encoder.context, value):
-                    encoder.accessors.setdefault(name, []).append((kind, value))
+        # Tables of one library have most of their bases in common.
+        known: dict[type, list[tuple[str, Any]]] = {}
+        for kind, base in _bases():
+            if base not in known:
+                members = [(name, _behind(member)) for name, member in list(base.__dict__.items())]
+                known[base] = [member for member in members if is_project_code(encoder.context, member[1])]
+            for name, value in known[base]:
+                encoder.accessors.setdefault(name, []).append((kind, value))
     return encoder.accessors
 
 
@@ -49,14 +52,15 @@ def check_tokens(encoder: ValueEncoder, words: frozenset[str]) -> Tokens:
     return found
 
 
-def _namespaces() -> Iterator[tuple[str, Any]]:
+def _bases() -> Iterator[tuple[str, type]]:
+    """Yield each class of tables by name, with the classes in which its attributes are looked up."""
     for library, names in _TABLES.items():
         module = sys.modules.get(library)
         for name in names:
             kind = getattr(module, name, None) if module is not None else None
             if isinstance(kind, type):
                 for base in kind.__mro__[:-1]:
-                    yield f"{library}.{name}", base.__dict__
+                    yield f"{library}.{name}", base
 
 
 def _behind(value: Any) -> Any:
