@@ -58,6 +58,8 @@ STARTING = {
 """Every process that is started."""
 
 FORMATTED_SQL = {
+    # The statement up to the columns' names, a constant of who calls it; and question marks.
+    "lineage/bulk.py": {"into", "', '.join([row] * size)"},
     "lineage/collection.py": {"table", "RunStatus.RUNNING.value"},
     "lineage/connection.py": {"mode", "'FULL' if durable else 'OFF'", "int(seconds * 1000)"},
     # Names that the database itself gives, quoted; what is made of them is never executed, or shown to a person.
