@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _Decided = tuple[ReuseDecision, Entry | None]
 """What was decided on a node, and the result that this store has for it, usable or not."""
 
+_NOTHING_FOUND = ReuseDecision()
+
 _WORTH_ASKING = (None, Reason.LOST, Reason.EXPIRED)
 """The decisions that a remote's result may change: nothing is here, or nothing that still counts."""
 
@@ -205,18 +207,19 @@ class Lookups:
             return {}
         latest = self._history.latest_successes(self._pipeline, [node.name for node in nodes])
         failed = self._history.failed_keys([node.key for node in nodes])
-        misses = {
-            node.name: cache.explain_miss(
-                decisions[node.name].reason if node.name in decisions else None,
+        misses: dict[str, Miss] = {}
+        for node in nodes:
+            name = node.name
+            decision, success = decisions.get(name, _NOTHING_FOUND), latest.get(name)
+            misses[name] = cache.explain_miss(
+                decision.reason,
                 failed_before=node.key in failed,
-                latest=latest.get(node.name),
-                current=self._current(node, latest.get(node.name)),
-                gone=decisions[node.name].gone if node.name in decisions else (),
-                dropped=decisions[node.name].dropped if node.name in decisions else None,
-                is_ahead=node.name in decisions and decisions[node.name].is_ahead,
+                latest=success,
+                current=self._current(node, success),
+                gone=decision.gone,
+                dropped=decision.dropped,
+                is_ahead=decision.is_ahead,
             )
-            for node in nodes
-        }
         return self._tell_data(nodes, misses, latest)
 
     def _tell_data(
