@@ -7,8 +7,9 @@ materialising one in the folder it is handed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from blake3 import blake3
 from msgspec import Struct
@@ -16,6 +17,10 @@ from msgspec import Struct
 from flowkit.records import Artifact, Digest
 
 Buffer = bytes | bytearray | memoryview
+Pieces = tuple[Buffer, ...]
+"""Bytes that follow one another, in memory that belongs to the value: its owner may still write to it."""
+
+_MANY = 1 << 22
 
 _DOMAIN = b"flowkit artifact 1\0"
 
@@ -29,15 +34,39 @@ def digest_payload(format_name: str, payload: Buffer) -> Digest:
 
 def digest_chunk(content: Buffer) -> Digest:
     """Return the digest of a chunk: plain BLAKE3 of its bytes."""
-    return blake3(content, max_threads=blake3.AUTO if len(content) > 1 << 22 else 1).hexdigest()
+    return digest_pieces((content,))
+
+
+def digest_pieces(pieces: Pieces) -> Digest:
+    """Return the digest of a chunk whose bytes lie in several places."""
+    threads = blake3.AUTO if sum(map(len, pieces)) > _MANY else 1
+    hasher = blake3(max_threads=threads)
+    for piece in pieces:
+        hasher.update(piece)
+    return hasher.hexdigest()
 
 
 class Chunk(Struct, frozen=True):
-    """A large piece of a value: its digest, its size in bytes, and its bytes or the file they are read from."""
+    """A large part of a value.
+
+    Attributes:
+        size: In bytes.
+        content: Its bytes, the pieces that they are made of, or the file that they are read from.
+        lead: How many of its bytes come before those that a consumer may want to map as they lie in the file.
+    """
 
     digest: Digest
     size: int
-    content: Buffer | Path
+    content: Buffer | Pieces | Path
+    lead: int = 0
+
+
+class Part(NamedTuple):
+    """Some bytes of a chunk: where they begin in it, and how many there are."""
+
+    digest: Digest
+    start: int
+    size: int
 
 
 class Encoded(Struct, frozen=True):
@@ -77,6 +106,13 @@ class Stored(Protocol):
 
     def chunk(self, digest: Digest, *, writable: bool = False) -> memoryview:
         """Return a chunk's bytes, verified; `writable` gives a private copy-on-write map."""
+        ...
+
+    def join(self, parts: Sequence[Part]) -> memoryview | None:
+        """Return parts of chunks, verified, one after the other in private memory that can be written to.
+
+        None where that would need a copy.
+        """
         ...
 
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from flowkit.codecs.base import Buffer, Chunk, Stored, digest_chunk
+from flowkit.codecs.base import Chunk, Part, Stored, digest_chunk
 from flowkit.codecs.pickling import load_naming
-from flowkit.codecs.tables_canonical import CHUNK_ROWS, canonical_array, has_canonical_form, valid_rows
+from flowkit.codecs.tables_canonical import CHUNK_ROWS, canonical_array, valid_rows
+from flowkit.codecs.tables_ipc import make_chunk
 from flowkit.codecs.threads import in_threads, usable_threads
 from flowkit.errors import CodecError, cut
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 SEGMENT_LIMIT = 1 << 20
 _ALIGNMENT = 64
-_SMALL = 1 << 16
 _PROTOCOL = 5
 
 PicklePolicy = Literal["allow", "deny"]
@@ -59,17 +60,17 @@ class TableWriter:
         self.pickled: set[str] = set()
         self.refers: set[str] = set()
         self._policy = policy
-        self._contents: dict[str, Buffer] = {}
+        self._chunks: dict[str, Chunk] = {}
 
     def write(self, data: pa.Array | pa.ChunkedArray) -> Leaf:
         """Write a column's data in canonical form; needs `has_canonical_form` of its type."""
         made = in_threads(_canonical_chunk, list(_rechunked(data)), usable_threads())
-        return {"chunks": [self._keep(*chunk) for chunk in made]}
+        return {"chunks": [self._keep(chunk) for chunk in made]}
 
     def write_verbatim(self, data: pa.ChunkedArray) -> Leaf:
         """Write what has no canonical form as it is: equal values may differ in digest, which costs a rerun."""
         pieces = [piece for chunk in data.chunks for piece in _slices(chunk)]
-        return {"chunks": [self._keep(*_chunk(piece)) for piece in pieces]}
+        return {"chunks": [self._keep(make_chunk(piece)) for piece in pieces]}
 
     def pickle(self, value: Any) -> bytes:
         """Pickle a value as its fixpoint, which also proves that it loads.
@@ -91,17 +92,17 @@ class TableWriter:
 
     def finish(self) -> tuple[Segment | None, tuple[Chunk, ...]]:
         """Return the segment, where the table is small, and the chunks to store."""
-        contents = self._contents
-        total = sum(len(content) for content in contents.values())
-        if len(contents) < 2 or total >= SEGMENT_LIMIT:
-            return None, tuple(Chunk(digest, len(content), content) for digest, content in contents.items())
-        joined = b"".join(_padded(contents[digest]) for digest in sorted(contents))
+        chunks = self._chunks
+        total = sum(chunk.size for chunk in chunks.values())
+        if len(chunks) < 2 or total >= SEGMENT_LIMIT:
+            return None, tuple(chunks.values())
+        joined = b"".join(_padded(chunks[digest]) for digest in sorted(chunks))
         digest = digest_chunk(joined)
         return {"digest": digest, "size": len(joined)}, (Chunk(digest, len(joined), joined),)
 
-    def _keep(self, digest: str, content: Buffer) -> tuple[str, int]:
-        self._contents.setdefault(digest, content)
-        return digest, len(content)
+    def _keep(self, chunk: Chunk) -> tuple[str, int]:
+        self._chunks.setdefault(chunk.digest, chunk)
+        return chunk.digest, chunk.size
 
 
 class TableReader:
@@ -131,10 +132,18 @@ class TableReader:
         return pa.chunked_array([chunk for piece in pieces for chunk in piece.chunks], type=pieces[0].type)
 
     def read_numpy(self, leaf: Leaf, dtype: np.dtype[Any], missing: Any = None) -> np.ndarray[Any, Any]:
-        """Return fixed-width data as a writable array, `missing` at nulls; of one chunk without nulls it is a view."""
+        """Return fixed-width data as a writable array, `missing` at nulls; without nulls it lies where the store maps it.
+
+        Args:
+            leaf: The column's data.
+            dtype: Of the array, in the machine's byte order.
+            missing: What stands at nulls.
+        """
         import numpy as np
 
         digests = [digest for digest, _ in leaf["chunks"]]
+        if len(digests) > 1 and (mapped := self._map(digests, dtype)) is not None:
+            return mapped
         # One thread verifies chunks, this one copies them.
         chunks = in_threads(self._arrays, digests, 1)
         first = next(chunks, [])
@@ -167,6 +176,33 @@ class TableReader:
             raise CodecError.for_pickled_table(self._stored.artifact.digest)
         return pickle.loads(content)
 
+    def _map(self, digests: list[str], dtype: np.dtype[Any]) -> np.ndarray[Any, Any] | None:
+        """Return the values of several chunks as one array that is mapped; None where they must be copied."""
+        import numpy as np
+
+        if self._segment is not None:
+            return None
+        parts: list[Part] = []
+        for digest in digests:
+            part = self._values_of(digest, dtype)
+            if part is None:
+                return None
+            parts.append(part)
+        joined = self._stored.join(parts)
+        return None if joined is None else np.frombuffer(joined, dtype)
+
+    def _values_of(self, digest: str, dtype: np.dtype[Any]) -> Part | None:
+        """Return where in a chunk its values lie, None where they are not there as `dtype` has them."""
+        import pyarrow as pa
+
+        view = self._stored.chunk(digest)
+        column = pa.ipc.open_stream(pa.py_buffer(view)).read_all().column(0)
+        array = column.chunk(0) if column.num_chunks == 1 else None
+        if array is None or array.null_count or pa.types.is_boolean(array.type):
+            return None
+        start = array.buffers()[1].address - pa.py_buffer(view).address
+        return Part(digest, start, len(array) * dtype.itemsize)
+
     def _arrays(self, digest: str) -> list[tuple[memoryview, pa.Array]]:
         view, column = self._piece(digest)
         return [(view, array) for array in column.chunks]
@@ -186,13 +222,8 @@ class TableReader:
         return self._joined[start : start + size]
 
 
-def _canonical_chunk(piece: pa.Array) -> tuple[str, Buffer]:
-    return _chunk(canonical_array(piece))
-
-
-def _chunk(array: pa.Array) -> tuple[str, Buffer]:
-    content = _stream(array)
-    return digest_chunk(content), content
+def _canonical_chunk(piece: pa.Array) -> Chunk:
+    return make_chunk(canonical_array(piece))
 
 
 def leaves(node: Any) -> Iterator[Leaf]:
@@ -225,8 +256,10 @@ def _segment_places(manifest: Any) -> dict[str, tuple[int, int]]:
     return places
 
 
-def _padded(content: Buffer) -> bytes:
-    return bytes(content) + bytes(-len(content) % _ALIGNMENT)
+def _padded(chunk: Chunk) -> bytes:
+    assert not isinstance(chunk.content, Path), "a column's data never lies in a file of its own"
+    pieces = chunk.content if isinstance(chunk.content, tuple) else (chunk.content,)
+    return b"".join((*pieces, bytes(-chunk.size % _ALIGNMENT)))
 
 
 def _rechunked(data: pa.Array | pa.ChunkedArray) -> Iterator[pa.Array]:
@@ -244,32 +277,6 @@ def _rechunked(data: pa.Array | pa.ChunkedArray) -> Iterator[pa.Array]:
 def _slices(array: pa.Array) -> Iterator[pa.Array]:
     for start in range(0, max(len(array), 1), CHUNK_ROWS):
         yield array.slice(start, CHUNK_ROWS)
-
-
-def _stream(array: pa.Array) -> Buffer:
-    """Return an IPC stream of one column; options are spelled out, as the environment can change their defaults."""
-    import pyarrow as pa
-
-    schema = pa.schema([pa.field("c", array.type)])
-    batch = pa.RecordBatch.from_arrays([array], schema=schema)
-    options = pa.ipc.IpcWriteOptions(metadata_version=pa.ipc.MetadataVersion.V5, compression=None)
-    if array.nbytes < _SMALL or not has_canonical_form(array.type):
-        growing = pa.BufferOutputStream()
-        _write_stream(growing, batch, options)
-        return memoryview(growing.getvalue())
-    # A sink that grows copies what it holds at each doubling; the size is known beforehand.
-    room = pa.allocate_buffer(schema.serialize().size + pa.ipc.get_record_batch_size(batch) + _ALIGNMENT)
-    sink = pa.FixedSizeBufferWriter(room)
-    _write_stream(sink, batch, options)
-    return memoryview(room)[: sink.tell()]
-
-
-def _write_stream(sink: pa.NativeFile, batch: pa.RecordBatch, options: pa.ipc.IpcWriteOptions) -> None:
-    import pyarrow as pa
-
-    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
-        if batch.num_rows:
-            writer.write_batch(batch)
 
 
 def _values(view: memoryview, array: pa.Array, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:

@@ -7,10 +7,9 @@ chunks are handed on as they become complete.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowkit.codecs.base import Buffer, Chunk, Encoded, digest_payload
+from flowkit.codecs.base import Chunk, Encoded, digest_payload
 from flowkit.codecs.tables_arrow import Entry
 from flowkit.codecs.tables_canonical import CHUNK_ROWS
 from flowkit.codecs.tables_chunks import PicklePolicy, TableWriter
@@ -120,25 +119,21 @@ class _StreamWriter(TableWriter):
     def __init__(self, keep: Keep, policy: PicklePolicy) -> None:
         super().__init__(policy)
         self._keep_chunks = keep
-        self._fresh: dict[str, Buffer] = {}
+        self._fresh: list[Chunk] = []
         self._fresh_bytes = 0
 
-    def _keep(self, digest: str, content: Buffer) -> tuple[str, int]:
-        known = len(self._contents)
-        digest, size = super()._keep(digest, content)
-        if len(self._contents) > known:
-            self._fresh[digest] = content
-            self._fresh_bytes += size
-            if self._fresh_bytes >= FLUSH_BYTES:
-                self._hand_on()
-        return digest, size
+    def _keep(self, chunk: Chunk) -> tuple[str, int]:
+        if chunk.digest not in self._chunks:
+            self._fresh.append(chunk)
+            self._fresh_bytes += chunk.size
+        kept = super()._keep(chunk)
+        if self._fresh_bytes >= FLUSH_BYTES:
+            self._hand_on()
+        return kept
 
     def _hand_on(self) -> None:
-        chunks = tuple(Chunk(digest, len(content), content) for digest, content in self._fresh.items())
-        self._fresh, self._fresh_bytes = {}, 0
-        for chunk in self._keep_chunks(chunks):
-            assert not isinstance(chunk.content, Path), "kept chunks are given as they lie, not by file"
-            self._contents[chunk.digest] = chunk.content
+        chunks, self._fresh, self._fresh_bytes = tuple(self._fresh), [], 0
+        self._chunks.update((chunk.digest, chunk) for chunk in self._keep_chunks(chunks))
 
 
 def _like(template: pd.DataFrame, piece: pd.DataFrame, number: int) -> pd.DataFrame:

@@ -22,6 +22,15 @@ class CodecError(StepError):
         )
 
     @classmethod
+    def for_changed_value(cls, format_name: str) -> Self:
+        """A value that something wrote to while it was stored."""
+        return cls(
+            "The value changed while it was stored.",
+            [("format", format_name)],
+            "end the threads that write to it before it is returned, or return a copy.",
+        )
+
+    @classmethod
     def for_pickled_column(cls, column: str, held: str) -> Self:
         """A column that needs pickle where pickle is denied."""
         return cls(

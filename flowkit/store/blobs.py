@@ -34,6 +34,8 @@ _BUFFER = 1 << 20
 _WITHHELD = frozenset({errno.EIO, errno.EBADMSG, getattr(errno, "EUCLEAN", errno.EIO), errno.ESTALE})
 """How a file system says that it cannot give what a file holds: the sector, a checksum, its own structure, the file."""
 
+_LET_GO: int | None = getattr(mmap, "MADV_DONTNEED", None)
+
 _holders: WeakSet[mmap.mmap | MappedContent] = WeakSet()
 """The maps and mapped contents that are alive and each hold a descriptor."""
 
@@ -46,10 +48,11 @@ class MappedContent:
         size: How many bytes it had when it was opened.
     """
 
-    __slots__ = ("__weakref__", "_descriptor", "_proven", "_view")
+    __slots__ = ("__weakref__", "_descriptor", "_mapped", "_proven", "_view")
 
     def __init__(self, descriptor: int, size: int) -> None:
-        self._view = memoryview(_map(descriptor, size, mmap.ACCESS_READ))
+        self._mapped = _map(descriptor, size, mmap.ACCESS_READ)
+        self._view = memoryview(self._mapped)
         self._descriptor = os.dup(descriptor)
         self._proven: set[tuple[int, int]] = set()
         _holders.add(self)
@@ -70,6 +73,12 @@ class MappedContent:
                 _read_through(self._descriptor, start, stop)
             self._proven.add((start, stop))
         return self._view[start:stop]
+
+    def let_go(self, start: int, stop: int) -> None:
+        """Give up the pages of a part that this map holds; whoever touches them again finds the file's."""
+        start += -start % mmap.PAGESIZE
+        if _LET_GO is not None and start < stop:
+            self._mapped.madvise(_LET_GO, start, stop - start)
 
     def __del__(self) -> None:
         # A step may have closed descriptors that are not its own.
@@ -123,26 +132,40 @@ class Blob:
         if self._private is None:
             return memoryview(bytearray(view))
         self._given.add(location.offset)
+        self.let_go(location)
         return self._private[location.offset : location.offset + location.length]
 
-    def _map_privately(self) -> memoryview | None:
-        """Map the file copy-on-write; None where its name leads elsewhere by now, or descriptors run short."""
-        if not _may_map():
-            return None
+    def let_go(self, location: Location) -> None:
+        """Give up the memory that the shared map holds of a location; its views stay valid."""
+        if isinstance(self.content, MappedContent):
+            self.content.let_go(location.offset, location.offset + location.length)
+
+    @contextmanager
+    def reopened(self) -> Iterator[int | None]:
+        """Yield a descriptor of the very file; None where its name leads elsewhere by now, or descriptors run short."""
         try:
-            descriptor = _open_regular(self._path)
-        except (OSError, DamagedFileError):  # the content at hand is still right: it is copied instead
-            return None
+            descriptor = _open_regular(self._path) if _may_map() else None
+        except (OSError, DamagedFileError):  # the content at hand is still right
+            descriptor = None
+        if descriptor is None:
+            yield None
+            return
         try:
-            if stamp_of(os.fstat(descriptor)) != self.stamp:
-                return None
-            return memoryview(_map(descriptor, self.stamp.size, mmap.ACCESS_COPY))
-        except OSError as error:
-            if error.errno not in (errno.EMFILE, errno.ENOMEM):
-                raise
-            return None
+            yield descriptor if stamp_of(os.fstat(descriptor)) == self.stamp else None
         finally:
             os.close(descriptor)
+
+    def _map_privately(self) -> memoryview | None:
+        """Map the file copy-on-write; None where that cannot be."""
+        with self.reopened() as descriptor:
+            if descriptor is None:
+                return None
+            try:
+                return memoryview(_map(descriptor, self.stamp.size, mmap.ACCESS_COPY))
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENOMEM):
+                    raise
+                return None
 
 
 def _open_regular(path: Path) -> int:

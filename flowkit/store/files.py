@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,15 +49,18 @@ def write_file_durably(
     temporary_folder: Path,
     mode: int = READ_ONLY,
     replace: bool = True,
+    prove: Callable[[int], None] | None = None,
 ) -> Stamp | None:
     """Write a whole file that survives a crash once this returns.
 
     Args:
         path: Where it is to stand; its folder exists.
-        parts: Its bytes, in order; none of them may change while this runs.
+        parts: Its bytes, in order; none of them may change while this runs, unless `prove` notices.
         temporary_folder: In the same file system as `path`.
         mode: Permission bits of the finished file.
         replace: Whether a file that stands there already is replaced.
+        prove: Is given the descriptor of the file, all written, while the disk takes it; what it raises goes through,
+            and the file is not there.
 
     Returns:
         The file's stamp. None where another file stands there: one that `replace` forbids to replace, or one by which
@@ -69,7 +72,7 @@ def write_file_durably(
     """
     temporary = temporary_folder / f"{os.getpid()}-{os.urandom(8).hex()}"
     try:
-        written = _write_and_sync(temporary, parts)
+        written = _write_and_sync(temporary, parts, prove)
         os.chmod(temporary, mode)
         if not replace and os.path.lexists(path):
             remove(temporary)
@@ -129,8 +132,8 @@ def remove(path: Path) -> None:
     os.unlink(path)
 
 
-def _write_and_sync(path: Path, parts: Iterable[Buffer]) -> Stamp:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+def _write_and_sync(path: Path, parts: Iterable[Buffer], prove: Callable[[int], None] | None) -> Stamp:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
     try:
         for batch in _batches(parts):
             _write_all(descriptor, batch)
@@ -138,10 +141,23 @@ def _write_and_sync(path: Path, parts: Iterable[Buffer]) -> Stamp:
         # right after it was stamped still differs from its stamp.
         now = time.time_ns()
         os.utime(descriptor, ns=(now, now))
-        os.fsync(descriptor)
+        if prove is None:
+            os.fsync(descriptor)
+        else:
+            _sync_beside(descriptor, prove)
         return stamp_of(os.fstat(descriptor))
     finally:
         os.close(descriptor)
+
+
+def _sync_beside(descriptor: int, work: Callable[[int], None]) -> None:
+    """Make a file durable while `work` is done with it; both have ended when this does."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1, thread_name_prefix="flowkit-sync") as executor:
+        synced = executor.submit(os.fsync, descriptor)
+        work(descriptor)
+        synced.result()
 
 
 def _batches(parts: Iterable[Buffer]) -> Iterator[list[memoryview]]:

@@ -1,8 +1,11 @@
 """The layout of a container: one file that holds a payload and the chunks that were new when it was written.
 
 ```
-magic · segments, each at a multiple of 64 bytes · payload · table of locations · footer
+magic · segments · payload · table of locations · footer
 ```
+
+Each segment, and the payload, begins at a multiple of 64 bytes; of a large chunk that says where its values begin, these
+lie at a multiple of 64 KB, so that a consumer can map them wherever it likes.
 
 The table says for every chunk of the artifact where it lies: in this file, or in another one that had it already. The
 footer closes with a hash over the table and its own numbers, so that a file that was cut or overwritten is known by its
@@ -25,12 +28,14 @@ from blake3 import blake3
 from msgspec import Struct, field
 
 from flowkit.codecs.base import Buffer, Chunk, Encoded
-from flowkit.errors import StoreError, UnstableFileError
+from flowkit.errors import CodecError, StoreError, UnstableFileError
 from flowkit.records import Digest
 from flowkit.store.names import check_blob_name
 
 MAGIC = b"flowkit pack 1\n\0"
 ALIGNMENT = 64
+PAGES = 1 << 16
+"""Bytes that are a whole number of pages, whatever their size on a machine."""
 
 _END = b"flowkit pack end"
 _NUMBERS = struct.Struct("<QQQQQ")
@@ -39,6 +44,7 @@ _COUNT = struct.Struct("<I")
 _NAME_LENGTH = struct.Struct("<H")
 _ENTRY = struct.Struct("<32sIQQ")
 _BLOCK = 1 << 20
+_LARGE = 1 << 20
 
 
 class DamagedFileError(Exception):
@@ -92,12 +98,31 @@ class FilePlan(Struct, frozen=True):
         yield MAGIC
         position = len(MAGIC)
         for chunk in self.own:
-            yield bytes(-position % ALIGNMENT)
+            start = self.layout.chunks[chunk.digest].offset
+            yield bytes(start - position)
             yield from _content_of(chunk)
-            position = self.layout.chunks[chunk.digest].offset + chunk.size
+            position = start + chunk.size
         yield bytes(-position % ALIGNMENT)
         yield self.encoded.payload
         yield _ending(self.layout)
+
+    def prove(self, descriptor: int) -> None:
+        """Hash the chunks in the written file that came from memory which belongs to the value.
+
+        Raises:
+            CodecError: The value changed after its digest was taken.
+            OSError: The file cannot be read.
+        """
+        for chunk in self.own:
+            if isinstance(chunk.content, tuple):
+                start = self.layout.chunks[chunk.digest].offset
+                if _digest_range(descriptor, start, chunk.size) != chunk.digest:
+                    raise CodecError.for_changed_value(self.encoded.format)
+
+    @property
+    def borrows(self) -> bool:
+        """Whether bytes of it come from memory that belongs to the value."""
+        return any(isinstance(chunk.content, tuple) for chunk in self.own)
 
 
 def plan_file(name: str, encoded: Encoded, known: Mapping[Digest, Location]) -> FilePlan:
@@ -115,12 +140,19 @@ def plan_file(name: str, encoded: Encoded, known: Mapping[Digest, Location]) -> 
         if elsewhere is not None and elsewhere.length == chunk.size:
             chunks[chunk.digest] = elsewhere
             continue
-        position += -position % ALIGNMENT
+        position = _place(position, chunk)
         chunks[chunk.digest] = Location(name, position, chunk.size)
         position += chunk.size
         own.append(chunk)
     position += -position % ALIGNMENT
     return FilePlan(encoded, Layout(Location(name, position, payload_size), chunks), tuple(own), bare=False)
+
+
+def _place(position: int, chunk: Chunk) -> int:
+    """Return where a chunk begins that comes after `position`."""
+    if chunk.lead and chunk.size >= _LARGE:
+        return position + -(position + chunk.lead) % PAGES
+    return position + -position % ALIGNMENT
 
 
 def is_container(content: Bytes) -> bool:
@@ -197,10 +229,21 @@ def _entries(name: str, table: bytes) -> Iterator[tuple[Digest, Location]]:
 def _content_of(chunk: Chunk) -> Iterator[Buffer]:
     if isinstance(chunk.content, Path):
         return _file_content(chunk, chunk.content)
-    size = memoryview(chunk.content).nbytes
+    pieces = chunk.content if isinstance(chunk.content, tuple) else (chunk.content,)
+    size = sum(memoryview(piece).nbytes for piece in pieces)
     if size != chunk.size:
         raise ValueError(f"chunk {chunk.digest} has {size} bytes where its codec says {chunk.size}")
-    return iter((chunk.content,))
+    return iter(pieces)
+
+
+def _digest_range(descriptor: int, start: int, size: int) -> Digest:
+    """Return the digest of a part of a file, as the system has it in memory."""
+    hasher, buffer = blake3(), memoryview(bytearray(min(size, _BLOCK)))
+    end = start + size
+    while start < end and (count := os.preadv(descriptor, [buffer[: end - start]], start)):
+        hasher.update(buffer[:count])
+        start += count
+    return hasher.hexdigest()
 
 
 def _file_content(chunk: Chunk, path: Path) -> Iterator[bytes]:

@@ -10,16 +10,17 @@ has put the others together again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from flowkit.codecs.base import Buffer, Chunk, Encoded, digest_chunk, digest_payload
+from flowkit.codecs.base import Buffer, Chunk, Encoded, Part, digest_chunk, digest_payload
 from flowkit.errors import LostArtifactError, StoreError
 from flowkit.records import Artifact, BlobFile, Digest, Stamp
 from flowkit.store.blobs import READ_LIMIT, Blob
 from flowkit.store.folder import StoreFolder, reporting
+from flowkit.store.joining import BlobPart, join_parts
 from flowkit.store.memory import KnownContent, RecentValues
 from flowkit.store.names import digest_in, suffix_in
 from flowkit.store.packs import DamagedFileError, Layout, Location, is_container, read_layout
@@ -91,6 +92,14 @@ class InlineArtifact:
         """
         raise _unnamed_chunk(self._artifact, digest)
 
+    def join(self, parts: Sequence[Part]) -> memoryview | None:
+        """Refuse: an inline artifact has no chunks.
+
+        Raises:
+            LostArtifactError: Always.
+        """
+        raise _unnamed_chunk(self._artifact, parts[0].digest)
+
 
 class StoredArtifact:
     """An artifact in files, opened for reading.
@@ -141,6 +150,23 @@ class StoredArtifact:
         blob, location = self.locate(digest)
         self._remember(digest, blob, blob.view(location))
         return blob.private_view(location) if writable else blob.view(location)
+
+    def join(self, parts: Sequence[Part]) -> memoryview | None:
+        """Return parts of chunks, verified, one after the other in private memory that can be written to.
+
+        None where that would need a copy.
+
+        Raises:
+            LostArtifactError: A chunk is gone or damaged.
+        """
+        found = []
+        for digest, start, size in parts:
+            blob, (name, offset, _) = self.locate(digest)
+            found.append(BlobPart(blob, Location(name, offset + start, size)))
+        joined = join_parts(found)
+        for blob, location in found:
+            blob.let_go(location)
+        return joined
 
     def encode_again(self) -> Encoded:
         """Return the artifact as it was put, its bytes being views of where they lie now.

@@ -129,7 +129,8 @@ def _write_once(
     references, others = _known_elsewhere(state, encoded, name, inside)
     plan = plan_file(name, encoded, references)
     path = folder.blob_path(name)
-    stamp = write_file_durably(path, plan.parts(), temporary_folder=folder.temporary, replace=replace)
+    prove = plan.prove if plan.borrows else None
+    stamp = write_file_durably(path, plan.parts(), temporary_folder=folder.temporary, replace=replace, prove=prove)
     if stamp is None:
         return None
     _learn(state, plan, name, stamp)
@@ -171,6 +172,5 @@ def _learn(state: StoreState, plan: FilePlan, name: str, stamp: Stamp) -> None:
 def _remember(state: StoreState, encoded: Encoded) -> None:
     state.remember(encoded.digest, encoded.payload)
     for chunk in encoded.chunks:
-        if not isinstance(chunk.content, bytes | bytearray | memoryview):
-            continue
-        state.remember(chunk.digest, chunk.content)
+        if isinstance(chunk.content, bytes | bytearray | memoryview):
+            state.remember(chunk.digest, chunk.content)

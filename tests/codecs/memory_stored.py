@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from flowkit.codecs.base import Encoded
+from collections.abc import Sequence
+from pathlib import Path
+
+from flowkit.codecs.base import Buffer, Encoded, Part, Pieces
 from flowkit.records import Artifact
 
 
@@ -25,5 +28,12 @@ class MemoryStored:
     def chunk(self, digest: str, *, writable: bool = False) -> memoryview:
         self.opened.append(digest)
         content = self._chunks[digest]
-        raw = content.read_bytes() if not isinstance(content, bytes | bytearray | memoryview) else content
+        raw = content.read_bytes() if isinstance(content, Path) else _joined(content)
         return memoryview(bytearray(raw)) if writable else memoryview(raw).toreadonly()
+
+    def join(self, parts: Sequence[Part]) -> memoryview | None:
+        return None
+
+
+def _joined(content: Buffer | Pieces) -> Buffer:
+    return b"".join(content) if isinstance(content, tuple) else content
