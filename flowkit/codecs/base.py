@@ -104,6 +104,10 @@ class Stored(Protocol):
         """The canonical payload, read-only."""
         ...
 
+    def prepare(self, digests: Sequence[Digest]) -> None:
+        """Verify chunks that will be asked for, several at a time; what is wrong with one is told when it is."""
+        ...
+
     def chunk(self, digest: Digest, *, writable: bool = False) -> memoryview:
         """Return a chunk's bytes, verified; `writable` gives a private copy-on-write map."""
         ...

@@ -155,7 +155,9 @@ class TableCodec:
         if decode is None:
             raise CodecError.for_table_view(kind, wanted)
         reader = TableReader(stored, manifest, writable=wanted.startswith("pandas."), policy=self._policy)
-        return decode(select(manifest), reader)
+        selected = select(manifest)
+        reader.prepare(selected)
+        return decode(selected, reader)
 
 
 def table_kind(value: Any) -> str | None:

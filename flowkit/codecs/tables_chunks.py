@@ -124,6 +124,11 @@ class TableReader:
         self._places = _segment_places(manifest) if self._segment else {}
         self._joined: memoryview | None = None
 
+    def prepare(self, node: Any) -> None:
+        """Verify the data found in a piece of a manifest, before it is read column by column."""
+        if self._segment is None:
+            self._stored.prepare([digest for leaf in leaves(node) for digest, _ in leaf["chunks"]])
+
     def read(self, leaf: Leaf) -> pa.ChunkedArray:
         """Return a column's data as Arrow arrays over the stored bytes."""
         import pyarrow as pa

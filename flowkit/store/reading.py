@@ -16,6 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from flowkit.codecs.base import Buffer, Chunk, Encoded, Part, digest_chunk, digest_payload
+from flowkit.codecs.threads import in_threads, usable_threads
 from flowkit.errors import LostArtifactError, StoreError
 from flowkit.records import Artifact, BlobFile, Digest, Stamp
 from flowkit.store.blobs import READ_LIMIT, Blob
@@ -84,6 +85,9 @@ class InlineArtifact:
         """The canonical payload, read-only."""
         return self._payload
 
+    def prepare(self, digests: Sequence[Digest]) -> None:
+        """Do nothing: there are no chunks."""
+
     def chunk(self, digest: Digest, *, writable: bool = False) -> memoryview:
         """Refuse: an inline artifact has no chunks.
 
@@ -137,6 +141,12 @@ class StoredArtifact:
     def payload(self) -> memoryview:
         """The canonical payload, read-only."""
         return self._payload
+
+    def prepare(self, digests: Sequence[Digest]) -> None:
+        """Verify chunks that will be asked for, in several threads; what is wrong with one is told when it is."""
+        waiting = [place for digest in digests if (place := self._expected_place(digest)) is not None]
+        for _ in in_threads(lambda place: self._is_there(*place), waiting, usable_threads()):
+            pass
 
     def chunk(self, digest: Digest, *, writable: bool = False) -> memoryview:
         """Return a chunk's bytes, verified; `writable` gives a private copy-on-write map.
@@ -332,6 +342,16 @@ class StoredArtifact:
         if not is_container(blob.content):
             return self._lost(blob, "its file does not begin as one that has the parts that others refer to")
         return self._damage(blob.name, f"a part of it is no longer in 'blobs/{blob.name}'")
+
+    def _expected_place(self, digest: Digest) -> tuple[Digest, Location, Blob] | None:
+        """Return where a chunk lies that is still to be looked at; None where there is nothing to look at."""
+        location = self._own_layout().chunks.get(digest)
+        if location is None or digest in self._located or self._state.recall(digest) is not None:
+            return None
+        try:
+            return digest, location, self._blob(location.name)
+        except LostArtifactError:  # who asks for the chunk is told, or given it from elsewhere
+            return None
 
     def _is_there(self, digest: Digest, location: Location, blob: Blob) -> bool:
         try:

@@ -25,6 +25,9 @@ class MemoryStored:
     def payload(self) -> memoryview:
         return memoryview(self._encoded.payload).toreadonly()
 
+    def prepare(self, digests: Sequence[str]) -> None:
+        pass
+
     def chunk(self, digest: str, *, writable: bool = False) -> memoryview:
         self.opened.append(digest)
         content = self._chunks[digest]
