@@ -11,10 +11,11 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from flowkit.records import Stamp
+from flowkit.store.libc import start_writing
 
 Buffer = bytes | bytearray | memoryview
 
@@ -26,6 +27,10 @@ UNSETTLED_FOLDER = PRIVATE_FOLDER | stat.S_ISVTX
 
 _BATCH_BYTES = 8 << 20
 _BATCH_BUFFERS = 512
+
+
+Follow = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+"""Given a file's descriptor, what is around its writing: yields what is told how many bytes were written so far."""
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -49,18 +54,17 @@ def write_file_durably(
     temporary_folder: Path,
     mode: int = READ_ONLY,
     replace: bool = True,
-    prove: Callable[[int], None] | None = None,
+    follow: Follow | None = None,
 ) -> Stamp | None:
     """Write a whole file that survives a crash once this returns.
 
     Args:
         path: Where it is to stand; its folder exists.
-        parts: Its bytes, in order; none of them may change while this runs, unless `prove` notices.
+        parts: Its bytes, in order; none of them may change while this runs, unless `follow` notices.
         temporary_folder: In the same file system as `path`.
         mode: Permission bits of the finished file.
         replace: Whether a file that stands there already is replaced.
-        prove: Is given the descriptor of the file, all written, while the disk takes it; what it raises goes through,
-            and the file is not there.
+        follow: Looks at what is written while the rest is; what it raises goes through, and the file is not there.
 
     Returns:
         The file's stamp. None where another file stands there: one that `replace` forbids to replace, or one by which
@@ -72,7 +76,7 @@ def write_file_durably(
     """
     temporary = temporary_folder / f"{os.getpid()}-{os.urandom(8).hex()}"
     try:
-        written = _write_and_sync(temporary, parts, prove)
+        written = _write_and_sync(temporary, parts, follow or _look_away)
         os.chmod(temporary, mode)
         if not replace and os.path.lexists(path):
             remove(temporary)
@@ -132,32 +136,36 @@ def remove(path: Path) -> None:
     os.unlink(path)
 
 
-def _write_and_sync(path: Path, parts: Iterable[Buffer], prove: Callable[[int], None] | None) -> Stamp:
+def _write_and_sync(path: Path, parts: Iterable[Buffer], follow: Follow) -> Stamp:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
     try:
-        for batch in _batches(parts):
-            _write_all(descriptor, batch)
-        # The kernel may give several writes one coarse time; this exact one is no other write's, so that a file changed
-        # right after it was stamped still differs from its stamp.
-        now = time.time_ns()
-        os.utime(descriptor, ns=(now, now))
-        if prove is None:
+        with follow(descriptor) as take_note:
+            _write_parts(descriptor, parts, take_note)
+            # The kernel may give several writes one coarse time; this exact one is no other write's, so that a file
+            # changed right after it was stamped still differs from its stamp.
+            now = time.time_ns()
+            os.utime(descriptor, ns=(now, now))
             os.fsync(descriptor)
-        else:
-            _sync_beside(descriptor, prove)
         return stamp_of(os.fstat(descriptor))
     finally:
         os.close(descriptor)
 
 
-def _sync_beside(descriptor: int, work: Callable[[int], None]) -> None:
-    """Make a file durable while `work` is done with it; both have ended when this does."""
-    from concurrent.futures import ThreadPoolExecutor
+def _write_parts(descriptor: int, parts: Iterable[Buffer], take_note: Callable[[int], None]) -> None:
+    """Write all parts; the disk takes what was written while the rest is."""
+    written = 0
+    for batch in _batches(parts):
+        size = sum(map(len, batch))
+        _write_all(descriptor, batch)
+        if size >= _BATCH_BYTES:
+            start_writing(descriptor, written, size)
+        written += size
+        take_note(written)
 
-    with ThreadPoolExecutor(1, thread_name_prefix="flowkit-sync") as executor:
-        synced = executor.submit(os.fsync, descriptor)
-        work(descriptor)
-        synced.result()
+
+@contextmanager
+def _look_away(descriptor: int) -> Iterator[Callable[[int], None]]:
+    yield lambda written: None
 
 
 def _batches(parts: Iterable[Buffer]) -> Iterator[list[memoryview]]:

@@ -3,28 +3,23 @@
 A column of many chunks lies in as many places, in one file or several, and its consumer wants one array. Where each part
 begins at a page its pages are mapped, copy-on-write, over one stretch of memory that was set aside; no byte is copied,
 none is read. What a step writes there reaches no file and nobody else. What does not fill a page at the end is copied.
-
-Python's own maps cannot be told where to go, so the C library is asked. The stretch is a map of Python's, which takes
-all that was mapped over it away with itself.
+The stretch is a map of Python's, which takes all that was mapped over it away with itself.
 """
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from flowkit.store.blobs import Blob, MappedContent
+from flowkit.store.libc import map_over
 from flowkit.store.packs import Location
 
 MOST_MAPS = 1 << 14
 """Maps that a process may hold of this kind: a quarter of what Linux allows it."""
-
-_FIXED = 0x10
-"""MAP_FIXED, on Linux and on macOS."""
 
 _held: WeakKeyDictionary[mmap.mmap, int] = WeakKeyDictionary()
 
@@ -56,42 +51,15 @@ def _can_be_mapped(parts: Sequence[BlobPart]) -> bool:
 
 
 def _map_all(parts: Sequence[BlobPart], stretch: mmap.mmap, joined: memoryview) -> bool:
-    place = _placing(stretch)
     position = 0
     with ExitStack() as opened:
         descriptors = {part.blob.name: opened.enter_context(part.blob.reopened()) for part in parts}
         for blob, location in parts:
             descriptor = descriptors[blob.name]
             whole = location.length - location.length % mmap.PAGESIZE
-            if descriptor is None or (whole and not place(position, whole, descriptor, location.offset)):
+            if descriptor is None or (whole and not map_over(stretch, position, whole, descriptor, location.offset)):
                 return False
             rest = Location(location.name, location.offset + whole, location.length - whole)
             joined[position + whole : position + location.length] = blob.view(rest)
             position += location.length
     return True
-
-
-def _placing(stretch: mmap.mmap) -> Callable[[int, int, int, int], bool]:
-    """Return what maps (at a position of the stretch, so many bytes, of a descriptor, from an offset) and says whether."""
-    import ctypes
-
-    call = _mmap()
-    start = ctypes.addressof(ctypes.c_char.from_buffer(stretch))
-    protection, flags = mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | _FIXED
-
-    def place(position: int, size: int, descriptor: int, offset: int) -> bool:
-        found = call(start + position, size, protection, flags, descriptor, offset)
-        return bool(found == start + position)
-
-    return place
-
-
-@cache
-def _mmap() -> Any:
-    """Return the C library's own `mmap`."""
-    import ctypes
-
-    function = ctypes.CDLL(None).mmap
-    function.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_int64]
-    function.restype = ctypes.c_void_p
-    return function

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -106,23 +107,39 @@ class FilePlan(Struct, frozen=True):
         yield self.encoded.payload
         yield _ending(self.layout)
 
-    def prove(self, descriptor: int) -> None:
-        """Hash the chunks in the written file that came from memory which belongs to the value.
+    @property
+    def borrows(self) -> bool:
+        """Whether bytes of it come from memory that belongs to the value."""
+        return any(isinstance(chunk.content, tuple) for chunk in self.own)
+
+    @contextmanager
+    def proving(self, descriptor: int) -> Iterator[Callable[[int], None]]:
+        """Hash what comes from memory that belongs to the value once more, as it lies in the file, beside its writing.
+
+        Yields:
+            What is told how many bytes were written so far.
 
         Raises:
             CodecError: The value changed after its digest was taken.
             OSError: The file cannot be read.
         """
-        for chunk in self.own:
-            if isinstance(chunk.content, tuple):
-                start = self.layout.chunks[chunk.digest].offset
-                if _digest_range(descriptor, start, chunk.size) != chunk.digest:
-                    raise CodecError.for_changed_value(self.encoded.format)
+        from concurrent.futures import Future, ThreadPoolExecutor
 
-    @property
-    def borrows(self) -> bool:
-        """Whether bytes of it come from memory that belongs to the value."""
-        return any(isinstance(chunk.content, tuple) for chunk in self.own)
+        waiting = [chunk for chunk in reversed(self.own) if isinstance(chunk.content, tuple)]
+        found: list[tuple[Digest, Future[Digest]]] = []
+        executor = ThreadPoolExecutor(1, thread_name_prefix="flowkit-proof")
+
+        def take_note(written: int) -> None:
+            while waiting and (start := self.layout.chunks[waiting[-1].digest].offset) + waiting[-1].size <= written:
+                chunk = waiting.pop()
+                found.append((chunk.digest, executor.submit(_digest_range, descriptor, start, chunk.size)))
+
+        try:
+            yield take_note
+            if any(digest != written.result() for digest, written in found):
+                raise CodecError.for_changed_value(self.encoded.format)
+        finally:
+            executor.shutdown(cancel_futures=True)
 
 
 def plan_file(name: str, encoded: Encoded, known: Mapping[Digest, Location]) -> FilePlan:

@@ -129,8 +129,8 @@ def _write_once(
     references, others = _known_elsewhere(state, encoded, name, inside)
     plan = plan_file(name, encoded, references)
     path = folder.blob_path(name)
-    prove = plan.prove if plan.borrows else None
-    stamp = write_file_durably(path, plan.parts(), temporary_folder=folder.temporary, replace=replace, prove=prove)
+    follow = plan.proving if plan.borrows else None
+    stamp = write_file_durably(path, plan.parts(), temporary_folder=folder.temporary, replace=replace, follow=follow)
     if stamp is None:
         return None
     _learn(state, plan, name, stamp)
