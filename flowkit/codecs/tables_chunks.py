@@ -137,13 +137,7 @@ class TableReader:
         return pa.chunked_array([chunk for piece in pieces for chunk in piece.chunks], type=pieces[0].type)
 
     def read_numpy(self, leaf: Leaf, dtype: np.dtype[Any], missing: Any = None) -> np.ndarray[Any, Any]:
-        """Return fixed-width data as a writable array, `missing` at nulls; without nulls it lies where the store maps it.
-
-        Args:
-            leaf: The column's data.
-            dtype: Of the array, in the machine's byte order.
-            missing: What stands at nulls.
-        """
+        """Return fixed-width data as a writable array, `missing` at nulls; without nulls it is as the store maps it."""
         import numpy as np
 
         digests = [digest for digest, _ in leaf["chunks"]]

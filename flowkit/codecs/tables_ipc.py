@@ -70,8 +70,9 @@ class _Taken:
 def _merged(pieces: Iterable[bytes | pa.Buffer]) -> Pieces:
     """Return the same bytes, those of neighbours that are small in one piece."""
     merged: list[Buffer] = []
-    for small, group in groupby(map(memoryview, pieces), lambda piece: piece.nbytes < _SMALL):
-        merged.extend((b"".join(group),) if small else group)
+    for small, group in groupby(pieces, lambda piece: len(piece) < _SMALL):
+        neighbours = [memoryview(piece) for piece in group]
+        merged += [b"".join(neighbours)] if small else neighbours
     return tuple(merged)
 
 

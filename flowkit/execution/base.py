@@ -114,7 +114,7 @@ class HostSettings(ComparedInPart, frozen=True, eq=False):
     undeclared: Literal["track", "warn", "error"] = "track"
     variables: tuple[tuple[str, str], ...] = ()
     keeps_checkpoints: bool = True
-    memory_bytes: int = 256 * 1024 * 1024
+    memory_bytes: int = 64 * 1024 * 1024
     warm: tuple[str, ...] = ()
     at_once: int | None = None
     proofs: Mapping[StepPlace, StepProof] = field(default_factory=dict)

@@ -57,9 +57,9 @@ class OutputWriter(Struct, frozen=True):
                 encoded = encode_dask_frame(value, self.store, self.codecs.pickle)
             else:
                 encoded = self.codecs.encode(value, hint)
+            return Output(name, self.store.put(encoded))
         except CodecError as error:
             raise error.with_facts(("step", step), ("output", name)) from error.__cause__
-        return Output(name, self.store.put(encoded))
 
 
 def split_outputs(value: Any, borders: StepBorders) -> list[tuple[OutputBorder, Any]]:

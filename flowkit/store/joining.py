@@ -1,8 +1,8 @@
 """Parts of files of the store one after the other in memory, as if they had been copied there.
 
-A column of many chunks lies in as many places, in one file or several, and its consumer wants one array. Where each part
-begins at a page its pages are mapped, copy-on-write, over one stretch of memory that was set aside; no byte is copied,
-none is read. What a step writes there reaches no file and nobody else. What does not fill a page at the end is copied.
+A column of many chunks lies in as many places, in one file or several, and its consumer wants one array. Where each
+part begins at a page its pages are mapped, copy-on-write, over one stretch of memory that was set aside: no byte is
+copied, and what a step writes there reaches neither a file nor anybody else. What fills no page is copied, at the end of the last.
 The stretch is a map of Python's, which takes all that was mapped over it away with itself.
 """
 
@@ -32,7 +32,7 @@ class BlobPart(NamedTuple):
 
 
 def join_parts(parts: Sequence[BlobPart]) -> memoryview | None:
-    """Return private, writable memory in which the parts follow one another; None where they would have to be copied."""
+    """Return private, writable memory in which the parts follow one another; None where they must be copied."""
     if not _can_be_mapped(parts) or sum(_held.values()) + len(parts) > MOST_MAPS:
         return None
     size = sum(part.location.length for part in parts)
@@ -43,23 +43,25 @@ def join_parts(parts: Sequence[BlobPart]) -> memoryview | None:
 
 
 def _can_be_mapped(parts: Sequence[BlobPart]) -> bool:
-    """Say whether each part begins at a page and all but the last end at one."""
-    pages = (part.location.offset | part.location.length for part in parts[:-1])
-    last = parts[-1].location.offset
-    mapped = all(isinstance(part.blob.content, MappedContent) for part in parts)
-    return mapped and all(place % mmap.ALLOCATIONGRANULARITY == 0 for place in (*pages, last))
+    """Say whether each part but the last is made of whole pages of a mapped file."""
+    return all(
+        isinstance(blob.content, MappedContent)
+        and (location.offset | location.length) % mmap.ALLOCATIONGRANULARITY == 0
+        for blob, location in parts[:-1]
+    )
 
 
 def _map_all(parts: Sequence[BlobPart], stretch: mmap.mmap, joined: memoryview) -> bool:
     position = 0
     with ExitStack() as opened:
-        descriptors = {part.blob.name: opened.enter_context(part.blob.reopened()) for part in parts}
-        for blob, location in parts:
-            descriptor = descriptors[blob.name]
-            whole = location.length - location.length % mmap.PAGESIZE
-            if descriptor is None or (whole and not map_over(stretch, position, whole, descriptor, location.offset)):
+        blobs = {part.blob.name: part.blob for part in parts}
+        descriptors = {name: opened.enter_context(blob.reopened()) for name, blob in blobs.items()}
+        for blob, (name, offset, length) in parts:
+            descriptor = descriptors[name]
+            whole = 0 if offset % mmap.ALLOCATIONGRANULARITY else length - length % mmap.PAGESIZE
+            if descriptor is None or (whole and not map_over(stretch, position, whole, descriptor, offset)):
                 return False
-            rest = Location(location.name, location.offset + whole, location.length - whole)
-            joined[position + whole : position + location.length] = blob.view(rest)
-            position += location.length
+            if whole < length:
+                joined[position + whole : position + length] = blob.view(Location(name, offset + whole, length - whole))
+            position += length
     return True

@@ -1,4 +1,4 @@
-"""What the C library offers to a store and Python does not: maps at a place of one's own, and writing that starts early.
+"""What the C library offers to a store and Python does not: maps at a chosen place, and writing that starts early.
 
 Both are for speed alone. Where a system has no such call, or refuses it, callers copy, or wait longer in `fsync`.
 """
@@ -17,9 +17,9 @@ _START_WRITING = 2
 
 
 def map_over(stretch: mmap.mmap, position: int, size: int, descriptor: int, offset: int) -> bool:
-    """Map a part of a file, copy-on-write, over a part of a private map; it goes with that map. Say whether that was done.
+    """Map a part of a file, copy-on-write, over a part of a private map, and say whether that was done.
 
-    Where it was not, the part of the private map may be gone: nobody may touch it any more.
+    It goes with that map. Where it was not done, that part of the private map may be gone, and nobody may touch it.
 
     Args:
         stretch: An anonymous private map.

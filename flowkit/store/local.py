@@ -8,8 +8,9 @@ from flowkit.codecs.base import Encoded, Stored
 from flowkit.records import Artifact, BlobFile
 from flowkit.store.base import Presence
 from flowkit.store.folder import StoreFolder
+from flowkit.store.inline import InlineArtifact, is_whole
 from flowkit.store.memory import KnownContent, RecentValues
-from flowkit.store.reading import InlineArtifact, StoredArtifact, StoreState, is_whole
+from flowkit.store.reading import StoredArtifact, StoreState
 from flowkit.store.salvage import Source, salvage_artifact
 from flowkit.store.writing import NEVER, put_encoded, verify_artifact
 

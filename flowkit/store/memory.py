@@ -11,10 +11,8 @@ from flowkit.codecs.base import Buffer
 from flowkit.records import Digest, Stamp
 from flowkit.store.packs import Location
 
-COPY_LIMIT = 1 << 20
-"""A buffer that is not `bytes` may still be written to by its owner, so it is remembered as a copy, up to this size.
-
-Copying a larger one costs more than mapping the file that was just written, whose pages are still in memory."""
+LARGEST = 1 << 20
+"""What is larger is not kept: it takes no longer to map the file that was just written, whose pages are in memory."""
 
 KNOWN_LIMIT = 1 << 15
 
@@ -46,9 +44,12 @@ class RecentValues:
             return held
 
     def add(self, digest: Digest, content: Buffer) -> None:
-        """Remember `content`, known to be what `digest` says, unless it is too large."""
+        """Remember `content`, known to be what `digest` says, unless it is too large.
+
+        A buffer that is not `bytes` may still be written to by its owner, so it is copied.
+        """
         size = memoryview(content).nbytes
-        if size > self.limit or (not isinstance(content, bytes) and size > COPY_LIMIT):
+        if size > min(self.limit, LARGEST):
             return
         with self._lock:
             if digest in self._held:

@@ -4,8 +4,8 @@
 magic · segments · payload · table of locations · footer
 ```
 
-Each segment, and the payload, begins at a multiple of 64 bytes; of a large chunk that says where its values begin, these
-lie at a multiple of 64 KB, so that a consumer can map them wherever it likes.
+Each segment, and the payload, begins at a multiple of 64 bytes. Of a large chunk that says where its values begin these
+lie at a multiple of 64 KB, so that they can be mapped wherever a consumer wants them.
 
 The table says for every chunk of the artifact where it lies: in this file, or in another one that had it already. The
 footer closes with a hash over the table and its own numbers, so that a file that was cut or overwritten is known by its

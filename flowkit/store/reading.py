@@ -21,10 +21,13 @@ from flowkit.errors import LostArtifactError, StoreError
 from flowkit.records import Artifact, BlobFile, Digest, Stamp
 from flowkit.store.blobs import READ_LIMIT, Blob
 from flowkit.store.folder import StoreFolder, reporting
+from flowkit.store.inline import unnamed_chunk
 from flowkit.store.joining import BlobPart, join_parts
 from flowkit.store.memory import KnownContent, RecentValues
 from flowkit.store.names import digest_in, suffix_in
 from flowkit.store.packs import DamagedFileError, Layout, Location, is_container, read_layout
+
+_WORTH_A_THREAD = 1 << 20
 
 
 class StoreState(Struct, frozen=True):
@@ -52,57 +55,6 @@ class StoreState(Struct, frozen=True):
         """Keep bytes that are known to be what `digest` says in memory, where there is one."""
         if self.recent is not None:
             self.recent.add(digest, content)
-
-
-def is_whole(artifact: Artifact) -> bool:
-    """Say whether the payload in an inline artifact's record is what its digest says."""
-    return digest_payload(artifact.format, artifact.inline or b"") == artifact.digest
-
-
-class InlineArtifact:
-    """A small artifact whose payload is part of its record."""
-
-    def __init__(self, artifact: Artifact) -> None:
-        """Verify the payload.
-
-        Raises:
-            LostArtifactError: It does not match its digest.
-        """
-        if not is_whole(artifact):
-            raise LostArtifactError.for_damage(
-                artifact.digest, artifact.format, "", "the payload in its record does not match its digest"
-            )
-        self._artifact = artifact
-        self._payload = memoryview(artifact.inline or b"")
-
-    @property
-    def artifact(self) -> Artifact:
-        """The artifact's record."""
-        return self._artifact
-
-    @property
-    def payload(self) -> memoryview:
-        """The canonical payload, read-only."""
-        return self._payload
-
-    def prepare(self, digests: Sequence[Digest]) -> None:
-        """Do nothing: there are no chunks."""
-
-    def chunk(self, digest: Digest, *, writable: bool = False) -> memoryview:
-        """Refuse: an inline artifact has no chunks.
-
-        Raises:
-            LostArtifactError: Always.
-        """
-        raise _unnamed_chunk(self._artifact, digest)
-
-    def join(self, parts: Sequence[Part]) -> memoryview | None:
-        """Refuse: an inline artifact has no chunks.
-
-        Raises:
-            LostArtifactError: Always.
-        """
-        raise _unnamed_chunk(self._artifact, parts[0].digest)
 
 
 class StoredArtifact:
@@ -277,7 +229,7 @@ class StoredArtifact:
     def _find(self, digest: Digest) -> tuple[Blob, Location]:
         location = self._own_layout().chunks.get(digest)
         if location is None:
-            raise _unnamed_chunk(self._artifact, digest)
+            raise unnamed_chunk(self._artifact, digest)
         try:
             blob = self._blob(location.name)
             if self._is_there(digest, location, blob):
@@ -346,7 +298,7 @@ class StoredArtifact:
     def _expected_place(self, digest: Digest) -> tuple[Digest, Location, Blob] | None:
         """Return where a chunk lies that is still to be looked at; None where there is nothing to look at."""
         location = self._own_layout().chunks.get(digest)
-        if location is None or digest in self._located or self._state.recall(digest) is not None:
+        if location is None or location.length < _WORTH_A_THREAD or digest in self._located:
             return None
         try:
             return digest, location, self._blob(location.name)
@@ -437,9 +389,3 @@ def _own_name(artifact: Artifact) -> str:
             artifact.digest, artifact.format, name, "its record names a file of another artifact"
         )
     return name
-
-
-def _unnamed_chunk(artifact: Artifact, digest: Digest) -> LostArtifactError:
-    return LostArtifactError.for_damage(
-        artifact.digest, artifact.format, "", f"it has no part with the digest {digest[:12]}"
-    )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from flowkit.records import Stamp
 from flowkit.store import LocalStore, Presence, StoreFolder
-from flowkit.store.memory import COPY_LIMIT, KnownContent, RecentValues
+from flowkit.store.memory import LARGEST, KnownContent, RecentValues
 from flowkit.store.packs import Location
 from tests.store.values import is_right, noise, plain, table
 
@@ -39,17 +39,16 @@ def test_what_was_used_longest_ago_goes_first() -> None:
     assert [name for name in "abcd" if recent.get(name) is not None] == ["a", "c", "d"]
 
 
-@pytest.mark.parametrize("kind", [bytearray, lambda content: memoryview(bytearray(content))])
-def test_a_large_buffer_of_another_owner_is_not_copied(kind: type) -> None:
-    """Up to a limit a buffer that may change is copied; beyond, its file is mapped, which is cheaper."""
-    recent = RecentValues(10 * COPY_LIMIT)
-    recent.add("small", kind(bytes(COPY_LIMIT)))
-    recent.add("large", kind(bytes(COPY_LIMIT + 1)))
-    recent.add("immutable", bytes(COPY_LIMIT + 1))
+@pytest.mark.parametrize("kind", [bytes, bytearray, lambda content: memoryview(bytearray(content))])
+def test_large_values_are_not_kept(kind: type) -> None:
+    """Up to a limit a value is kept; beyond, its file is mapped, which takes no longer and no memory of the process."""
+    recent = RecentValues(10 * LARGEST)
+    recent.add("small", kind(bytes(LARGEST)))
+    recent.add("large", kind(bytes(LARGEST + 1)))
 
-    assert recent.get("small") == bytes(COPY_LIMIT)
+    assert recent.get("small") == bytes(LARGEST)
     assert recent.get("large") is None
-    assert recent.get("immutable") is not None
+    assert recent.size == LARGEST
 
 
 @pytest.mark.parametrize("encoded", [plain(noise(1, 9_000)), table(noise(2, 300_000), noise(3, 10))])
