@@ -2,7 +2,8 @@
 
 A column of many chunks lies in as many places, in one file or several, and its consumer wants one array. Where each
 part begins at a page its pages are mapped, copy-on-write, over one stretch of memory that was set aside: no byte is
-copied, and what a step writes there reaches neither a file nor anybody else. What fills no page is copied, at the end of the last.
+copied, and what a step writes there reaches neither a file nor anybody else. Only of the last part, what fills no page
+is copied.
 The stretch is a map of Python's, which takes all that was mapped over it away with itself.
 """
 
@@ -45,9 +46,8 @@ def join_parts(parts: Sequence[BlobPart]) -> memoryview | None:
 def _can_be_mapped(parts: Sequence[BlobPart]) -> bool:
     """Say whether each part but the last is made of whole pages of a mapped file."""
     return all(
-        isinstance(blob.content, MappedContent)
-        and (location.offset | location.length) % mmap.ALLOCATIONGRANULARITY == 0
-        for blob, location in parts[:-1]
+        isinstance(blob.content, MappedContent) and (at.offset | at.length) % mmap.ALLOCATIONGRANULARITY == 0
+        for blob, at in parts[:-1]
     )
 
 

@@ -185,7 +185,7 @@ def test_values_begin_at_pages(folder: StoreFolder) -> None:
 @pytest.mark.parametrize("changed", ["first", "last"])
 def test_a_value_that_changes_while_it_is_stored_is_refused(folder: StoreFolder, changed: str) -> None:
     """A thread that a step left behind writes on: what lies in the file is not what was hashed, and does not count."""
-    values = np.zeros(ROWS["whole chunks"], np.int8)
+    values = np.repeat(np.array([1, 2], np.int8), CHUNK_ROWS)
     table = pd.DataFrame({"a": values}, copy=False)
     encoded: Encoded = CODECS.encode(table, pd.DataFrame)
     values[0 if changed == "first" else -1] += 1
