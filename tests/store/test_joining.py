@@ -51,7 +51,13 @@ def is_mapped(values: np.ndarray, folder: StoreFolder) -> bool:
     return False
 
 
-@pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS.keys())
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(ROWS["the last chunk short"], id="the last chunk short"),
+        pytest.param(ROWS["whole chunks"], id="whole chunks", marks=pytest.mark.slow),
+    ],
+)
 def test_a_column_of_many_chunks_is_mapped(folder: StoreFolder, rows: int) -> None:
     """It is the array that was put, and lies in the files themselves."""
     table = table_of(rows)
@@ -62,6 +68,7 @@ def test_a_column_of_many_chunks_is_mapped(folder: StoreFolder, rows: int) -> No
     assert not LINUX or all(is_mapped(frame[name].to_numpy(), folder) for name in frame)
 
 
+@pytest.mark.slow
 def test_a_column_may_lie_in_several_files(folder: StoreFolder) -> None:
     """A table that grew refers to its first chunks; they are mapped from where they lie."""
     store, table = LocalStore(folder), table_of(3 * CHUNK_ROWS)
@@ -89,6 +96,7 @@ def test_what_is_written_there_reaches_nobody(folder: StoreFolder) -> None:
     assert LocalStore(folder).verify(artifact).digest == artifact.digest
 
 
+@pytest.mark.slow
 def test_a_frame_stays_when_its_file_goes(folder: StoreFolder) -> None:
     """What was mapped does not depend on the file's name, nor on the objects that gave it."""
     table = table_of(ROWS["the last chunk short"])
@@ -100,6 +108,7 @@ def test_a_frame_stays_when_its_file_goes(folder: StoreFolder) -> None:
     pd.testing.assert_frame_equal(frame, table)
 
 
+@pytest.mark.slow
 def test_chunks_that_cannot_be_mapped_side_by_side_are_copied(
     folder: StoreFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +127,7 @@ def test_chunks_that_cannot_be_mapped_side_by_side_are_copied(
     assert not LINUX or not is_mapped(frame["a"].to_numpy(), folder)
 
 
+@pytest.mark.slow
 def test_a_file_that_took_the_place_of_the_verified_one_is_not_mapped(folder: StoreFolder) -> None:
     """Only the very file that was hashed is mapped; where its name leads elsewhere by now, its bytes are copied."""
     table = table_of(ROWS["whole chunks"])
@@ -138,7 +148,7 @@ def test_a_file_that_took_the_place_of_the_verified_one_is_not_mapped(folder: St
     assert digest_chunk(stored.chunk(column[0].digest)) == column[0].digest
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("number", [*(pytest.param(n, marks=pytest.mark.slow) for n in (0, 2)), 1])
 def test_a_damaged_chunk_is_noticed_before_it_is_given(folder: StoreFolder, number: int) -> None:
     """Also one among many that are verified side by side: the file goes to quarantine, and nothing is handed out."""
     table = table_of(ROWS["the last chunk short"])[["a"]]
@@ -167,6 +177,7 @@ def test_large_columns_are_not_copied_to_be_put() -> None:
     assert b"".join(chunk.content)[chunk.lead :][:CHUNK_ROWS] == table["a"].to_numpy().tobytes()
 
 
+@pytest.mark.slow
 def test_values_begin_at_pages(folder: StoreFolder) -> None:
     """In the file the values of large chunks begin at a multiple of 64 KB, whatever stands before them."""
     table = table_of(ROWS["the last chunk short"])
@@ -182,7 +193,7 @@ def test_values_begin_at_pages(folder: StoreFolder) -> None:
         assert content.index(bytes(chunk.content[1][:1000])) % PAGES == 0
 
 
-@pytest.mark.parametrize("changed", ["first", "last"])
+@pytest.mark.parametrize("changed", [pytest.param("first", marks=pytest.mark.slow), "last"])
 def test_a_value_that_changes_while_it_is_stored_is_refused(folder: StoreFolder, changed: str) -> None:
     """A thread that a step left behind writes on: what lies in the file is not what was hashed, and does not count."""
     values = np.repeat(np.array([1, 2], np.int8), CHUNK_ROWS)
