@@ -12,7 +12,7 @@ import pytest
 
 from flowkit.codecs.base import Encoded
 from flowkit.errors import StoreError
-from flowkit.store import LocalStore, Presence, StoreFolder, files
+from flowkit.store import LocalStore, Presence, StoreFolder, files, packs
 from flowkit.store.names import blob_name
 from tests.store.faulty_system import FaultySystem, full_from, killed_at, once
 from tests.store.values import assert_no_torn_blob, is_right, noise, plain, table, visible
@@ -20,7 +20,8 @@ from tests.store.values import assert_no_torn_blob, is_right, noise, plain, tabl
 FIRST = table(noise(1, 30_000), noise(2, 5_000))
 WIDER = table(noise(1, 30_000), noise(2, 5_000), noise(3, 20_000))
 PLAIN = plain(noise(4, 40_000))
-ALL = [FIRST, WIDER, PLAIN]
+PIECES = table((noise(5, 300), noise(6, 70_000)), noise(7, 3_000))
+ALL = [FIRST, WIDER, PLAIN, PIECES]
 PUT_ORDER = ["writev", "utime", "fsync", "chmod", "rename", "fsync"]
 
 
@@ -51,7 +52,7 @@ def assert_healed(folder: StoreFolder) -> None:
     assert list(folder.quarantine.iterdir()) == []
 
 
-@pytest.mark.parametrize("encoded", [FIRST, PLAIN], ids=["table", "plain"])
+@pytest.mark.parametrize("encoded", [FIRST, PLAIN, PIECES], ids=["table", "plain", "pieces"])
 def test_the_order_of_a_put(folder: StoreFolder, monkeypatch: pytest.MonkeyPatch, encoded: Encoded) -> None:
     """Write, fsync, chmod, rename, fsync of the folder: one fsync for the file, however many chunks it has."""
     (folder.blobs / encoded.digest[:2]).mkdir()
@@ -260,3 +261,30 @@ def test_a_store_that_is_there_is_not_said_to_be_made(folder: StoreFolder, monke
         told = _refusal(folder.path)
     assert told is not None
     assert "The store cannot be written to: its file system is read-only." in told
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+def test_a_file_that_cannot_be_proven_is_written_anew(
+    folder: StoreFolder, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    """Where the disk does not give back what it was given, all is written once more; after that it is an error."""
+    tried: list[int] = []
+
+    def read(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+        tried.append(offset)
+        if len(tried) <= fails:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return os.preadv(descriptor, buffers, offset)
+
+    system = type("System", (), {"preadv": staticmethod(read)})
+    monkeypatch.setattr(packs, "os", system)
+    store = LocalStore(folder)
+
+    if fails == 1:
+        assert is_right(LocalStore(folder), store.put(PIECES), PIECES)
+    else:
+        with pytest.raises(StoreError, match="keep a value"):
+            store.put(PIECES)
+        assert visible(folder) == []
+    assert list(folder.temporary.iterdir()) == []
+    assert len(tried) == 2

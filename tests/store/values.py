@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable
 from pathlib import Path
 
-from flowkit.codecs.base import Chunk, Encoded, digest_chunk, digest_payload
+from flowkit.codecs.base import Buffer, Chunk, Encoded, Pieces, digest_chunk, digest_payload
 from flowkit.records import Artifact, BlobFile, Stamp
 from flowkit.store import LocalStore, StoreFolder
 from flowkit.store.names import blob_name
@@ -22,17 +22,23 @@ def plain(payload: bytes, format_name: str = "bytes", suffix: str = ".bytes") ->
     return Encoded(format_name, digest_payload(format_name, payload), payload, suffix)
 
 
-def table(*columns: bytes | Path, header: bytes = b"") -> Encoded:
+def table(*columns: bytes | Path | tuple[bytes, ...], header: bytes = b"") -> Encoded:
     chunks = []
     for column in columns:
-        content = column.read_bytes() if isinstance(column, Path) else column
+        content = _content(column)
         chunks.append(Chunk(digest_chunk(content), len(content), column))
     payload = header + "\n".join(chunk.digest for chunk in chunks).encode()
     return Encoded("table", digest_payload("table", payload), payload, ".table", tuple(chunks))
 
 
 def chunk_bytes(chunk: Chunk) -> bytes:
-    return chunk.content.read_bytes() if isinstance(chunk.content, Path) else bytes(chunk.content)
+    return _content(chunk.content)
+
+
+def _content(column: Buffer | Pieces | Path) -> bytes:
+    if isinstance(column, Path):
+        return column.read_bytes()
+    return b"".join(column) if isinstance(column, tuple) else bytes(column)
 
 
 def is_right(store: LocalStore, artifact: Artifact, encoded: Encoded, *, writable: bool = False) -> bool:
