@@ -47,7 +47,7 @@ class Leavings:
             return False
         # Perhaps nobody holds it any more, and it was only not given back yet.
         gc.collect()
-        _give_back()
+        give_back()
         return self._is_too_much(limit)
 
     def _is_too_much(self, limit: int) -> bool:
@@ -93,7 +93,7 @@ def _resident(pid: int) -> int:
         return 0
 
 
-def _give_back() -> None:
+def give_back() -> None:
     """Return freed memory to the system, where that needs to be asked for."""
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

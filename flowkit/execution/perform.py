@@ -33,7 +33,7 @@ from flowkit.execution.isolation import (
     warn_of_marred,
 )
 from flowkit.execution.masking import mask_observed, mask_result, read_secrets
-from flowkit.execution.memory_use import Leavings
+from flowkit.execution.memory_use import Leavings, give_back
 from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.recorder import RECORDER, Observation
 from flowkit.execution.observing.wording import (
@@ -63,6 +63,10 @@ from flowkit.store.checkpoints import Checkpoints
 from flowkit.store.folder import StoreFolder
 
 _Result = TypeVar("_Result")
+
+
+_MUCH = 16 << 20
+"""Bytes that a step took beyond what its process held: what it freed of them is not kept for the next one."""
 
 
 class HostContext(Struct, frozen=True):
@@ -169,6 +173,7 @@ def perform(order: NodeOrder, key: Digest, step: FoundStep, resolve: Resolve, co
     if context.survivors is not None:
         context.survivors.begin(limited=order.step.options.memory is not None)
     reset_peak_memory()
+    held = read_peak_memory()
     log = f"{context.folder}/{order.log}"
     context.capture.begin(log)
     try:
@@ -180,6 +185,8 @@ def perform(order: NodeOrder, key: Digest, step: FoundStep, resolve: Resolve, co
             account.checkpoints.release()
         printed = _keep_log(order.step.name, log, context.capture, account)
         context.work.reset()
+    if (peak := read_peak_memory()) - held > _MUCH:
+        give_back()
     result = StepResult(
         node=order.node,
         attempt=order.attempt,
@@ -193,7 +200,7 @@ def perform(order: NodeOrder, key: Digest, step: FoundStep, resolve: Resolve, co
         failure=account.failure,
         skipped=account.skipped,
         worker=context.worker,
-        peak_memory=read_peak_memory(),
+        peak_memory=peak,
         observed=account.observed,
         log=order.log if printed else None,
         warnings=account.warnings,

@@ -42,6 +42,19 @@ def limited() -> int:
 @fk.step
 def free() -> int:
     return os.getpid()
+
+@fk.step
+def fill() -> int:
+    # Once so much was freed at once, the C library keeps blocks of up to that size for later.
+    held = [bytearray(size) for size in (30_000_000, 20_000_000)]
+    held.clear()
+    held = [bytearray(10_000_000) for _ in range(5)]
+    return len(held)
+
+@fk.step
+def private() -> int:
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
 """
 
 
@@ -69,3 +82,15 @@ def test_a_limited_step_does_not_begin_where_earlier_ones_hold_its_memory(
     assert results(together)["keep"].outcome is Outcome.EXECUTED
     assert returned(after) == {"limited": LEFT_MEMORY}
     assert results(again)["limited"].outcome is Outcome.EXECUTED, results(again)["limited"].failure
+
+
+def test_what_a_step_freed_goes_back_to_the_system(open_workshop: Open, supervisor: Supervisor) -> None:
+    """A host that waits for its next step does not hold what the one before has freed."""
+    shop = open_workshop(STEPS)
+    flow = shop.load()
+    events: list[ExecutorEvent] = []
+
+    orders = [shop.order(step) for step in (flow.free, flow.fill, flow.private)]
+    supervisor.run_packet(shop.settings(), close_envelope(shop.packet(*orders)), events.append)
+
+    assert shop.value(results(events)["private"], int) < 45_000_000
