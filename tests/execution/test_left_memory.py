@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from flowkit.execution.envelope import close_envelope
 from flowkit.execution.packets import LEFT_MEMORY
 from flowkit.execution.supervisor import Supervisor
 from flowkit.records import Outcome
+from tests.commands import spawn
 from tests.execution.workshop import Workshop, results, returned
 
 pytestmark = pytest.mark.cluster
@@ -42,19 +44,6 @@ def limited() -> int:
 @fk.step
 def free() -> int:
     return os.getpid()
-
-@fk.step
-def fill() -> int:
-    # Once so much was freed at once, the C library keeps blocks of up to that size for later.
-    held = [bytearray(size) for size in (30_000_000, 20_000_000)]
-    held.clear()
-    held = [bytearray(10_000_000) for _ in range(5)]
-    return len(held)
-
-@fk.step
-def private() -> int:
-    lines = open("/proc/self/status").read().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
 """
 
 
@@ -84,13 +73,35 @@ def test_a_limited_step_does_not_begin_where_earlier_ones_hold_its_memory(
     assert results(again)["limited"].outcome is Outcome.EXECUTED, results(again)["limited"].failure
 
 
-def test_what_a_step_freed_goes_back_to_the_system(open_workshop: Open, supervisor: Supervisor) -> None:
+FREEING = """
+import flowkit as fk
+
+@fk.step
+def fill() -> int:
+    # Once so much was freed at once, the C library keeps blocks of up to that size for later.
+    held = [bytearray(size) for size in (30_000_000, 20_000_000)]
+    held.clear()
+    held = [bytearray(10_000_000) for _ in range(5)]
+    return len(held)
+
+@fk.step
+def look(after: int) -> fk.Metrics:
+    lines = open("/proc/self/status").read().splitlines()
+    held = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+    assert held < 45_000_000, held
+    return fk.Metrics(held=held)
+
+@fk.pipeline
+def flow() -> None:
+    look(fill())
+"""
+
+
+@pytest.mark.slow
+def test_what_a_step_freed_goes_back_to_the_system(tmp_path: Path) -> None:
     """A host that waits for its next step does not hold what the one before has freed."""
-    shop = open_workshop(STEPS)
-    flow = shop.load()
-    events: list[ExecutorEvent] = []
+    (tmp_path / "flow.py").write_text(FREEING)
 
-    orders = [shop.order(step) for step in (flow.free, flow.fill, flow.private)]
-    supervisor.run_packet(shop.settings(), close_envelope(shop.packet(*orders)), events.append)
+    result = spawn(tmp_path, "run", "flow.py", "--workers", "1")
 
-    assert shop.value(results(events)["private"], int) < 45_000_000
+    assert result.returncode == 0, result.stdout + result.stderr
