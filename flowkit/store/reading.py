@@ -328,8 +328,11 @@ class StoredArtifact:
         return not self._afresh and self._state.known.confirms(digest, location, blob.stamp)
 
     def _view(self, blob: Blob, location: Location) -> memoryview:
-        with reporting("read a blob", self._state.folder.blob_path(blob.name)):
+        try:
             return blob.view(location)
+        except OSError as error:
+            path = self._state.folder.blob_path(blob.name)
+            raise StoreError.for_os_error("read a blob", error.filename or path, error) from error
 
     def _blob(self, name: str) -> Blob:
         blob = self._blobs.get(name)
