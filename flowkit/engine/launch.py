@@ -86,7 +86,8 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
         RunInterrupted: A person insisted on its end.
     """
     refuse_excess(workspace, executor, request)
-    if _will_probably_execute(workspace, request):
+    if request.forced or last_status(workspace.reader, request.graph.pipeline) is not RunStatus.SUCCEEDED:
+        # Most likely something must run: workers come up while it is found out what.
         executor.expect(widest_of(request.graph))
     clock = _Clock()
     git = GitQuery(workspace.project.root)
@@ -123,11 +124,6 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
             if stopping.insisted:
                 raise RunInterrupted(report)
             return report
-
-
-def _will_probably_execute(workspace: Workspace, request: RunRequest) -> bool:
-    """Whether it is worth making workers ready before the first node was looked up."""
-    return bool(request.forced) or last_status(workspace.reader, request.graph.pipeline) is not RunStatus.SUCCEEDED
 
 
 def refuse_excess(workspace: Workspace, executor: Executor, request: RunRequest) -> None:
@@ -208,8 +204,11 @@ def _assemble(
     graph = request.graph
     keys = workspace.make_keys()
     # Now, before anything runs: a later edit on disk must not speak for the code of this run.
-    keys.prepare_all(node.step for node in graph if node.step is not None)
+    steps = dict.fromkeys(node.step for node in graph if node.step is not None)
+    keys.prepare_all(steps)
     entries = Entries(workspace.reader)
+    if entries.any_edited({step.name: keys.prepare(step).code.digest for step in steps}):
+        executor.expect(widest_of(graph))
     parts = Parts(
         root=workspace.project.root,
         folder=workspace.folder,

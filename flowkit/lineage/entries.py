@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from flowkit.lineage.acceptances import acceptances_of
 from flowkit.lineage.artifacts import load_inputs, load_outputs
@@ -72,6 +72,12 @@ _LAST_KEYS = """
         WHERE r.pipeline = (SELECT id FROM word WHERE text = ?) AND r.ended IS NOT NULL
     )"""
 
+_KNOWN_CODE = "SELECT digest FROM code_fingerprint WHERE digest IN ({values})"
+
+_WITH_RESULTS = """
+    SELECT w.text FROM word AS w
+    WHERE w.text IN ({values}) AND EXISTS (SELECT 1 FROM entry AS e WHERE e.step = w.id)"""
+
 _OBSERVED = """
     SELECT c.cache_key, o.names
     FROM cache_key_observed AS c
@@ -96,6 +102,17 @@ class Entries:
     def keys_of_last_run(self, pipeline: str, /) -> list[Digest]:
         """Return the cache keys of what the last ended run of a pipeline executed or reused."""
         return [key.hex() for (key,) in self._reader.select(_LAST_KEYS, (pipeline,))]
+
+    def any_edited(self, codes: Mapping[str, Digest], /) -> bool:
+        """Whether a step has results, but nothing was ever executed with the code fingerprint that it has now.
+
+        Args:
+            codes: The digest of each step's code, by its name.
+        """
+        wanted = [to_bytes(digest) for digest in dict.fromkeys(codes.values())]
+        known = {digest.hex() for (digest,) in self._reader.select_among(_KNOWN_CODE, wanted)}
+        unknown = [step for step, digest in codes.items() if digest not in known]
+        return bool(self._reader.select_among(_WITH_RESULTS, unknown))
 
     def find_entries_at(self, entry_keys: Sequence[Digest], /) -> dict[Digest, Entry]:
         """Return the result that stands under each entry key that has one."""

@@ -261,3 +261,18 @@ def test_stored_blob_artifacts_share_their_files(writer: LineageWriter, database
     writer.record(make_node(make_execution(outputs=[one, shared])))
 
     assert writer.write(lambda connection: connection.execute("SELECT count(*) FROM blob_file").fetchone()[0]) == 2
+
+
+def test_an_edited_step_is_known_by_its_results_under_other_code(writer: LineageWriter, database: Path) -> None:
+    """What never gave a result, or gave one with this code, whichever step that was, is not edited."""
+    old, new = make_code(), replace(make_code(), digest=digest_of("edited"))
+    writer.record(make_node(make_execution("train", code=old, outputs=[make_inline("1")])))
+    writer.flush()
+
+    with Reader(database) as reader:
+        entries = Entries(reader)
+        assert entries.any_edited({"train": new.digest})
+        assert entries.any_edited({"other": old.digest, "train": new.digest})
+        assert not entries.any_edited({"train": old.digest})
+        assert not entries.any_edited({"other": new.digest, "train": old.digest})
+        assert not entries.any_edited({})
