@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROJECT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("determinism_program.py")
 
@@ -17,6 +19,7 @@ def start(seed: str, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_processes_agree_on_every_digest(tmp_path: Path) -> None:
     """Hash seed, order of insertion, process and working directory do not count: in JSON, files or estimators."""
     started = [start(seed, folder) for seed, folder in (("1", tmp_path), ("4242", PROJECT))]

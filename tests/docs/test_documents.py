@@ -43,6 +43,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory, python: Sequence[str]) -> Wal
     return project, project.perform(blocks_of(TUTORIAL))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_readme_comes_out_as_shown(tmp_path: Path) -> None:
     """Every command of README.md gives the exit code and the lines that it shows."""

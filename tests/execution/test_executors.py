@@ -235,6 +235,7 @@ def test_closing_is_quick_while_steps_run(open_workshop: Open, executor: Executo
     assert time.monotonic() - clock < 2
 
 
+@pytest.mark.slow
 def test_a_lost_worker_loses_only_what_ran_on_it(open_workshop: Open, external: DaskCluster) -> None:
     """The node that ran on a worker that died fails by name; what had not begun comes back; others work on."""
     victim = external.add_worker()

@@ -145,6 +145,7 @@ def test_a_plan_fetches_nothing(tmp_path: Path, remote: str) -> None:
     assert not list((machine.root / ".flowkit").glob("blobs/*/*"))
 
 
+@pytest.mark.slow
 def test_pickle_is_taken_only_from_a_trusted_remote(tmp_path: Path, remote: str) -> None:
     """Without `trust_remote` a pickled result is made here, with a warning that names the setting."""
     Machine.make(tmp_path / "one", remote).run("-p", "pickled=true")

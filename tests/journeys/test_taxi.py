@@ -207,6 +207,7 @@ def test_every_command_has_help_and_json(tell: Tell, command: tuple[str, ...]) -
     assert done.json()["format"] == 1
 
 
+@pytest.mark.slow
 def test_a_rollback_moves_the_alias_back(taxi: Taxi) -> None:
     """A better candidate becomes champion, and `models rollback` gives the alias to the version before."""
     better = taxi.taxi("-p", "C=10")
