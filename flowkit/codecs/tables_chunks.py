@@ -96,7 +96,7 @@ class TableWriter:
         total = sum(chunk.size for chunk in chunks.values())
         if len(chunks) < 2 or total >= SEGMENT_LIMIT:
             return None, tuple(chunks.values())
-        joined = b"".join(_padded(chunks[digest]) for digest in sorted(chunks))
+        joined = b"".join(_copied(chunks[digest]) for digest in sorted(chunks))
         digest = digest_chunk(joined)
         return {"digest": digest, "size": len(joined)}, (Chunk(digest, len(joined), joined),)
 
@@ -255,10 +255,18 @@ def _segment_places(manifest: Any) -> dict[str, tuple[int, int]]:
     return places
 
 
-def _padded(chunk: Chunk) -> bytes:
+def _copied(chunk: Chunk) -> bytes:
+    """Return a chunk's content, padded, which is what was hashed though it lay in memory that others may write to.
+
+    Raises:
+        CodecError: Something wrote to the value meanwhile.
+    """
     assert not isinstance(chunk.content, Path), "a column's data never lies in a file of its own"
     pieces = chunk.content if isinstance(chunk.content, tuple) else (chunk.content,)
-    return b"".join((*pieces, bytes(-chunk.size % _ALIGNMENT)))
+    content = b"".join((*pieces, bytes(-chunk.size % _ALIGNMENT)))
+    if len(pieces) > 1 and digest_chunk(memoryview(content)[: chunk.size]) != chunk.digest:
+        raise CodecError.for_changed_value("table")
+    return content
 
 
 def _rechunked(data: pa.Array | pa.ChunkedArray) -> Iterator[pa.Array]:

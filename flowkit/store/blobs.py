@@ -78,7 +78,9 @@ class MappedContent:
         """Give up the pages of a part that this map holds; whoever touches them again finds the file's."""
         start += -start % mmap.PAGESIZE
         if _LET_GO is not None and start < stop:
-            self._mapped.madvise(_LET_GO, start, stop - start)
+            # Locked pages stay; it is for memory alone.
+            with suppress(OSError):
+                self._mapped.madvise(_LET_GO, start, stop - start)
 
     def __del__(self) -> None:
         # A step may have closed descriptors that are not its own.

@@ -10,6 +10,7 @@ The stretch is a map of Python's, which takes all that was mapped over it away w
 from __future__ import annotations
 
 import mmap
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -23,6 +24,7 @@ MOST_MAPS = 1 << 14
 """Maps that a process may hold of this kind: a quarter of what Linux allows it."""
 
 _held: WeakKeyDictionary[mmap.mmap, int] = WeakKeyDictionary()
+_guard = threading.Lock()
 
 
 class BlobPart(NamedTuple):
@@ -34,13 +36,27 @@ class BlobPart(NamedTuple):
 
 def join_parts(parts: Sequence[BlobPart]) -> memoryview | None:
     """Return private, writable memory in which the parts follow one another; None where they must be copied."""
-    if not _can_be_mapped(parts) or sum(_held.values()) + len(parts) > MOST_MAPS:
+    if not _can_be_mapped(parts):
         return None
     size = sum(part.location.length for part in parts)
-    stretch = mmap.mmap(-1, size + -size % mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    _held[stretch] = len(parts)
+    stretch = _set_aside(size + -size % mmap.PAGESIZE, len(parts))
+    if stretch is None:
+        return None
     joined = memoryview(stretch)[:size]
     return joined if _map_all(parts, stretch, joined) else None
+
+
+def _set_aside(size: int, maps: int) -> mmap.mmap | None:
+    """Return memory for so many maps; None where these would be too many, or memory is short."""
+    with _guard:
+        if sum(_held.values()) + maps > MOST_MAPS:
+            return None
+        try:
+            stretch = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        except OSError:  # the parts are read into memory one by one instead
+            return None
+        _held[stretch] = maps
+        return stretch
 
 
 def _can_be_mapped(parts: Sequence[BlobPart]) -> bool:
@@ -54,10 +70,11 @@ def _can_be_mapped(parts: Sequence[BlobPart]) -> bool:
 def _map_all(parts: Sequence[BlobPart], stretch: mmap.mmap, joined: memoryview) -> bool:
     position = 0
     with ExitStack() as opened:
-        blobs = {part.blob.name: part.blob for part in parts}
-        descriptors = {name: opened.enter_context(blob.reopened()) for name, blob in blobs.items()}
+        # By the blob itself: of one that was put aside and one that took its place the names are the same.
+        blobs = {id(part.blob): part.blob for part in parts}
+        descriptors = {key: opened.enter_context(blob.reopened()) for key, blob in blobs.items()}
         for blob, (name, offset, length) in parts:
-            descriptor = descriptors[name]
+            descriptor = descriptors[id(blob)]
             whole = 0 if offset % mmap.ALLOCATIONGRANULARITY else length - length % mmap.PAGESIZE
             if descriptor is None or (whole and not map_over(stretch, position, whole, descriptor, offset)):
                 return False

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from msgspec.structs import replace
 
 from flowkit.codecs.base import Encoded, Part, digest_chunk
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.codecs.tables_canonical import CHUNK_ROWS
+from flowkit.codecs.tables_chunks import TableWriter
 from flowkit.errors import CodecError, LostArtifactError
 from flowkit.records import Artifact
 from flowkit.store import LocalStore, StoreFolder, joining
@@ -39,6 +42,15 @@ def read(folder: StoreFolder, artifact: Artifact) -> pd.DataFrame:
     frame = CODECS.decode(LocalStore(StoreFolder.open(folder.path)).open(artifact), pd.DataFrame, Path())
     assert isinstance(frame, pd.DataFrame)
     return frame
+
+
+def damage(path: Path, table: pd.DataFrame, number: int) -> None:
+    """Change bytes of a chunk of column `a` in its file."""
+    content = bytearray(path.read_bytes())
+    place = content.index(bytes(table["a"].to_numpy()[number * CHUNK_ROWS :][:1000]))
+    content[place : place + 500] = bytes(byte ^ 1 for byte in content[place : place + 500])
+    path.chmod(0o600)
+    path.write_bytes(content)
 
 
 def is_mapped(values: np.ndarray, folder: StoreFolder) -> bool:
@@ -154,16 +166,51 @@ def test_a_damaged_chunk_is_noticed_before_it_is_given(folder: StoreFolder, numb
     table = table_of(ROWS["the last chunk short"])[["a"]]
     encoded = CODECS.encode(table, pd.DataFrame)
     artifact = LocalStore(folder).put(encoded)
-    path = folder.blob_path(artifact.files[0].name)
-    content = bytearray(path.read_bytes())
-    content[content.index(bytes(table["a"].to_numpy()[number * CHUNK_ROWS :][:1000])) + 500] ^= 1
-    path.chmod(0o600)
-    path.write_bytes(content)
+    damage(folder.blob_path(artifact.files[0].name), table, number)
 
     with pytest.raises(LostArtifactError):
         read(folder, artifact)
     assert visible(folder) == []
     assert len(list(folder.quarantine.iterdir())) == 1
+
+
+@pytest.mark.parametrize("order", [(0, 2), pytest.param((2, 0), marks=pytest.mark.slow)])
+def test_a_file_and_the_one_that_was_put_aside_under_its_name_are_not_taken_for_each_other(
+    folder: StoreFolder, order: tuple[int, int]
+) -> None:
+    """A column is rescued chunk by chunk from both, each damaged elsewhere: every chunk from where it is whole."""
+    first = table_of(3 * CHUNK_ROWS)[["a"]]
+    both = first.assign(b=np.arange(len(first)).astype(np.int8))
+    store = LocalStore(folder)
+    lone, grown = put(store, first), put(store, both)
+    path = folder.blob_path(lone.files[0].name)
+    damage(path, first, order[0])
+    with pytest.raises(LostArtifactError):
+        read(folder, lone)
+    put(LocalStore(folder), first)
+    damage(path, first, order[1])
+
+    frame = read(folder, grown)
+
+    pd.testing.assert_frame_equal(frame, both)
+    assert list(folder.quarantine.iterdir())
+
+
+@pytest.mark.slow
+def test_threads_get_tables_side_by_side(folder: StoreFolder) -> None:
+    """Each is given its own, and the count of what is mapped is kept by all of them."""
+    table = pd.DataFrame({f"c{number}": np.arange(CHUNK_ROWS + 5).astype(np.int8) for number in range(40)})
+    artifact = put(LocalStore(folder), table)
+    kept = [read(folder, artifact) for _ in range(50)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: read(folder, artifact)["c39"].iloc[-1], range(60)))
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert found == [kept[0]["c39"].iloc[-1]] * 60
 
 
 def test_large_columns_are_not_copied_to_be_put() -> None:
@@ -191,6 +238,18 @@ def test_values_begin_at_pages(folder: StoreFolder) -> None:
     for chunk in large:
         assert isinstance(chunk.content, tuple)
         assert content.index(bytes(chunk.content[1][:1000])) % PAGES == 0
+
+
+def test_a_small_value_that_changes_while_it_is_encoded_is_refused() -> None:
+    """Its columns are hashed where they lie and copied together later: what is copied must be what was hashed."""
+    values = np.arange(60_000)
+    writer = TableWriter()
+    for column in (values, values + 1):
+        writer.write(pa.array(column))
+    values[100] += 1
+
+    with pytest.raises(CodecError, match="changed while it was stored"):
+        writer.finish()
 
 
 @pytest.mark.parametrize("changed", [pytest.param("first", marks=pytest.mark.slow), "last"])
