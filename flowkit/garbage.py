@@ -30,6 +30,12 @@ def share_process() -> None:
         gc.unfreeze()
 
 
+def all_objects() -> list[object]:
+    """Return every object that Python looks after, those too that a module or step of a person's has frozen."""
+    gc.unfreeze()
+    return gc.get_objects()
+
+
 @contextmanager
 def importing() -> Iterator[None]:
     """Look seldom while modules of flowkit's are imported; what they made counts as old then."""

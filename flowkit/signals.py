@@ -11,6 +11,8 @@ from typing import Any
 
 _STDOUT, _STDERR = 1, 2
 
+_heard: list[int] = []
+
 
 class Interrupted(KeyboardInterrupt):
     """Not `KeyboardInterrupt` itself: where that passed through `exec`, Python ends by signal though it was caught."""
@@ -25,6 +27,21 @@ def take_signals(handler: Callable[[int, FrameType | None], object] | signal.Han
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     return {number: signal.signal(number, handler) for number in numbers}
+
+
+def note_signal(number: int) -> None:
+    """Keep in mind that a signal came: what its handler raises may get lost, in a weak reference's callback say."""
+    _heard.append(number)
+
+
+def was_heard() -> bool:
+    """Whether a signal came that was noted."""
+    return bool(_heard)
+
+
+def forget_signals() -> None:
+    """Begin anew, as a command does."""
+    _heard.clear()
 
 
 def leave_terminal() -> None:

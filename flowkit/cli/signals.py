@@ -9,18 +9,24 @@ import time
 from types import FrameType
 from typing import IO
 
-from flowkit.signals import Interrupted, leave_terminal, take_signals
+from flowkit.signals import (
+    Interrupted,
+    forget_signals,
+    leave_terminal,
+    note_signal,
+    take_signals,
+    was_heard,
+)
 
 _CLOSE_SECONDS = 2.0
 
 _LOOK_SECONDS = 0.2
 """How often a prompt looks whether a signal was heard."""
 
-_heard: list[int] = []
-
 
 def end_on_signals() -> None:
     """Let the signals that end a command raise `Interrupted` in it."""
+    forget_signals()
     take_signals(_interrupt)
 
 
@@ -56,7 +62,7 @@ def read_line(stream: IO[str]) -> str:
     previous = signal.set_wakeup_fd(send, warn_on_full_buffer=False)
     try:
         ready: list[int] = []
-        while not _heard and stream.fileno() not in ready:
+        while not was_heard() and stream.fileno() not in ready:
             ready, _, _ = select.select([stream.fileno(), receive], [], [], _LOOK_SECONDS)
             if receive in ready:
                 os.read(receive, 100)
@@ -64,13 +70,13 @@ def read_line(stream: IO[str]) -> str:
         signal.set_wakeup_fd(previous)
         os.close(send)
         os.close(receive)
-    if _heard:
+    if was_heard():
         raise Interrupted
     return stream.readline()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    _heard.append(number)
+    note_signal(number)
     if number == signal.SIGHUP:
         leave_terminal()
     raise Interrupted

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from types import FrameType
 
-from flowkit.signals import Interrupted, leave_terminal, take_signals
+from flowkit.signals import Interrupted, leave_terminal, take_signals, was_heard
 
 HEED_SECONDS = 1.0
 """How long the driver may go on with what it does, a long lookup say, before that is broken off."""
@@ -99,6 +99,11 @@ class Interruption:
                 self._break_off()
                 end = time.monotonic() + RECORD_SECONDS
 
+    def note_lost(self) -> None:
+        """Take note of a signal that was heard before this listened."""
+        if not self._asked:
+            self._ask()
+
     def hear(self, within: Interruption) -> None:
         """Take for this run's what another one has taken that went on within it."""
         if within._asked and not self._asked:
@@ -148,6 +153,9 @@ def interruption() -> Iterator[Interruption]:
     watch = threading.Thread(target=noted.watch, name="flowkit-interruption", daemon=True)
     watch.start()
     previous = take_signals(noted.take)
+    if was_heard():
+        # It came before, and what was raised for it got lost.
+        noted.note_lost()
     try:
         yield noted
     finally:

@@ -86,9 +86,15 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
         RunInterrupted: A person insisted on its end.
     """
     refuse_excess(workspace, executor, request)
-    if request.forced or last_status(workspace.reader, request.graph.pipeline) is not RunStatus.SUCCEEDED:
-        # Most likely something must run: workers come up while it is found out what.
-        executor.expect(widest_of(request.graph))
+    try:
+        if _has_new_work(workspace, request):
+            executor.expect(widest_of(request.graph))
+        return _see_through(workspace, executor, request, listener)
+    finally:
+        executor.dismiss()
+
+
+def _see_through(workspace: Workspace, executor: Executor, request: RunRequest, listener: Listener) -> RunReport:
     clock = _Clock()
     git = GitQuery(workspace.project.root)
     run = new_run_id(clock.started)
@@ -101,6 +107,7 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
             runner = _assemble(workspace, executor, request, listener, ledger, claiming, sharing, stopping)
             state = git.answer()
             workspace.writer.begin_run(_record(request, run, clock.started, state))
+            broken_off = False
             try:
                 listener.run_started(run, request.graph)
                 for text in request.graph.remarks:
@@ -110,12 +117,14 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
                     sharing.tell_distrust()
                     sharing.finish()
             except KeyboardInterrupt:
-                runner.abandon()
+                broken_off = True
             except BaseException as error:
                 _end_broken_run(workspace, run, error, clock.now)
                 raise
             stopping.settle()
             try:
+                if broken_off:
+                    runner.abandon()
                 report = _finish(workspace, request, runner.graph, ledger, runner.state.status, clock, state, listener)
             except KeyboardInterrupt as error:
                 workspace.writer.give_up()
@@ -124,6 +133,16 @@ def run_graph(workspace: Workspace, executor: Executor, request: RunRequest, lis
             if stopping.insisted:
                 raise RunInterrupted(report)
             return report
+
+
+def _has_new_work(workspace: Workspace, request: RunRequest) -> bool:
+    """Whether something must run, as far as can be told before any key is known: workers come up meanwhile."""
+    if request.forced:
+        return True
+    if last_status(workspace.reader, request.graph.pipeline) is RunStatus.SUCCEEDED:
+        return False
+    steps = {node.step.name for node in request.graph if node.step is not None}
+    return len(Entries(workspace.reader).steps_with_results(sorted(steps))) < len(steps)
 
 
 def refuse_excess(workspace: Workspace, executor: Executor, request: RunRequest) -> None:

@@ -26,6 +26,11 @@ class Recorder(Protocol):
         """Queue a node's record, and call `durable` once it is that, in whatever thread."""
         ...
 
+    @property
+    def backlog(self) -> int:
+        """How much is queued."""
+        ...
+
     def flush(self) -> None:
         """Wait until everything queued is durable."""
         ...
@@ -110,6 +115,11 @@ class Ledger:
         """Wait until everything so far is durable."""
         self._recorder.flush()
         self._unflushed.clear()
+
+    @property
+    def backlog(self) -> int:
+        """How much waits to be durable."""
+        return self._recorder.backlog
 
     def makers_of(self, digests: frozenset[Digest] | set[Digest], among: tuple[str, ...]) -> list[str]:
         """Return which of the nodes in `among` made any of these artifacts in this run."""

@@ -39,6 +39,12 @@ from flowkit.execution.base import (
 from flowkit.graph.graph import Graph, Node
 from flowkit.records import Outcome, Reason
 
+MOST_BEHIND = 1000
+"""How many records may wait for the disk, lest memory and held claims grow without end."""
+
+_CATCH_UP_SECONDS = 0.002
+"""How long a run that has to wait for it waits before it looks again."""
+
 POLL = 0.2
 """Seconds after which a waiting driver looks at its clock and at whether it was interrupted."""
 
@@ -84,6 +90,12 @@ class Runner(Struct, frozen=True):
             for name in self.claiming.freed():
                 self._perform(self.state.freed(name))
             self._perform(self.attempts.take_refusals())
+            self._wait_for_disk()
+
+    def _wait_for_disk(self) -> None:
+        """Let what is recorded become durable, unless there is little of it, or a person wants the run to end."""
+        while self.ledger.backlog > MOST_BEHIND and not self.interrupted():
+            time.sleep(_CATCH_UP_SECONDS)
 
     def _is_over(self) -> bool:
         """Whether every node has settled, and what they gave is recorded."""

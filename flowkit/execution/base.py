@@ -214,6 +214,10 @@ class Executor(Protocol):
         """
         ...
 
+    def dismiss(self) -> None:
+        """End what was begun in expectation and has not been needed: the run is over."""
+        ...
+
     def start(self, settings: HostSettings) -> None:
         """Begin to make workers ready without waiting for them; called again when the code bundle changes."""
         ...

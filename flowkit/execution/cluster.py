@@ -50,6 +50,10 @@ class Cluster(Protocol):
         """Start beforehand what any session's steps need, without waiting for it."""
         ...
 
+    def dismiss(self) -> None:
+        """End what was started beforehand and has got no session."""
+        ...
+
     def start(self, settings: HostSettings) -> None:
         """Begin to make workers ready, without waiting for them."""
         ...

@@ -66,6 +66,9 @@ class ExternalCluster:
     def expect(self, at_once: int | None) -> None:
         """Do nothing: the workers are there already, and whether they see the store only a session can tell."""
 
+    def dismiss(self) -> None:
+        """Do nothing: nothing was started beforehand."""
+
     def start(self, settings: HostSettings) -> None:
         """Connect in the background; start step hosts on each worker.
 

@@ -59,6 +59,9 @@ class InlineExecutor:
     def expect(self, at_once: int | None) -> None:
         """Do nothing: no process is started for steps."""
 
+    def dismiss(self) -> None:
+        """Do nothing: there is none."""
+
     def start(self, settings: HostSettings) -> None:
         """Open the store for the steps of this process."""
         self._close_context()

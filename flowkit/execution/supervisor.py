@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -65,7 +66,8 @@ class Supervisor:
         self._cancelled: set[str] = set()
         self._count = 0
         self._closed = False
-        atexit.register(self.close)
+        self._owner = os.getpid()
+        atexit.register(self._close_at_end)
         remove_stale_bases()
 
     def expect(self, at_once: int | None) -> None:
@@ -81,6 +83,12 @@ class Supervisor:
             with suppress(WorkerError):
                 for _ in range(0 if self._closed else wanted):
                     self._early.append(HostProcess(self._spawner, environment))
+
+    def dismiss(self) -> None:
+        """End the hosts of no session: what this process is when the next run begins, they were not started with."""
+        with self._lock:
+            while self._early:
+                self._early.pop().close()
 
     def warm(self, settings: HostSettings) -> None:
         """Start a host in each free slot that has none for these settings, in no more slots than can be used.
@@ -171,9 +179,14 @@ class Supervisor:
                 if slot.host is not None:
                     slot.host.close()
                     slot.host = None
-            self._drop_early()
+            self.dismiss()
         self._spawner.close()
-        atexit.unregister(self.close)
+        atexit.unregister(self._close_at_end)
+
+    def _close_at_end(self) -> None:
+        """Kill every host when this process ends; they are not those of what it has forked."""
+        if os.getpid() == self._owner:
+            self.close()
 
     def _watch(self, watch: PacketWatch, envelope: Envelope) -> bool:
         with self._lock:
@@ -270,13 +283,9 @@ class Supervisor:
             if not self._early:
                 return None
             if settings.variables or self._early[-1].environment != environment or self._early[-1].is_dead():
-                self._drop_early()
+                self.dismiss()
                 return None
             return self._early.pop()
-
-    def _drop_early(self) -> None:
-        while self._early:
-            self._early.pop().close()
 
 
 class _Lending(Struct):

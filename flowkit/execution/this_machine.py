@@ -44,6 +44,11 @@ class ThisMachine:
         """Start step hosts beforehand, which import flowkit while the driver makes the run ready."""
         self._open().expect(at_once)
 
+    def dismiss(self) -> None:
+        """End the step hosts that were started beforehand and have got no session."""
+        if self._supervisor is not None:
+            self._supervisor.dismiss()
+
     def start(self, settings: HostSettings) -> None:
         """Start the step hosts, which import the user's modules while the driver looks its nodes up.
 

@@ -55,6 +55,12 @@ class WorkerExecutor:
         cluster, _ = self._open()
         cluster.expect(at_once)
 
+    def dismiss(self) -> None:
+        """End the step hosts that were started beforehand and have got no session."""
+        if self._opened is not None:
+            cluster, _ = self._opened
+            cluster.dismiss()
+
     def start(self, settings: HostSettings) -> None:
         """Start step hosts, or connect to the cluster in the background.
 

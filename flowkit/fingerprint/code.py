@@ -24,7 +24,6 @@ from flowkit.fingerprint.survey import Survey
 from flowkit.fingerprint.tokens import Tokens, Value, text
 from flowkit.fingerprint.values import ValueEncoder
 from flowkit.fingerprint.walk import walk
-from flowkit.garbage import count_as_old
 from flowkit.project import Project
 from flowkit.records import CodeFingerprint, Digest, StepSpecification
 
@@ -65,7 +64,6 @@ class CodeFingerprinter:
             yield
         finally:
             if collects:
-                count_as_old()
                 gc.enable()
             self._held = outer
             if not outer:

@@ -111,8 +111,11 @@ class Entries:
         """
         wanted = [to_bytes(digest) for digest in dict.fromkeys(codes.values())]
         known = {digest.hex() for (digest,) in self._reader.select_among(_KNOWN_CODE, wanted)}
-        unknown = [step for step, digest in codes.items() if digest not in known]
-        return bool(self._reader.select_among(_WITH_RESULTS, unknown))
+        return bool(self.steps_with_results([step for step, digest in codes.items() if digest not in known]))
+
+    def steps_with_results(self, steps: Sequence[str], /) -> frozenset[str]:
+        """Return those of these steps under whose name there is a result that could be reused."""
+        return frozenset(step for (step,) in self._reader.select_among(_WITH_RESULTS, steps))
 
     def find_entries_at(self, entry_keys: Sequence[Digest], /) -> dict[Digest, Entry]:
         """Return the result that stands under each entry key that has one."""

@@ -26,9 +26,6 @@ GATHER_SECONDS = 0.01
 BATCH_SECONDS = 0.05
 """After how long a batch is committed though there is more."""
 
-MOST_QUEUED = 1000
-"""How many changes may wait: who queues more waits for the disk, else memory and held claims would grow without end."""
-
 Change = Callable[[], None]
 
 
@@ -103,14 +100,17 @@ class WriterThread:
         self._thread.start()
 
     def put(self, change: Change) -> None:
-        """Queue a change and return, at once unless too many wait already.
+        """Queue a change and return at once.
 
         Raises:
             LineageError: An earlier change could not be written.
         """
         self._enter(change)
-        if self._queue.qsize() > MOST_QUEUED:
-            self.flush()
+
+    @property
+    def backlog(self) -> int:
+        """How many changes wait."""
+        return self._queue.qsize()
 
     def transact(self, change: Callable[[], T]) -> T:
         """Run a change in a transaction of its own, after all that was queued before, and return what it returns.

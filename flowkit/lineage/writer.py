@@ -167,6 +167,11 @@ class LineageWriter:
         """
         self._thread.put(lambda: self._record(record, durable))
 
+    @property
+    def backlog(self) -> int:
+        """How many records and changes wait to be written."""
+        return self._thread.backlog
+
     def restamp(self, artifact: Artifact) -> None:
         """Queue the files and stamps with which an artifact was verified again.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +94,49 @@ def test_a_signal_while_the_command_is_imported_ends_it_as_documented(number: si
     )
 
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+LOST = """
+import os
+import signal
+import weakref
+
+import flowkit as fk
+
+
+class Dropped:
+    pass
+
+
+@fk.step
+def one() -> int:
+    return 1
+
+
+@fk.pipeline
+def lost() -> None:
+    one()
+
+
+dropped = Dropped()
+# What a handler raises within such a callback Python prints and passes over.
+callback = weakref.ref(dropped, lambda _: os.kill(os.getpid(), signal.SIGINT))
+del dropped
+"""
+
+
+def test_a_signal_that_python_drops_is_heard_by_the_run_that_follows(tmp_path: Path) -> None:
+    """The command ends as interrupted, with nothing executed."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "l"\nversion = "0"\n')
+    (tmp_path / "lost.py").write_text(LOST)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "flowkit", "run", "lost.py", "--inline", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 130, done.stderr
+    assert [node["outcome"] for node in json.loads(done.stdout)["nodes"]] == ["cancelled"]

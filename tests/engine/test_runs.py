@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import sqlite3
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ import pytest
 
 import flowkit as fk
 from flowkit.engine.run_state import RunState
+from flowkit.engine.runner import MOST_BEHIND
 from flowkit.records import Outcome, Reason, RunStatus, StepOptions
 from tests.ids import PACKAGE
 
@@ -272,6 +274,30 @@ def test_a_run_is_cancelled_before_all_was_looked_up(session: fk.Session) -> Non
     assert run.report.status is RunStatus.CANCELLED
     assert counts["cancelled"] > 400
     assert counts["cancelled"] + counts["executed"] == 701
+
+
+@pytest.mark.slow
+def test_a_run_waits_for_the_disk(tmp_path: Path) -> None:
+    """What is recorded and not durable yet is bounded: memory and held claims do not grow with the run."""
+    with fk.Session(store=tmp_path / "store", inline=True) as session:
+        session.run(wide, start=0, size=1)
+        writer = session.workspace_for(wide).writer
+        backlog = [0]
+        over = threading.Event()
+
+        def look() -> None:
+            writer.enqueue(lambda connection: time.sleep(1.5))
+            while not over.wait(0.001):
+                backlog.append(writer.backlog)
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        run = session.run(wide, start=10, size=4 * MOST_BEHIND)
+        over.set()
+        looking.join()
+
+    assert run.report.status is RunStatus.SUCCEEDED
+    assert MOST_BEHIND // 2 < max(backlog) < 2 * MOST_BEHIND
 
 
 def test_equal_bytes_stop_the_wave(session: fk.Session) -> None:

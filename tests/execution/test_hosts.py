@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
 import signal
@@ -672,6 +673,38 @@ def test_a_host_may_be_started_before_it_has_a_session(open_workshop: Open) -> N
     assert set(children_of(os.getpid())) == early
     supervisor.close()
     assert not any(map(is_alive, early))
+
+
+def test_a_host_that_no_session_needed_is_dismissed(open_workshop: Open, supervisor: Supervisor) -> None:
+    """What changed in the driver between two runs reaches the steps: no host is older than the run that starts it."""
+    shop = open_workshop(STEPS)
+    flow = shop.load()
+    supervisor.expect(1)
+    early = set(children_of(os.getpid()))
+
+    supervisor.dismiss()
+
+    assert not any(map(is_alive, early))
+    used = int(shop.value(results(run(supervisor, shop, shop.order(flow.pid)))["pid"], int))
+    assert used not in early
+    supervisor.dismiss()
+    assert is_alive(used)
+
+
+def test_a_forked_process_leaves_the_hosts_alone(open_workshop: Open, supervisor: Supervisor) -> None:
+    """They are its parent's, whatever it does when it ends."""
+    shop = open_workshop(STEPS)
+    flow = shop.load()
+    host = int(shop.value(results(run(supervisor, shop, shop.order(flow.pid)))["pid"], int))
+    child = os.fork()
+    if not child:
+        try:
+            atexit._run_exitfuncs()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+    assert int(shop.value(results(run(supervisor, shop, shop.order(flow.pid)))["pid"], int)) == host
 
 
 def test_a_host_of_other_variables_is_not_taken_for_a_session(open_workshop: Open, supervisor: Supervisor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -163,6 +164,30 @@ def test_digests_are_those_of_earlier_releases(tmp_path: Path) -> None:
     digests = {name: fingerprint.digest[:24] for name, fingerprint in found.items()}
     expected = PINNED.get(sys.version_info[:2], {name: fingerprint.digest[:24] for name, fingerprint in same.items()})
     assert digests == expected
+
+
+def test_a_moment_lets_garbage_be_found(tmp_path: Path) -> None:
+    """However often fingerprints are asked for, what refers to itself and nobody needs goes, as it does without."""
+    with imported(write_project(tmp_path, FILES)) as loaded:
+        left = []
+        for _ in range(60):
+            lost = {"itself": None, "large": bytearray(1000)}
+            lost["itself"] = lost
+            left.append(weakref.ref(holder := Holder(lost)))
+            lost["holder"] = holder
+            del lost, holder
+            fingerprints(tmp_path, loaded, NAMES[:1], together=True)
+            # So much is made that Python looks among what is young.
+            assert len([[] for _ in range(2000)]) == 2000
+
+    assert sum(one() is not None for one in left) < 40
+
+
+class Holder:
+    """What a weak reference can be made to."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
 
 
 def test_a_moment_ends(tmp_path: Path) -> None:

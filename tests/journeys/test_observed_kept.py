@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -252,3 +254,59 @@ def test_nobody_is_blamed_for_what_an_earlier_step_read(tmp_path: Path) -> None:
     warned = run(project).json["warnings"]
     assert any("'first_local' reads without declaring it: file data/local.json" in text for text in map(str, warned))
     assert not any("'second_local'" in text for text in map(str, warned))
+
+
+FROZEN = """
+import functools
+import gc
+from pathlib import Path
+
+import flowkit as fk
+
+
+@functools.lru_cache
+def load() -> str:
+    return Path("data.txt").read_text()
+
+
+@fk.step
+def read(number: int) -> str:
+    found = load()
+    {in_step}
+    return found
+
+
+@fk.step
+def wait(found: str) -> int:
+    return len(found)
+
+
+@fk.pipeline
+def frozen() -> None:
+    wait(read(1))
+    wait(read(2))
+
+
+{in_module}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["in_module", "in_step"])
+@pytest.mark.parametrize("inline", [False, True], ids=["workers", "inline"])
+def test_what_is_frozen_is_looked_at_too(tmp_path: Path, place: str, inline: bool) -> None:
+    """A cache that Python's collector was told to pass over gives no old content for a file that has changed."""
+    places = {"in_module": "", "in_step": "", place: "gc.freeze()"}
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "f"\nversion = "0"\n')
+    (tmp_path / "frozen.py").write_text(FROZEN.format(**places))
+    (tmp_path / "data.txt").write_text("one")
+    program = (
+        "import sys; from pathlib import Path; import flowkit as fk; import frozen\n"
+        f"with fk.Session(inline={inline}, workers=1) as session:\n"
+        "    session.run(frozen.frozen)\n"
+        "    Path('data.txt').write_text('something else')\n"
+        "    print(session.run(frozen.frozen)['wait'].value())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.stdout.split() == ["14"], done.stderr

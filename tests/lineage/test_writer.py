@@ -28,7 +28,6 @@ from flowkit.lineage.history import (
     parameters_of,
 )
 from flowkit.lineage.reader import Reader
-from flowkit.lineage.thread import MOST_QUEUED
 from flowkit.lineage.writer import LineageWriter
 from flowkit.records import BlobFile, Failure, FailureKind, NodeRecord, Outcome, RunStatus, Stamp
 from flowkit.store import files
@@ -124,20 +123,6 @@ def test_record_returns_at_once_and_flush_waits_until_it_is_durable(writer: Line
 
     assert queued < 0.2
     assert rows(database, "SELECT count(*) FROM nodes") == [(500,)]
-
-
-def test_who_queues_faster_than_the_disk_takes_waits(writer: LineageWriter) -> None:
-    """Memory, and the claims of nodes that are not durable yet, do not grow with the run."""
-    written: list[int] = []
-    most = 0
-
-    for number in range(3 * MOST_QUEUED):
-        writer.enqueue(lambda connection, number=number: (time.sleep(0.0001), written.append(number))[1])
-        most = max(most, number + 1 - len(written))
-
-    writer.flush()
-    assert MOST_QUEUED // 2 < most <= MOST_QUEUED + 2
-    assert written == list(range(3 * MOST_QUEUED))
 
 
 def test_a_lone_record_is_committed_without_a_flush(writer: LineageWriter, database: Path) -> None:

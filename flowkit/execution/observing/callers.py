@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import os
 import sys
 import sysconfig
@@ -16,6 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from flowkit.execution.observing.keepers import Keeping, Passed, find_keeping, stack_of
+from flowkit.garbage import all_objects
 
 _FLOWKIT = str(Path(__file__).parents[2]) + os.sep
 _OBSERVING = str(Path(__file__).parent) + os.sep
@@ -289,7 +289,7 @@ def _has_hidden_cache(frame: FrameType) -> bool:
     if code not in _HIDDEN:
         if not any(_uses_caches(outer) for outer in (frame, frame.f_back) if outer is not None):
             return False
-        _HIDDEN[code] = any(_is_cache_around(found, code) for found in gc.get_objects())
+        _HIDDEN[code] = any(_is_cache_around(found, code) for found in all_objects())
     return _HIDDEN[code]
 
 

@@ -11,7 +11,6 @@ itself. The latest of their reads stands for all, and nobody is told of it, as i
 from __future__ import annotations
 
 import functools
-import gc
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from flowkit.execution.observing.callers import is_projects, names_body
 from flowkit.execution.observing.keepers import Keeping
 from flowkit.fingerprint.observed import ObservedKind
 from flowkit.fingerprint.stamps import stamp_path
+from flowkit.garbage import all_objects
 
 Kept = tuple[ObservedKind, str]
 """A kind and an absolute path, or the name of an environment variable."""
@@ -130,6 +130,6 @@ def _is_as_it_was(kept: Kept, look: Look, digest: Digest) -> bool:
 
 
 def _empty_caches() -> None:
-    for found in gc.get_objects():
+    for found in all_objects():
         if type(found) is functools._lru_cache_wrapper and is_projects(found.__wrapped__):
             found.cache_clear()

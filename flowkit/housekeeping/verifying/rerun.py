@@ -67,6 +67,11 @@ class Unrecorded:
     def record(self, node: NodeRecord, durable: Callable[[], None] | None = None, /) -> None:
         """Ignore it."""
 
+    @property
+    def backlog(self) -> int:
+        """Nothing ever waits."""
+        return 0
+
     def flush(self) -> None:
         """There is nothing to wait for."""
 
