@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.measure import A_NODE, CPU, WALL, WRITTEN, Limit, Measured
 
 JSON_FORMAT = 1
-_HEADER = ("work", "variant", "wall s", "ratio", "cpu s", "ratio", "told")
+_HEADER = ("work", "variant", "wall s", "ratio", "cpu s", "ratio", "also")
 
 
 def format_table(results: Sequence[Measured], failed: Sequence[str] = ()) -> str:
