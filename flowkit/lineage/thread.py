@@ -178,8 +178,9 @@ class WriterThread:
         while True:
             item = self._queue.get()
             if item is not None and not isinstance(item, _Request):
-                self._hurry.wait(GATHER_SECONDS)
-                self._hurry.clear()
+                if self._failure is None:
+                    self._hurry.wait(GATHER_SECONDS)
+                    self._hurry.clear()
                 item = self._serve_batch(item)
             if item is None:
                 return
