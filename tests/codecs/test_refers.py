@@ -112,6 +112,7 @@ def test_plain_data_refers_to_nothing(value: object) -> None:
     assert CodecRegistry().encode(value, Any).refers == ()
 
 
+@pytest.mark.slow
 def test_noting_names_costs_little() -> None:
     """What a large pickle names is heard while it is loaded, which its fixpoint needs anyhow."""
     value = [{"number": index, "again": Base()} for index in range(50_000)]

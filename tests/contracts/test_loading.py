@@ -63,6 +63,7 @@ DASK_LATER = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "program", [PLAIN, PLAIN + ANNOTATED, DASK_FIRST, PLAIN + DASK_LATER], ids=["plain", "annotated", "first", "later"]
 )
