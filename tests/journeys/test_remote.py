@@ -88,6 +88,7 @@ def remote(tmp_path: Path) -> str:
     return f'remote = "{tmp_path / "remote"}"'
 
 
+@pytest.mark.slow
 def test_another_machine_reuses_what_one_made(tmp_path: Path, remote: str) -> None:
     """Results travel with their artifacts; the other machine executes nothing, and says where they are from."""
     first = Machine.make(tmp_path / "one", remote).run()

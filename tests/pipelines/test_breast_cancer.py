@@ -182,6 +182,7 @@ def test_edited_helper_reruns_its_steps(promoted: Path, tmp_path: Path) -> None:
     assert "score" in picked["detail"]
 
 
+@pytest.mark.slow
 def test_reformatted_step_reruns_nothing(promoted: Path, tmp_path: Path) -> None:
     """Layout, comments and docstrings are no code."""
     root = copy_project(tmp_path)
