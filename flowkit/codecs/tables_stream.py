@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from flowkit.codecs.base import Chunk, Encoded, digest_payload
 from flowkit.codecs.tables_arrow import Entry
 from flowkit.codecs.tables_canonical import CHUNK_ROWS
-from flowkit.codecs.tables_chunks import PicklePolicy, TableWriter
+from flowkit.codecs.tables_chunks import SEGMENT_LIMIT, PicklePolicy, TableWriter
 from flowkit.codecs.tables_labels import RowLabels
 from flowkit.codecs.tables_manifest import describe_dtype, dump_manifest
 from flowkit.codecs.tables_pandas import encode_frame
@@ -97,6 +97,7 @@ class TableStream:
         import pandas as pd
 
         assert self._template is not None
+        self._writer.let_go()
         pieces, self._pieces, self._held = self._pieces or [self._template], [], 0
         group = pd.concat(pieces, ignore_index=True) if len(pieces) > 1 else pieces[0].reset_index(drop=True)
         del pieces
@@ -130,6 +131,11 @@ class _StreamWriter(TableWriter):
         if self._fresh_bytes >= FLUSH_BYTES:
             self._hand_on()
         return kept
+
+    def let_go(self) -> None:
+        """Hand on what is left of earlier rows: a chunk keeps all columns alive that lie in memory beside its own."""
+        if self._fresh_bytes >= SEGMENT_LIMIT:
+            self._hand_on()
 
     def _hand_on(self) -> None:
         chunks, self._fresh, self._fresh_bytes = tuple(self._fresh), [], 0

@@ -100,6 +100,23 @@ def test_a_large_table_of_few_bytes_is_one_segment_in_pieces_too() -> None:
     assert stream(cut(frame, [CHUNK_ROWS // 2])) == TableCodec().encode(frame, None)
 
 
+def test_rows_are_let_go_before_the_next_are_joined() -> None:
+    """Chunks lie in the memory of their rows, all columns together: those of earlier rows are stored by then."""
+    held: list[int] = []
+    stored: list[Chunk] = []
+
+    def keep(chunks: tuple[Chunk, ...]) -> tuple[Chunk, ...]:
+        stored.extend(chunks)
+        held.append(len(stored))
+        return tuple(Chunk(chunk.digest, chunk.size, b"") for chunk in chunks)
+
+    table = TableStream(keep)
+    for number in range(3):
+        table.add(pd.DataFrame(np.random.default_rng(number).random((CHUNK_ROWS, 2)), columns=["a", "b"]))
+
+    assert held == [2, 4]
+
+
 def test_labels_that_count_each_piece_are_counted_on() -> None:
     """Pieces that number their own rows from 0, as readers of files give them, make one range."""
     frame = wide(10)
