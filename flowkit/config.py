@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -192,16 +191,23 @@ def _read_sections(root: Path) -> tuple[_Source, dict[str, _Source]]:
 
 
 def _parse(path: Path) -> Mapping[str, Any]:
+    """Return what a file says, nothing where it cannot name flowkit: a parser takes longer to import than to parse."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
-    except tomllib.TOMLDecodeError as error:
-        raise SettingError.for_unreadable(str(path), f"it is not valid TOML, {error}") from None
     except UnicodeDecodeError as error:
         raise SettingError.for_unreadable(str(path), f"it is not UTF-8 at byte {error.start}") from None
     except OSError as error:
         raise SettingError.for_unreadable(str(path), error.strerror or str(error)) from None
+    if "flowkit" not in text and "\\" not in text:
+        return {}
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError.for_unreadable(str(path), f"it is not valid TOML, {error}") from None
 
 
 def _section(path: Path, table: Mapping[str, Any], keys: tuple[str, ...]) -> Mapping[str, Any]:

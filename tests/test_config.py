@@ -118,6 +118,7 @@ REFUSED: list[tuple[str, str, list[str]]] = [
     ("[tool]\nflowkit = 1", "'tool.flowkit' must be a table", []),
     ("[tool.flowkit]\nenv = 'prod'", "'env' must be a table", []),
     ("[tool.flowkit.env]\nprod = 1", "'prod' must be a table", []),
+    ('[tool."fl\\u006fwkit"]\nstore = 5', "'store' must be", []),
     ("[tool.flowkit", "it is not valid TOML", ["pyproject.toml"]),
 ]
 

@@ -19,27 +19,20 @@ _TABLES = {
 def accessor_tokens(encoder: ValueEncoder, names: frozenset[str]) -> Tokens:
     """Return the tokens of the project code that any of these attribute names means on a table."""
     found: Tokens = []
-    registered = _registered(encoder)
-    for name in sorted(names & registered.keys()) if registered else ():
-        for kind, value in registered[name]:
+    for name in sorted(name for name in names if _registered(encoder, name)):
+        for kind, value in _registered(encoder, name):
             found.append(text(b"n", f"{kind}.{name}"))
             found += encoder.guarded(f"accessor {kind}.{name}", value)
     return found
 
 
-def _registered(encoder: ValueEncoder) -> dict[str, list[tuple[str, Any]]]:
-    """Return the project's code on the classes of tables, by attribute name."""
-    if encoder.accessors is None:
-        encoder.accessors = {}
-        # Tables of one library have most of their bases in common.
-        known: dict[type, list[tuple[str, Any]]] = {}
-        for kind, base in _bases():
-            if base not in known:
-                members = [(name, _behind(member)) for name, member in list(base.__dict__.items())]
-                known[base] = [member for member in members if is_project_code(encoder.context, member[1])]
-            for name, value in known[base]:
-                encoder.accessors.setdefault(name, []).append((kind, value))
-    return encoder.accessors
+def _registered(encoder: ValueEncoder, name: str) -> list[tuple[str, Any]]:
+    """Return the project's code of that name on the classes of tables, each with its table's name."""
+    kept = encoder.accessors.get(name)
+    if kept is None:
+        found = ((kind, _behind(base.__dict__[name])) for kind, base in _bases() if name in base.__dict__)
+        kept = encoder.accessors[name] = [each for each in found if is_project_code(encoder.context, each[1])]
+    return kept
 
 
 def check_tokens(encoder: ValueEncoder, words: frozenset[str]) -> Tokens:

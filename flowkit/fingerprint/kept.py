@@ -56,7 +56,7 @@ class KeptFacts:
         self._store = store
         self._most_bytes = most_bytes
         self._base = store / "cache" / "fingerprints"
-        self._packages: Packages | None = None
+        self._kept_facts: tuple[Packages | None, int] = None, 0
 
     def load(self, digest: str) -> SourceFacts | None:
         """Return the facts of the text with this digest; None where none are kept that can be relied on."""
@@ -68,18 +68,20 @@ class KeptFacts:
         self._save({digest: kept.to_json() for digest, kept in found.items()})
 
     def load_packages(self, packages: Packages) -> None:
-        """Tell packages which modules they install, where that is kept."""
-        if not packages.has_tables and (tables := self._load(packages.stamp())) is not None:
-            packages.adopt(tables)
-            self._packages = packages
+        """Tell packages what is kept of them."""
+        if not packages.has_tables and (facts := self._load(packages.stamp)) is not None:
+            packages.adopt(facts)
+            self._kept_facts = packages, packages.fact_count()
 
     def save_packages(self, packages: Packages) -> None:
-        """Keep which modules packages install, if they were asked."""
-        if packages.has_tables and packages is not self._packages:
-            self._packages = packages
-            stamp = packages.stamp()
-            if self._load(stamp) is None:
-                self._save({stamp: packages.tables()})
+        """Keep what was found out of packages since the last time, if they were asked which modules they install."""
+        if not packages.has_tables:
+            return
+        known, count = self._kept_facts
+        now = packages.fact_count()
+        if packages is not known or now > count:
+            self._kept_facts = packages, now
+            self._save({packages.stamp: packages.facts()})
 
     def _load(self, digest: str) -> dict[str, Any] | None:
         recipe = _recipe()
@@ -94,7 +96,7 @@ class KeptFacts:
             # Not kept, or not readable: found out again.
             return None
         body = content[_DIGEST_LENGTH:]
-        if content[:_DIGEST_LENGTH].decode("ascii", "replace") != _checksum(digest, body):
+        if content[:_DIGEST_LENGTH] != _checksum(digest, body):
             return None
         if time.time() - used > _UNUSED_AFTER:
             with suppress(OSError):
@@ -119,8 +121,8 @@ class KeptFacts:
             return
 
 
-def _checksum(digest: str, body: bytes) -> str:
-    return blake3(digest.encode() + body).hexdigest()
+def _checksum(digest: str, body: bytes) -> bytes:
+    return blake3(digest.encode() + body).hexdigest().encode()
 
 
 def _write(folder: Path, digest: str, kept: dict[str, Any]) -> None:
@@ -129,7 +131,7 @@ def _write(folder: Path, digest: str, kept: dict[str, Any]) -> None:
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE_FILE)
     try:
         with open(descriptor, "wb") as file:
-            file.write(_checksum(digest, body).encode() + body)
+            file.write(_checksum(digest, body) + body)
         os.replace(part, folder / f"{digest}.json")
     except BaseException:
         with suppress(OSError):

@@ -9,15 +9,17 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from blake3 import blake3
 
 from flowkit.records import Digest
 from flowkit.records.comparison import ComparedInPart
 
+_SEPARATORS = re.compile(r"[-_.]+")
 _TOP_LEVEL = re.compile(rb'"?([^/,"\r\n]+)')
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)(.*)", re.DOTALL)
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
@@ -30,7 +32,7 @@ Requirement = tuple[str, str | None]
 
 def normalise_name(name: str) -> str:
     """Return a distribution's name in the one spelling in which names are compared."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return _SEPARATORS.sub("-", name).lower()
 
 
 class Distribution(ComparedInPart, frozen=True, eq=False, dict=True):
@@ -38,21 +40,21 @@ class Distribution(ComparedInPart, frozen=True, eq=False, dict=True):
 
     Attributes:
         name: Normalised.
-        folder: Its `.dist-info` (or `.egg-info`) folder.
+        folder: The absolute path of its `.dist-info` (or `.egg-info`) folder.
     """
 
     uncompared = frozenset({"folder"})
 
     name: str
     version: str
-    folder: Path
+    folder: str
 
     @cached_property
     def modules(self) -> frozenset[str]:
         """Top-level names that it installs, from RECORD, else from `top_level.txt`."""
-        record = _read(self.folder / "RECORD")
+        record = _read(f"{self.folder}/RECORD")
         if record is None:
-            listed = _read(self.folder / "top_level.txt")
+            listed = _read(f"{self.folder}/top_level.txt")
             return frozenset((listed or self.name.replace("-", "_").encode()).decode().split())
         # Few folders hold most of the lines, so the expression sees each folder once.
         heads = {line.partition(b"/")[0] for line in record.split(b"\n")}
@@ -69,12 +71,12 @@ class Distribution(ComparedInPart, frozen=True, eq=False, dict=True):
         """Its version; with a digest of RECORD where it came from an address, as such a reinstall keeps its version."""
         if not self._direct_url:
             return self.version
-        return f"{self.version}+{blake3(_read(self.folder / 'RECORD') or b'').hexdigest()[:16]}"
+        return f"{self.version}+{blake3(_read(f'{self.folder}/RECORD') or b'').hexdigest()[:16]}"
 
     @cached_property
     def requirements(self) -> tuple[Requirement, ...]:
         """What it requires, those of its extras too."""
-        headers = (_read(self.folder / "METADATA") or b"").partition(b"\n\n")[0].decode("utf-8", "replace")
+        headers = (_read(f"{self.folder}/METADATA") or b"").partition(b"\n\n")[0].decode("utf-8", "replace")
         found = []
         for line in headers.splitlines():
             if line.startswith("Requires-Dist:") and (match := _REQUIREMENT.match(line[14:])):
@@ -82,9 +84,19 @@ class Distribution(ComparedInPart, frozen=True, eq=False, dict=True):
                 found.append((normalise_name(match[1]), extra[1] if extra else None))
         return tuple(found)
 
+    def facts(self) -> dict[str, Any]:
+        """Return what was asked of it so far and takes long to find out, as JSON has it."""
+        return {name: list(self.__dict__[name]) for name in _FACTS if name in self.__dict__}
+
+    def adopt(self, facts: Mapping[str, Any]) -> None:
+        """Take over what another process found out of the same installation."""
+        for name, read in _FACTS.items():
+            if name in facts:
+                self.__dict__[name] = read(facts[name])
+
     @cached_property
     def _direct_url(self) -> dict[str, object]:
-        text = _read(self.folder / "direct_url.json")
+        text = _read(f"{self.folder}/direct_url.json")
         if text is None:
             return {}
         parsed = json.loads(text)
@@ -94,9 +106,10 @@ class Distribution(ComparedInPart, frozen=True, eq=False, dict=True):
 class Packages:
     """The distributions of one `sys.path`, by name and by the modules they install."""
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    def __init__(self, folders: Iterable[Path | str]) -> None:
         self._by_name: dict[str, Distribution] = {}
-        for folder in folders:
+        for place in folders:
+            folder = os.fspath(place)
             name, version = _name_and_version(folder)
             # The first on the path wins, as it does for imports.
             self._by_name.setdefault(name, Distribution(name, version, folder))
@@ -106,30 +119,34 @@ class Packages:
         """Whether it is known which modules each distribution installs: reading that takes longest."""
         return "_by_module" in self.__dict__
 
+    @cached_property
     def stamp(self) -> Digest:
-        """Return a digest of where the distributions lie and of when they were installed."""
+        """A digest of where the distributions lie and of when they were installed, as it was when first asked for."""
         hasher = blake3()
         for distribution in self._by_name.values():
             hasher.update(f"{distribution.folder}\n{_times(distribution.folder)}\n".encode("utf-8", "surrogateescape"))
         return hasher.hexdigest()
 
-    def tables(self) -> dict[str, list[str]]:
-        """Return the modules that each distribution installs, by its name."""
-        return {name: sorted(distribution.modules) for name, distribution in self._by_name.items()}
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """Return what is known of the distributions, by name; only that is read which somebody asks for."""
+        return {name: distribution.facts() for name, distribution in self._by_name.items()}
 
-    def adopt(self, tables: Mapping[str, Sequence[str]]) -> None:
-        """Take over the tables of another process that found the same stamp."""
-        self._by_module = self._invert({name: tables[name] for name in self._by_name})
+    def fact_count(self) -> int:
+        """Return of how many things `facts` tells."""
+        return sum(name in found.__dict__ for found in self._by_name.values() for name in _FACTS)
+
+    def adopt(self, facts: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take over the facts of another process that found the same stamp and has the tables of modules."""
+        for name, distribution in self._by_name.items():
+            distribution.adopt(facts[name])
+        _ = self._by_module
 
     @cached_property
     def _by_module(self) -> dict[str, tuple[Distribution, ...]]:
-        return self._invert({name: distribution.modules for name, distribution in self._by_name.items()})
-
-    def _invert(self, tables: Mapping[str, Iterable[str]]) -> dict[str, tuple[Distribution, ...]]:
         table: dict[str, tuple[Distribution, ...]] = {}
-        for name, modules in tables.items():
-            for module in modules:
-                table[module] = (*table.get(module, ()), self._by_name[name])
+        for distribution in self._by_name.values():
+            for module in distribution.modules:
+                table[module] = (*table.get(module, ()), distribution)
         return table
 
     def named(self, name: str) -> Distribution | None:
@@ -171,7 +188,7 @@ def installed_packages() -> Packages:
     key = tuple(folders)
     if key not in _CACHED:
         _CACHED.clear()
-        _CACHED[key] = Packages(Path(folder) for folder, _ in folders)
+        _CACHED[key] = Packages(folder for folder, _ in folders)
     return _CACHED[key]
 
 
@@ -184,10 +201,11 @@ def _metadata_folders() -> Iterable[os.DirEntry[str]]:
         yield from sorted(found, key=lambda entry: entry.name)
 
 
-def _name_and_version(folder: Path) -> tuple[str, str]:
-    name, _, version = folder.name.rpartition(".")[0].partition("-")
-    if not version or folder.name.endswith(".egg-info"):
-        headers = (_read(folder / "METADATA") or _read(folder / "PKG-INFO") or b"").decode("utf-8", "replace")
+def _name_and_version(folder: str) -> tuple[str, str]:
+    base, _, kind = os.path.basename(folder).rpartition(".")
+    name, _, version = base.partition("-")
+    if not version or kind == "egg-info":
+        headers = (_read(f"{folder}/METADATA") or _read(f"{folder}/PKG-INFO") or b"").decode("utf-8", "replace")
         match = re.search(r"^Version:\s*(\S+)", headers, re.MULTILINE)
         version = match[1] if match else version
     return normalise_name(name), version
@@ -201,20 +219,31 @@ def _module_names(tops: Iterable[str]) -> Iterable[str]:
             yield top
 
 
-def _times(folder: Path) -> list[tuple[int, int] | None]:
-    """Return size and time of a distribution's folder and of the files that list its modules."""
-    found: list[tuple[int, int] | None] = []
-    for name in ("", "/RECORD", "/top_level.txt"):
-        try:
-            status = os.stat(f"{folder}{name}")
-            found.append((status.st_size, status.st_mtime_ns))
-        except OSError:
-            found.append(None)
-    return found
+def _times(folder: str) -> list[tuple[int, int] | None]:
+    """Return size and time of the files of a distribution that tell what it requires and which modules it has."""
+    found = [_time(f"{folder}/METADATA"), _time(f"{folder}/RECORD")]
+    return found if found[1] is not None else [*found, _time(f"{folder}/top_level.txt")]
 
 
-def _read(path: Path) -> bytes | None:
+def _time(file: str) -> tuple[int, int] | None:
     try:
-        return path.read_bytes()
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _read(file: str) -> bytes | None:
+    try:
+        with open(file, "rb", buffering=0) as opened:
+            return opened.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def _read_requirements(found: Iterable[Sequence[str | None]]) -> tuple[Requirement, ...]:
+    return tuple((str(name), extra) for name, extra in found)
+
+
+_FACTS: Mapping[str, Callable[[Any], Any]] = {"modules": frozenset, "requirements": _read_requirements}
+"""What of a distribution is kept between processes, and how it is read again."""

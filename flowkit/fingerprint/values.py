@@ -38,7 +38,7 @@ class ValueEncoder:
 
     Attributes:
         closures: Ids of the functions of libraries that are being taken apart.
-        accessors: What of the project's stands on the classes of tables, by name; None while nobody has asked.
+        accessors: What of the project's stands on the classes of tables, by each name that was asked for.
     """
 
     def __init__(self, context: Context, references: Sequence[Handler], structures: Sequence[Handler]) -> None:
@@ -46,7 +46,7 @@ class ValueEncoder:
         self._references = references
         self._structures = structures
         self.closures: set[int] = set()
-        self.accessors: dict[str, list[tuple[str, Any]]] | None = None
+        self.accessors: dict[str, list[tuple[str, Any]]] = {}
         self._resolved: dict[int, dict[Any, Read]] = {}
         self._open: dict[int, int] = {}
         self._finished: dict[int, Read] = {}

@@ -89,6 +89,7 @@ class WriterThread:
         self._forget = forget
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._door = threading.Lock()
+        self._asked = 0
         self._hurry = threading.Event()
         self._closed = False
         self._failure: BaseException | None = None
@@ -160,11 +161,13 @@ class WriterThread:
             if self._closed:
                 raise LineageError.for_closed(self._path)
             self._queue.put(item)
+            if isinstance(item, _Request):
+                self._asked += 1
+                self._hurry.set()
 
     def _ask(self, action: Callable[[], T]) -> T:
         request = _Request(action)
         self._enter(request)
-        self._hurry.set()
         try:
             return request.wait()
         finally:
@@ -176,11 +179,10 @@ class WriterThread:
 
     def _serve(self) -> None:
         while True:
-            item = self._queue.get()
+            item = self._taken(self._queue.get())
             if item is not None and not isinstance(item, _Request):
                 if self._failure is None:
                     self._hurry.wait(GATHER_SECONDS)
-                    self._hurry.clear()
                 item = self._serve_batch(item)
             if item is None:
                 return
@@ -188,6 +190,15 @@ class WriterThread:
                 item.refuse(self._failure)
             else:
                 item.serve()
+
+    def _taken(self, item: _Item) -> _Item:
+        """Note that an item has left the queue: once nobody waits, changes wait for others again."""
+        if isinstance(item, _Request):
+            with self._door:
+                self._asked -= 1
+                if not self._asked and not self._closed:
+                    self._hurry.clear()
+        return item
 
     def _serve_batch(self, first: Change) -> _Request[Any] | None:
         """Commit a batch, and return what ended it: the next request, the end, or a request that does nothing."""
@@ -206,7 +217,7 @@ class WriterThread:
         first()
         while time.monotonic() < deadline:
             try:
-                item = self._queue.get_nowait()
+                item = self._taken(self._queue.get_nowait())
             except queue.Empty:
                 break
             if item is None or isinstance(item, _Request):

@@ -265,6 +265,37 @@ def test_modules_of_packages_are_kept_until_an_installation_changes(tmp_path: Pa
     assert changed.of_module("thing") == ()
 
 
+def test_requirements_of_packages_are_kept_as_they_become_known(tmp_path: Path) -> None:
+    """What is asked for after the modules were kept is kept too, until its file changes, and nothing else is read."""
+    folders = [tmp_path / "site" / f"{name}-1.0.dist-info" for name in ("one", "two")]
+    for folder, required in zip(folders, ("two>=1", "three; extra == 'more'"), strict=True):
+        folder.mkdir(parents=True)
+        (folder / "RECORD").write_text("")
+        (folder / "METADATA").write_text(f"Requires-Dist: {required}\n\n")
+    first = Packages(folders)
+    kept = KeptFacts(tmp_path)
+    kept.load_packages(first)
+    first.of_module("thing")
+    kept.save_packages(first)
+    assert [found.name for found in first.closure(["one"])] == ["one", "two"]
+    kept.save_packages(first)
+
+    again = Packages(folders)
+    KeptFacts(tmp_path).load_packages(again)
+    facts = again.facts()
+    (folders[0] / "METADATA").write_text("\n\n")
+    changed = Packages(folders)
+    KeptFacts(tmp_path).load_packages(changed)
+
+    assert facts == {
+        "one": {"modules": [], "requirements": [("two", None)]},
+        "two": {"modules": [], "requirements": [("three", "more")]},
+    }
+    assert [found.name for found in again.closure(["one"])] == ["one", "two"]
+    assert not changed.has_tables
+    assert [found.name for found in changed.closure(["one"])] == ["one"]
+
+
 LITERALS = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.0, -0.0, 1.0, 1e300, "", "1", b"1", ...]),
     lambda inner: st.lists(inner, max_size=3).map(tuple),

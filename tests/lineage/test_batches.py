@@ -152,11 +152,12 @@ def test_an_end_in_a_batch_comes_after_the_nodes_before_it(database: Path) -> No
 
 
 def test_what_comes_one_by_one_shares_a_commit(writer: LineageWriter) -> None:
-    """Nodes that end within a millisecond or so of each other need not cost a commit each."""
+    """Nodes that end within a millisecond or so of each other need not cost a commit each, also after a question."""
     done: list[str] = []
     writer.write(lambda connection: connection.set_trace_callback(done.append))
 
     for attempt in range(50):
+        writer.write(lambda connection: None)
         done.clear()
         for index in range(2):
             writer.record(make_node(make_execution(C=(attempt, index)), node=f"n{index}"))
