@@ -20,7 +20,6 @@ from flowkit.errors import CodecError, StepInputError
 from flowkit.execution.base import NodeOrder
 from flowkit.execution.borders import ParameterBorder, StepBorders
 from flowkit.execution.dask_frames import names_dask_frame
-from flowkit.execution.dask_tables import open_dask_frame
 from flowkit.execution.isolation import WorkFolder
 from flowkit.fingerprint.canonical import ATOMS, canonicalise
 from flowkit.fingerprint.stamps import stamp_path
@@ -109,6 +108,8 @@ class ArgumentLoader(Struct, frozen=True):
 
     def _decode(self, artifact: Artifact, hint: Any, selection: ColumnSelection | None) -> Any:
         if names_dask_frame(hint) and artifact.format == "table":
+            from flowkit.execution.dask_tables import open_dask_frame
+
             return open_dask_frame(artifact, self.store, self.folder, self.codecs.pickle)
         stored: Stored = self.store.open(artifact)
         folder = self.work.inputs() if _becomes_files(artifact) else self.work.path

@@ -5,12 +5,18 @@ What is read is what is loaded; nothing is imported on their account, and every 
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    import logging
+
+_LOGGING = "logging"
+_FIRST_LEVEL = (30, 0)
+"""What `logging` comes with: the root logger tells of warnings, and nothing is switched off."""
 
 _PANDAS_OPTIONS = "pandas._config.config"
 _PLOTS = "matplotlib"
@@ -40,10 +46,11 @@ class LibraryState(Struct, frozen=True):
     @classmethod
     def read(cls) -> LibraryState:
         """Return the state as it is now."""
-        root, loaded = logging.root, sys.modules
+        loaded = sys.modules
+        log = loaded.get(_LOGGING)
         return cls(
-            list(root.handlers),
-            (root.level, root.manager.disable),
+            [] if log is None else list(log.root.handlers),
+            _FIRST_LEVEL if log is None else (log.root.level, log.root.manager.disable),
             _pandas_options() if _PANDAS_OPTIONS in loaded else None,
             _plot_options("rcParams") if _PLOTS in loaded else None,
             tuple(_open_figures()) if _FIGURES in loaded else (),
@@ -54,10 +61,11 @@ class LibraryState(Struct, frozen=True):
 
         Options are not put back: a module that the step was the first to import may have set them, for all that use it.
         """
-        logging.root.handlers[:] = self.handlers
-        if self.level != now.level:
-            logging.root.setLevel(self.level[0])
-            logging.disable(self.level[1])
+        if (log := sys.modules.get(_LOGGING)) is not None:
+            log.root.handlers[:] = self.handlers
+            if self.level != now.level:
+                log.root.setLevel(self.level[0])
+                log.disable(self.level[1])
         for number in set(now.figures).difference(self.figures):
             sys.modules[_FIGURES].Gcf.destroy(number)
         return (self.pandas is None or self.pandas == now.pandas) and self._has_same_plots(now)

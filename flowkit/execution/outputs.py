@@ -12,7 +12,6 @@ from flowkit.codecs.registry import CodecRegistry
 from flowkit.errors import CodecError, StepOutputError, ValueTypeError
 from flowkit.execution.borders import OutputBorder, StepBorders
 from flowkit.execution.dask_frames import is_dask_frame, names_dask_frame
-from flowkit.execution.dask_tables import encode_dask_frame
 from flowkit.graph.hint_text import format_hint
 from flowkit.graph.valuecheck import check_value
 from flowkit.records import RETURN, Output
@@ -54,6 +53,8 @@ class OutputWriter(Struct, frozen=True):
     def _store(self, value: Any, name: str, hint: Any, step: str) -> Output:
         try:
             if is_dask_frame(value) and names_dask_frame(hint):
+                from flowkit.execution.dask_tables import encode_dask_frame
+
                 encoded = encode_dask_frame(value, self.store, self.codecs.pickle)
             else:
                 encoded = self.codecs.encode(value, hint)

@@ -10,7 +10,6 @@ import gc
 import os
 import resource
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -31,12 +30,24 @@ _LIMITS = tuple(
 _handler_of: Callable[[int], Any] = getattr(sys.modules.get("_signal"), "getsignal", signal.getsignal)
 """Without making an enumeration's member of every answer, which takes longer than all the rest."""
 
+
+def _read_timeout() -> float | None:
+    """Return for how long new sockets wait; whoever has changed that has imported `socket`."""
+    loaded = sys.modules.get("socket")
+    return None if loaded is None else loaded.getdefaulttimeout()
+
+
+def _set_timeout(seconds: float | None) -> None:
+    if (loaded := sys.modules.get("socket")) is not None:
+        loaded.setdefaulttimeout(seconds)
+
+
 _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     (sys.getrecursionlimit, sys.setrecursionlimit),
     (sys.getswitchinterval, sys.setswitchinterval),
     (gc.isenabled, lambda on: gc.enable() if on else gc.disable()),
     (gc.get_threshold, lambda thresholds: gc.set_threshold(*thresholds)),
-    (socket.getdefaulttimeout, socket.setdefaulttimeout),
+    (_read_timeout, _set_timeout),
 )
 
 _READS = tuple(read for read, _ in _SETTINGS)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import sysconfig
 import traceback
 from types import TracebackType
 
 from flowkit.authoring.secrets import mask
 from flowkit.errors import cut
+from flowkit.source_imports import stdlib_folders
 
 _FLOWKIT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_MACHINERY = ("<frozen ", *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
+_MACHINERY = ("<frozen ", *(folder + os.sep for folder in stdlib_folders()))
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _LONGEST_TRACE = 100_000
 _LONGEST_TEXT = 4_000

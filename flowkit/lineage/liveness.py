@@ -136,6 +136,6 @@ def _read_status(pid: int) -> list[str]:
 
 def _boot() -> str:
     try:
-        return _BOOT.read_text(encoding="ascii").strip()
+        return _BOOT.read_text(encoding="utf-8").strip()
     except OSError:
         return ""

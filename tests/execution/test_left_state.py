@@ -320,6 +320,24 @@ def keep(number: int) -> list[str]:
     return found
 """
 
+FIRST_IMPORTED = """
+@fk.step
+def change(number: int) -> int:
+    import logging, socket
+    logging.root.setLevel(number)
+    logging.root.addHandler(logging.NullHandler())
+    logging.disable(number)
+    socket.setdefaulttimeout(number)
+    return os.getpid()
+
+
+@fk.step
+def look(after: int) -> str:
+    import logging, socket
+    held = len(logging.root.handlers), logging.root.level, logging.root.manager.disable, socket.getdefaulttimeout()
+    return f"{os.getpid()} {held}"
+"""
+
 SET_UP = """
 import pipelines.sets_up
 
@@ -334,6 +352,17 @@ import os, warnings
 os.environ["SET_UP"] = "by a module"
 warnings.filterwarnings("ignore", "of a module")
 """
+
+
+def test_what_a_step_is_the_first_to_import_is_put_back_too(open_workshop: Open, supervisor: Supervisor) -> None:
+    """The settings of `logging` and `socket` are those they come with, in the same process."""
+    shop = open_workshop(FIRST_IMPORTED)
+    flow = shop.load()
+
+    found = results(run(supervisor, shop, shop.order(flow.change, number=40), shop.order(flow.look, after=1)))
+
+    pid = shop.value(found["change"], int)
+    assert shop.value(found["look"], str) == f"{pid} (0, 30, 0, None)"
 
 
 def test_what_is_put_back_is_put_back_again(open_workshop: Open, supervisor: Supervisor) -> None:

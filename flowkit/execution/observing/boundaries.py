@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import site
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterable
 
 from msgspec import Struct
+
+from flowkit.source_imports import stdlib_folders
 
 _ARCHIVE = f"python{sys.version_info.major}{sys.version_info.minor}.zip"
 _NEVER = ("/proc", "/sys", "/dev", "/usr/share/zoneinfo", "/usr/share/locale")
@@ -49,12 +50,9 @@ class Boundaries(Struct, frozen=True):
 
 
 def _installation() -> tuple[str, ...]:
-    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib", "data")}
-    paths |= {*site.getsitepackages(), site.getusersitepackages()}
+    paths = {*stdlib_folders(), *site.getsitepackages(), site.getusersitepackages(), sys.prefix}
     # The standard library may come as an archive, which is looked for whether it is there or not.
     paths |= {path for path in sys.path if os.path.basename(path) == _ARCHIVE}
-    if sys.prefix != sys.base_prefix:
-        paths.add(sys.prefix)
     # The root of a system's own installation holds everything else as well.
     return tuple(sorted(os.path.normpath(path) for path in paths if path and path not in ("/usr", "/usr/local", "/")))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import sysconfig
 from collections.abc import Collection, Iterator
 from enum import Enum, auto
 from pathlib import Path
@@ -16,6 +15,7 @@ from msgspec.structs import replace
 
 from flowkit.execution.observing.keepers import Keeping, Passed, find_keeping, stack_of
 from flowkit.garbage import all_objects
+from flowkit.source_imports import stdlib_folders
 
 _FLOWKIT = str(Path(__file__).parents[2]) + os.sep
 _OBSERVING = str(Path(__file__).parent) + os.sep
@@ -225,8 +225,7 @@ def _owner_of_file(file: str) -> Owner:
 
 @functools.cache
 def _stdlib_folders() -> tuple[str, ...]:
-    paths = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__)}
-    return tuple(path + os.sep for path in paths if path)
+    return tuple(folder + os.sep for folder in stdlib_folders())
 
 
 def _module_of(frame: FrameType) -> str:
