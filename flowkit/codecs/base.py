@@ -32,14 +32,19 @@ def digest_payload(format_name: str, payload: Buffer) -> Digest:
     return hasher.hexdigest()
 
 
-def digest_chunk(content: Buffer) -> Digest:
-    """Return the digest of a chunk: plain BLAKE3 of its bytes."""
-    return digest_pieces((content,))
+def digest_chunk(content: Buffer, *, alone: bool = True) -> Digest:
+    """Return the digest of a chunk: plain BLAKE3 of its bytes.
+
+    Args:
+        content: The bytes.
+        alone: Whether all threads may work on it, as none has another chunk.
+    """
+    return digest_pieces((content,), alone=alone)
 
 
-def digest_pieces(pieces: Pieces) -> Digest:
-    """Return the digest of a chunk whose bytes lie in several places."""
-    threads = blake3.AUTO if sum(map(len, pieces)) > _MANY else 1
+def digest_pieces(pieces: Pieces, *, alone: bool = True) -> Digest:
+    """Return the digest of a chunk whose bytes lie in several places; `alone` as for `digest_chunk`."""
+    threads = blake3.AUTO if alone and sum(map(len, pieces)) > _MANY else 1
     hasher = blake3(max_threads=threads)
     for piece in pieces:
         hasher.update(piece)

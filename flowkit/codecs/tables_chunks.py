@@ -64,7 +64,9 @@ class TableWriter:
 
     def write(self, data: pa.Array | pa.ChunkedArray) -> Leaf:
         """Write a column's data in canonical form; needs `has_canonical_form` of its type."""
-        made = in_threads(_canonical_chunk, list(_rechunked(data)), usable_threads())
+        pieces = list(_rechunked(data))
+        alone = len(pieces) < 2
+        made = in_threads(lambda piece: make_chunk(canonical_array(piece), alone=alone), pieces, usable_threads())
         return {"chunks": [self._keep(chunk) for chunk in made]}
 
     def write_verbatim(self, data: pa.ChunkedArray) -> Leaf:
@@ -219,10 +221,6 @@ class TableReader:
             self._joined = self._stored.chunk(self._segment["digest"], writable=self._writable)
         start, size = self._places[digest]
         return self._joined[start : start + size]
-
-
-def _canonical_chunk(piece: pa.Array) -> Chunk:
-    return make_chunk(canonical_array(piece))
 
 
 def leaves(node: Any) -> Iterator[Leaf]:

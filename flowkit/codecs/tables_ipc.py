@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 _SMALL = 1 << 16
 
 
-def make_chunk(array: pa.Array) -> Chunk:
-    """Return an array as a chunk, which keeps the array's memory alive where it is not small."""
+def make_chunk(array: pa.Array, *, alone: bool = True) -> Chunk:
+    """Return an array as a chunk, which keeps the array's memory alive where it is not small.
+
+    Args:
+        array: Up to `CHUNK_ROWS` rows of a column.
+        alone: Whether all threads may hash it, as none has another chunk.
+    """
     pieces = _stream(array)
-    digest, size = digest_pieces(pieces), sum(map(len, pieces))
+    digest, size = digest_pieces(pieces, alone=alone), sum(map(len, pieces))
     if len(pieces) == 1:
         return Chunk(digest, size, pieces[0])
     return Chunk(digest, size, pieces, lead=len(pieces[0]))

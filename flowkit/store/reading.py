@@ -97,7 +97,8 @@ class StoredArtifact:
     def prepare(self, digests: Sequence[Digest]) -> None:
         """Verify chunks that will be asked for, in several threads; what is wrong with one is told when it is."""
         waiting = [place for digest in digests if (place := self._expected_place(digest)) is not None]
-        for _ in in_threads(lambda place: self._is_there(*place), waiting, usable_threads()):
+        alone = len(waiting) < 2
+        for _ in in_threads(lambda place: self._is_there(*place, alone=alone), waiting, usable_threads()):
             pass
 
     def chunk(self, digest: Digest, *, writable: bool = False) -> memoryview:
@@ -305,14 +306,14 @@ class StoredArtifact:
         except LostArtifactError:  # who asks for the chunk is told, or given it from elsewhere
             return None
 
-    def _is_there(self, digest: Digest, location: Location, blob: Blob) -> bool:
+    def _is_there(self, digest: Digest, location: Location, blob: Blob, *, alone: bool = True) -> bool:
         try:
             view = self._view(blob, location)
         except DamagedFileError:  # the file's own table says where to look, or that it is damaged
             return False
         if self._is_known(digest, location, blob):
             return True
-        if digest_chunk(view) != digest:
+        if digest_chunk(view, alone=alone) != digest:
             return False
         self._state.known.add([(digest, location, blob.stamp)])
         return True
