@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from flowkit.execution.by_value import pickle_step as pickle_step
     from flowkit.execution.by_value import pickle_unpacking as pickle_unpacking
     from flowkit.execution.by_value import sources_around as sources_around
+    from flowkit.execution.dask_tables import encode_dask_frame as encode_dask_frame
     from flowkit.execution.dask_tables import open_dask_frame as open_dask_frame
     from flowkit.execution.envelope import close_envelope as close_envelope
     from flowkit.execution.failure import Circumstances as Circumstances
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from flowkit.execution.proof import summarise_code as summarise_code
     from flowkit.execution.worker_executor import WorkerExecutor as WorkerExecutor
 
-# What only a run needs in which something executes.
+# What only a run needs in which something executes, or has a table that is Dask's.
 __getattr__ = lazy_names(
     __name__,
     {
@@ -32,6 +33,7 @@ __getattr__ = lazy_names(
         "build_bundle": "bundle",
         "close_envelope": "envelope",
         "describe_failure": "failure",
+        "encode_dask_frame": "dask_tables",
         "open_dask_frame": "dask_tables",
         "pickle_step": "by_value",
         "pickle_unpacking": "by_value",

@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from flowkit import execution
 from flowkit.cache.arguments import ArgumentCode, selection_for
 from flowkit.codecs.base import Stored
 from flowkit.codecs.registry import CodecRegistry
@@ -108,9 +109,7 @@ class ArgumentLoader(Struct, frozen=True):
 
     def _decode(self, artifact: Artifact, hint: Any, selection: ColumnSelection | None) -> Any:
         if names_dask_frame(hint) and artifact.format == "table":
-            from flowkit.execution.dask_tables import open_dask_frame
-
-            return open_dask_frame(artifact, self.store, self.folder, self.codecs.pickle)
+            return execution.open_dask_frame(artifact, self.store, self.folder, self.codecs.pickle)
         stored: Stored = self.store.open(artifact)
         folder = self.work.inputs() if _becomes_files(artifact) else self.work.path
         return self.codecs.decode(stored, hint, folder, selection=selection)

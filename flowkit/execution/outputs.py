@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from flowkit import execution
 from flowkit.authoring.types import Metrics
 from flowkit.codecs.registry import CodecRegistry
 from flowkit.errors import CodecError, StepOutputError, ValueTypeError
@@ -53,9 +54,7 @@ class OutputWriter(Struct, frozen=True):
     def _store(self, value: Any, name: str, hint: Any, step: str) -> Output:
         try:
             if is_dask_frame(value) and names_dask_frame(hint):
-                from flowkit.execution.dask_tables import encode_dask_frame
-
-                encoded = encode_dask_frame(value, self.store, self.codecs.pickle)
+                encoded = execution.encode_dask_frame(value, self.store, self.codecs.pickle)
             else:
                 encoded = self.codecs.encode(value, hint)
             return Output(name, self.store.put(encoded))
