@@ -28,13 +28,13 @@ from flowkit.execution.channel import CUT, EndReport, FrameReader, StartReport, 
 from flowkit.execution.compute import ComputeDesk
 from flowkit.execution.failure import record_failure
 from flowkit.execution.finder import install_bundle
+from flowkit.execution.host_context import HostContext
 from flowkit.execution.isolation import Isolation, WorkFolder
 from flowkit.execution.memory_use import Leavings
 from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.recorder import RECORDER
 from flowkit.execution.observing.watches import install_watches
 from flowkit.execution.packets import PacketRun
-from flowkit.execution.perform import HostContext
 from flowkit.execution.process_tree import keep_ties
 from flowkit.execution.steps import StepFinder
 from flowkit.execution.survivors import Survivors

@@ -20,11 +20,11 @@ from flowkit.execution.base import (
     Slots,
 )
 from flowkit.execution.capture import Capture, InlineCapture, NoCapture
+from flowkit.execution.host_context import HostContext
 from flowkit.execution.isolation import WorkFolder, make_work_base, remove_work_base
 from flowkit.execution.observing.boundaries import Boundaries
 from flowkit.execution.observing.watches import install_watches
 from flowkit.execution.packets import WITHDRAWN, PacketRun
-from flowkit.execution.perform import HostContext
 from flowkit.execution.steps import StepFinder
 from flowkit.fingerprint.code import CodeFingerprinter
 from flowkit.project import Project

@@ -9,7 +9,9 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from flowkit.execution.base import NodeEnded, NodeOrder, NodeReturned, NodeStarted, Packet
-from flowkit.execution.perform import HostContext, failed_result, node_key, perform
+from flowkit.execution.host_context import HostContext
+from flowkit.execution.node_key import node_key
+from flowkit.execution.perform import failed_result, perform
 from flowkit.execution.reached import advise_on_changes, advise_on_stores, describe_changes, describe_stores
 from flowkit.execution.steps import FoundStep, StepFinder
 from flowkit.graph.arguments import Ref, refs_of

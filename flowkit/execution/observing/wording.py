@@ -45,6 +45,11 @@ def describe_unstable(names: Sequence[str]) -> str:
     return f"{_list([repr(name) for name in names])} changed while the step ran"
 
 
+def warn_of_unstable(step: str, reason: str) -> str:
+    """Return the warning that a result is not to be reused, for a reason that ends the sentence before."""
+    return f"Step '{step}': {reason}; this result will not be reused."
+
+
 def describe_hidden(inputs: Sequence[ObservedInput]) -> str:
     """Return why a result is not to be reused whose step read what a secret names, as the end of a sentence."""
     return f"it reads what a secret's value names: {_list([f'{item.kind} {item.name}' for item in inputs])}"
