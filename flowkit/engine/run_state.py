@@ -1,7 +1,8 @@
 """The run state machine: events in, commands out. Pure: no I/O, no clock, no randomness of its own.
 
 It decides when a node's inputs are all known, what follows from each end of a node, when an attempt is repeated, and
-when the run is over. `engine.runner` performs the commands and feeds back what happened.
+when the run is over; how a node ends that never runs is decided in `endings`, which of several with one key runs in
+`leaders`. `engine.runner` performs the commands and feeds back what happened.
 
 At all times: a node is settled at most once unless its output was lost, a node is launched only after all that it needs
 has settled, and an event that bears an outdated token changes nothing.
@@ -11,39 +12,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum, auto
 
 from msgspec import Struct, field
 
-from flowkit.engine.commands import Command, Launch, LookUp, Settle, Stop
+from flowkit.engine.commands import Command, Launch, LookUp, Stop
+from flowkit.engine.endings import ending_from_cancel, ending_from_inputs
+from flowkit.engine.leaders import Leaders
+from flowkit.engine.node_state import NodeState, Phase
 from flowkit.graph.expansion import Expansion
-from flowkit.graph.graph import Edge, Graph
+from flowkit.graph.graph import Graph
 from flowkit.records import Digest, Outcome, RunStatus, StepOptions
-
-
-class Phase(Enum):
-    """Where a node is on its way."""
-
-    WAITING = auto()
-    LOOKING = auto()
-    RIDING = auto()
-    RUNNING = auto()
-    DEFERRED = auto()
-    RETRYING = auto()
-    SETTLED = auto()
-
-
-class NodeState(Struct):
-    """One node's progress. `awaiting` holds the producers that have not settled."""
-
-    phase: Phase
-    awaiting: set[str]
-    outcome: Outcome | None = None
-    attempts: int = 0
-    launches: int = 0
-    token: str = ""
-    retry_at: float = 0.0
-    key: Digest | None = None
 
 
 class RunState(Struct):
@@ -60,8 +38,7 @@ class RunState(Struct):
     run: str = ""
     nodes: dict[str, NodeState] = field(default_factory=dict)
     cancelled: bool = False
-    _leaders: dict[Digest, str] = field(default_factory=dict)
-    _followers: dict[Digest, list[str]] = field(default_factory=dict)
+    _leaders: Leaders = field(default_factory=Leaders)
     _retrying: set[str] = field(default_factory=set)
     _unsettled: int = 0
 
@@ -140,14 +117,9 @@ class RunState(Struct):
         state = self.nodes[node]
         if state.phase is not Phase.LOOKING:
             return []
-        leader = self._leaders.get(key) if key is not None else None
-        if key is not None and leader is not None and leader != node:
+        if key is not None and not self._leaders.lead(node, key):
             state.phase = Phase.WAITING
-            self._followers.setdefault(key, []).append(node)
             return []
-        if key is not None:
-            self._leaders[key] = node
-            state.key = key
         return [self._launch(node, state)]
 
     def enlisted(self, node: str) -> str:
@@ -264,7 +236,7 @@ class RunState(Struct):
                 running.append(name)
             elif state.phase is not Phase.SETTLED:
                 self._mark(name, Outcome.CANCELLED)
-                commands.append(Settle(name, Outcome.CANCELLED, "the run was cancelled"))
+                commands.append(ending_from_cancel(name))
         return [*commands, Stop(tuple(running))] if running else commands
 
     def abandon(self) -> None:
@@ -326,12 +298,8 @@ class RunState(Struct):
 
     def _release_followers(self, node: str) -> list[Command]:
         """Let nodes that waited for one with the same key look again."""
-        key = self.nodes[node].key
-        if key is None or self._leaders.get(key) != node:
-            return []
-        del self._leaders[key]
         commands: list[Command] = []
-        for follower in self._followers.pop(key, []):
+        for follower in self._leaders.release(node):
             if self.nodes[follower].phase is Phase.WAITING:
                 self.nodes[follower].phase = Phase.LOOKING
                 commands.append(LookUp(follower))
@@ -343,7 +311,7 @@ class RunState(Struct):
         queue = deque(names)
         while queue:
             name = queue.popleft()
-            ending = self._ending_from_inputs(name)
+            ending = ending_from_cancel(name) if self.cancelled else ending_from_inputs(self.graph, self.nodes, name)
             if ending is None:
                 self.nodes[name].phase = Phase.LOOKING
                 commands.append(LookUp(name))
@@ -352,34 +320,6 @@ class RunState(Struct):
             commands.append(ending)
             queue.extend(self._notify(name))
         return commands
-
-    def _ending_from_inputs(self, node: str) -> Settle | None:
-        """Return how a node ends by what became of its inputs; None where it can go on."""
-        if self.cancelled:
-            return Settle(node, Outcome.CANCELLED, "the run was cancelled")
-        skipped: str | None = None
-        for edge in self.graph.edges_by_consumer[node]:
-            outcome = self.nodes[edge.ref.node].outcome
-            if outcome in (Outcome.FAILED, Outcome.BLOCKED, Outcome.CANCELLED):
-                return self._ending_from_failure(edge, outcome)
-            if outcome is Outcome.SKIPPED and not edge.gathered and not edge.optional:
-                skipped = skipped or self._words_for_skipped(edge.ref.node)
-        return Settle(node, Outcome.SKIPPED, skipped) if skipped else None
-
-    def _ending_from_failure(self, edge: Edge, outcome: Outcome) -> Settle:
-        """Return how a node ends that needs one that failed, or never ran; nobody knows of those that are hidden."""
-        producer = self.graph[edge.ref.node]
-        if not producer.hidden:
-            return Settle(edge.consumer, Outcome.BLOCKED, f"{producer.name} {outcome.value}")
-        if outcome is Outcome.FAILED:
-            return Settle(edge.consumer, Outcome.FAILED, f"its list could not be taken apart by {producer.name}")
-        cause = self._ending_from_inputs(producer.name)
-        detail = cause.detail if cause is not None else "the run was cancelled"
-        return Settle(edge.consumer, Outcome.BLOCKED, detail)
-
-    def _words_for_skipped(self, producer: str) -> str:
-        cause = self._ending_from_inputs(producer) if self.graph[producer].hidden else None
-        return cause.detail if cause is not None else f"{producer} was skipped"
 
 
 def describe_phases(state: RunState) -> Mapping[str, str]:

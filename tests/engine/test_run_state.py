@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowkit.engine.commands import Launch, LookUp, Settle, Stop
-from flowkit.engine.run_state import Phase, RunState
+from flowkit.engine.node_state import Phase
+from flowkit.engine.run_state import RunState
 from flowkit.graph.graph import Graph, Node, NodeKind
 from flowkit.records import Outcome, RunStatus, StepOptions
 from tests.engine.graphs import HERE, graphs, make_step

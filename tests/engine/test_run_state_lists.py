@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 import flowkit as fk
 from flowkit.engine.commands import Launch, LookUp, Settle, Stop
-from flowkit.engine.run_state import Phase, RunState
+from flowkit.engine.node_state import Phase
+from flowkit.engine.run_state import RunState
 from flowkit.graph.arguments import Gather, Ref, refs_of
 from flowkit.graph.expansion import Expansion, expand
 from flowkit.graph.graph import Graph, Node, list_of
