@@ -63,17 +63,10 @@ def promote(
         'accuracy >= 0.8 is not met: observed 0.5'
     """
     builder = _require_builder("promote()")
-    match = _TARGET.fullmatch(to) if isinstance(to, str) else None
-    if match is None:
-        raise ArgumentError.for_alias(to)
-    if not gates:
-        raise ArgumentError.for_no_gate(to)
-    for gate in gates:
-        if not isinstance(gate, Gate):
-            raise ArgumentError.for_gate(to, gate)
-    for what, given in (("promote(model)", model), ("promote(metrics=…)", metrics)):
-        if not isinstance(given, Handle):
-            raise ArgumentError.for_not_a_handle(what, given)
+    name, alias = _read_target(to)
+    _require_gates(to, gates)
+    _require_handle("promote(model)", model)
+    _require_handle("promote(metrics=…)", metrics)
     arguments = {"model": model, "metrics": metrics}
     if baseline is not None:
         arguments["baseline"] = baseline
@@ -82,7 +75,7 @@ def promote(
         NodeKind.PROMOTE,
         arguments,
         location=calling_location(),
-        settings={"model": match[1], "alias": match[2], "gates": tuple(gates), "hint": Promotion},
+        settings={"model": name, "alias": alias, "gates": tuple(gates), "hint": Promotion},
         hints={"model": object, "metrics": Metrics, "baseline": Metrics},
     )
     return cast(Promotion, Handle(Ref(node.name), Promotion))
@@ -154,15 +147,14 @@ def as_type(rows: object, wanted: type[T]) -> T:
         3
     """
     _require_builder("as_type()")
-    if not isinstance(rows, Handle):
-        raise ArgumentError.for_not_a_handle("as_type()", rows)
-    given = hint_of(rows)
+    handle = _require_handle("as_type()", rows)
+    given = hint_of(handle)
     if not check_view(given, wanted):
         is_table = check_view(wanted, wanted)
         raise ArgumentError.for_view(
-            rows._describe(), format_hint(given), format_hint(wanted), wanted_is_table=is_table
+            handle._describe(), format_hint(given), format_hint(wanted), wanted_is_table=is_table
         )
-    return cast(T, Handle(rows._flowkit_leaf, wanted))
+    return cast(T, Handle(handle._flowkit_leaf, wanted))
 
 
 def _require_builder(what: str) -> GraphBuilder:
@@ -170,3 +162,25 @@ def _require_builder(what: str) -> GraphBuilder:
     if builder is None:
         raise PipelineDefinitionError.for_misplaced(what)
     return builder
+
+
+def _read_target(to: str) -> tuple[str, str]:
+    """Return the model and the alias that `model@alias` names."""
+    match = _TARGET.fullmatch(to) if isinstance(to, str) else None
+    if match is None:
+        raise ArgumentError.for_alias(to)
+    return match[1], match[2]
+
+
+def _require_gates(to: str, gates: Sequence[Gate]) -> None:
+    if not gates:
+        raise ArgumentError.for_no_gate(to)
+    for gate in gates:
+        if not isinstance(gate, Gate):
+            raise ArgumentError.for_gate(to, gate)
+
+
+def _require_handle(what: str, given: object) -> Handle:
+    if not isinstance(given, Handle):
+        raise ArgumentError.for_not_a_handle(what, given)
+    return given
