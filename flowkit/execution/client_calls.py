@@ -28,6 +28,7 @@ class ClientCalls:
         self._client = client
         self._closing = closing
         self._sent: dict[Future[None], float] = {}
+        self._followed: set[Future[None]] = set()
 
     def ask(self, function: Callable[..., Coroutine[Any, Any, T]], *arguments: Any, **options: Any) -> T:
         """Run a coroutine of the client's and return what it gives.
@@ -69,8 +70,20 @@ class ClientCalls:
             self._sent[sent] = time.monotonic()
             sent.add_done_callback(lambda done: self._sent.pop(done, None))
 
+    def follow(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine of which nobody waits for the end, until the run is over.
+
+        Raises:
+            RuntimeError: The client's loop has ended.
+        """
+        followed = self._start(coroutine)
+        self._followed.add(followed)
+        followed.add_done_callback(self._followed.discard)
+
     def finish(self, end: float) -> None:
         """Wait for what was sent, until `end` by the monotonic clock; hardly at all where something stands still."""
+        for followed in list(self._followed):
+            followed.cancel()
         now, sent = time.monotonic(), dict(self._sent)
         is_stuck = any(now - at > _STUCK_SECONDS for at in sent.values())
         wait(sent, timeout=_BRIEF_SECONDS if is_stuck else max(0.0, end - now))

@@ -125,7 +125,7 @@ class ExternalCluster:
                 workers=[worker],
                 allow_other_workers=False,
             )
-        future.add_done_callback(lambda done: self._land(envelope.packet, done))
+        self._calls.follow(self._land(envelope.packet, future))
 
     def cancel(self, worker: str, tokens: Sequence[str]) -> None:
         """Kill or hand back attempts on a worker."""
@@ -271,19 +271,21 @@ class ExternalCluster:
         for heard in pickle.loads(event[1]):
             self._listener.hear(heard)
 
-    def _land(self, packet: str, future: Any) -> None:
-        """Take in the end of a task; runs in a thread of Dask's."""
-        if future.status == "finished":
-            try:
-                self._listener.land(packet, pickle.loads(future.result()), None)
-            except Exception as error:  # noqa: BLE001  (a result that is lost on its way is a lost worker)
+    async def _land(self, packet: str, future: Any) -> None:
+        """Take in the end of a task; runs in the client's event loop.
+
+        Not by the future's callback: Dask calls these one after the other, and one whose worker dies before it has given
+        the result waits for ever.
+        """
+        try:
+            events = pickle.loads(await future)
+        except Exception as error:  # noqa: BLE001  (a result that is lost on its way is a lost worker)
+            if self._client is None or self._client.status != "running":
+                self._listener.fail(WorkerError.for_lost_scheduler(self._scheduler, "the connection was closed"))
+            else:
                 self._listener.land(packet, (), f"{type(error).__name__}: {error}")
             return
-        if self._client is None or self._client.status != "running":
-            self._listener.fail(WorkerError.for_lost_scheduler(self._scheduler, "the connection was closed"))
-            return
-        reason = future.exception() if future.status == "error" else None
-        self._listener.land(packet, (), f"{type(reason).__name__}: {reason}" if reason else future.status)
+        self._listener.land(packet, events, None)
 
     def _watch(self) -> None:
         """Notice workers that come and go, and the end of the scheduler."""
