@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from flowkit.codecs.base import Chunk, Encoded, digest_payload
 from flowkit.codecs.tables_arrow import Entry
 from flowkit.codecs.tables_canonical import CHUNK_ROWS
-from flowkit.codecs.tables_chunks import SEGMENT_LIMIT, PicklePolicy, TableWriter
+from flowkit.codecs.tables_chunks import PicklePolicy, TableWriter
 from flowkit.codecs.tables_labels import RowLabels
 from flowkit.codecs.tables_manifest import describe_dtype, dump_manifest
 from flowkit.codecs.tables_pandas import encode_frame
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FLUSH_BYTES = 32 << 20
+_MOST_HELD = 8 << 20
+"""What of earlier rows may stay in memory: with a file for each group of rows, a narrow table would have very many."""
 
 Keep = Callable[[tuple[Chunk, ...]], tuple[Chunk, ...]]
 """Stores chunks durably and returns them as they lie there, so that their bytes need not stay in memory."""
@@ -134,7 +136,7 @@ class _StreamWriter(TableWriter):
 
     def let_go(self) -> None:
         """Hand on what is left of earlier rows: a chunk keeps all columns alive that lie in memory beside its own."""
-        if self._fresh_bytes >= SEGMENT_LIMIT:
+        if self._fresh_bytes >= _MOST_HELD:
             self._hand_on()
 
     def _hand_on(self) -> None:

@@ -274,8 +274,8 @@ class ExternalCluster:
     async def _land(self, packet: str, future: Any) -> None:
         """Take in the end of a task; runs in the client's event loop.
 
-        Not by the future's callback: Dask calls these one after the other, and one whose worker dies before it has given
-        the result waits for ever.
+        Not by the future's callback: Dask calls these one after the other, and one whose worker dies before it has
+        given the result waits for ever.
         """
         try:
             events = pickle.loads(await future)

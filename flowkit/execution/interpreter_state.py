@@ -16,6 +16,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from flowkit.execution.library_state import imported_since
+
 _PATCHED = (builtins, time, datetime, os, os.path, random)
 """Modules whose functions tests and tools replace, and code of steps with them."""
 
@@ -134,7 +136,7 @@ class InterpreterState(Struct, frozen=True):
 
     def restore(self) -> bool:
         """Put back what has changed since, and say whether all is as it was, also for what was imported meanwhile."""
-        imported = len(sys.modules) != len(self.modules)
+        imported = not self.holds and imported_since(len(self.modules))
         whole = self._restore_modules()
         if not self.spaces.restore():
             # What was imported meanwhile may hold, or need, what is gone now.

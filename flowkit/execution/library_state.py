@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -24,6 +25,15 @@ _FIGURES = "matplotlib._pylab_helpers"
 _BACKEND = "backend"
 _CHOSEN_BY_ITSELF = frozenset({"agg", "gtk3agg", "gtk4agg", "macosx", "qtagg", "tkagg", "wxagg"})
 """What matplotlib may take for its backend when nobody has said which, by what the machine has."""
+
+
+def imported_since(count: int) -> bool:
+    """Whether a library, or a module of the project's, was imported since there were `count` modules.
+
+    Python's own set up nothing that others need: many are there already, by what flowkit happens to import.
+    """
+    added = islice(list(sys.modules), count, None)
+    return any(name.partition(".")[0] not in sys.stdlib_module_names for name in added)
 
 
 class LibraryState(Struct, frozen=True):
@@ -47,7 +57,7 @@ class LibraryState(Struct, frozen=True):
     def read(cls) -> LibraryState:
         """Return the state as it is now."""
         loaded = sys.modules
-        log = loaded.get(_LOGGING)
+        log = _log()
         return cls(
             [] if log is None else list(log.root.handlers),
             _FIRST_LEVEL if log is None else (log.root.level, log.root.manager.disable),
@@ -61,7 +71,7 @@ class LibraryState(Struct, frozen=True):
 
         Options are not put back: a module that the step was the first to import may have set them, for all that use it.
         """
-        if (log := sys.modules.get(_LOGGING)) is not None:
+        if (log := _log()) is not None:
             log.root.handlers[:] = self.handlers
             if self.level != now.level:
                 log.root.setLevel(self.level[0])
@@ -77,6 +87,12 @@ class LibraryState(Struct, frozen=True):
         chosen = now.plots.get(_BACKEND)
         by_itself = not isinstance(before.get(_BACKEND), str) and str(chosen).lower() in _CHOSEN_BY_ITSELF
         return now.plots == ({**before, _BACKEND: chosen} if by_itself else before)
+
+
+def _log() -> Any:
+    """Return Python's module for logs where it is loaded; a project may have one of that name."""
+    loaded = sys.modules.get(_LOGGING)
+    return loaded if hasattr(loaded, "root") else None
 
 
 def _pandas_options() -> Mapping[str, Any] | None:

@@ -33,13 +33,14 @@ _handler_of: Callable[[int], Any] = getattr(sys.modules.get("_signal"), "getsign
 
 def _read_timeout() -> float | None:
     """Return for how long new sockets wait; whoever has changed that has imported `socket`."""
-    loaded = sys.modules.get("socket")
-    return None if loaded is None else loaded.getdefaulttimeout()
+    # A project may have a module of that name.
+    read = getattr(sys.modules.get("socket"), "getdefaulttimeout", None)
+    return None if read is None else read()
 
 
 def _set_timeout(seconds: float | None) -> None:
-    if (loaded := sys.modules.get("socket")) is not None:
-        loaded.setdefaulttimeout(seconds)
+    if (write := getattr(sys.modules.get("socket"), "setdefaulttimeout", None)) is not None:
+        write(seconds)
 
 
 _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (

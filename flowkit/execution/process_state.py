@@ -20,7 +20,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from flowkit.execution.library_state import LibraryState
+from flowkit.execution.library_state import LibraryState, imported_since
 
 _change_mask: Callable[..., Any] = getattr(sys.modules.get("_signal"), "pthread_sigmask", signal.pthread_sigmask)
 """Without making an enumeration's member of every signal."""
@@ -88,7 +88,7 @@ class ProcessState(Struct):
         now, modules, descriptor = _Kept.read(), len(sys.modules), _lowest_free()
         whole = modules >= self.modules and descriptor - self.descriptor <= _MOST_OPENED
         if now != self.kept:
-            self._restore_python(now, imported=modules != self.modules)
+            self._restore_python(now, imported=imported_since(self.modules))
             same_libraries = self.kept.libraries.restore(now.libraries)
             whole = self._restore_system(now) and same_libraries and whole
         self.modules, self.descriptor = modules, descriptor

@@ -40,7 +40,7 @@ class Distribution(ComparedInPart, frozen=True, eq=False, dict=True):
 
     Attributes:
         name: Normalised.
-        folder: The absolute path of its `.dist-info` (or `.egg-info`) folder.
+        folder: The path of its `.dist-info` (or `.egg-info`) folder.
     """
 
     uncompared = frozenset({"folder"})

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -34,7 +35,8 @@ class _Request(Generic[T]):
 
     def __init__(self, action: Callable[[], T]) -> None:
         self._action = action
-        self._done = threading.Event()
+        # Not an event, whose locks an interrupted waiter may leave held.
+        self._done: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._answer: T
         self._error: BaseException | None = None
 
@@ -43,14 +45,14 @@ class _Request(Generic[T]):
             self._answer = self._action()
         except BaseException as error:  # noqa: BLE001  (raised again in the caller's thread)
             self._error = error
-        self._done.set()
+        self._done.put(None)
 
     def refuse(self, error: BaseException) -> None:
         self._error = error
-        self._done.set()
+        self._done.put(None)
 
     def wait(self) -> T:
-        self._done.wait()
+        self._done.get()
         if self._error is not None:
             raise self._error
         return self._answer
@@ -89,8 +91,7 @@ class WriterThread:
         self._forget = forget
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._door = threading.Lock()
-        self._asked = 0
-        self._hurry = threading.Event()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._closed = False
         self._failure: BaseException | None = None
         self._told = False
@@ -139,7 +140,7 @@ class WriterThread:
             first, self._closed = not self._closed, True
             if first:
                 self._queue.put(None)
-                self._hurry.set()
+                self._bell.put(None)
         if first:
             self._thread.join()
             self.connection.close()
@@ -160,10 +161,9 @@ class WriterThread:
         with self._door:
             if self._closed:
                 raise LineageError.for_closed(self._path)
-            self._queue.put(item)
             if isinstance(item, _Request):
-                self._asked += 1
-                self._hurry.set()
+                self._bell.put(None)
+            self._queue.put(item)
 
     def _ask(self, action: Callable[[], T]) -> T:
         request = _Request(action)
@@ -182,7 +182,7 @@ class WriterThread:
             item = self._taken(self._queue.get())
             if item is not None and not isinstance(item, _Request):
                 if self._failure is None:
-                    self._hurry.wait(GATHER_SECONDS)
+                    self._gather()
                 item = self._serve_batch(item)
             if item is None:
                 return
@@ -191,13 +191,20 @@ class WriterThread:
             else:
                 item.serve()
 
+    def _gather(self) -> None:
+        """Let changes wait for others, until somebody waits for an answer."""
+        with suppress(queue.Empty):
+            self._bell.get(timeout=GATHER_SECONDS)
+            self._bell.put(None)
+
     def _taken(self, item: _Item) -> _Item:
-        """Note that an item has left the queue: once nobody waits, changes wait for others again."""
+        """Note that an item has left the queue: who has got an answer makes nobody hurry any more."""
         if isinstance(item, _Request):
-            with self._door:
-                self._asked -= 1
-                if not self._asked and not self._closed:
-                    self._hurry.clear()
+            with self._door, suppress(queue.Empty):
+                self._bell.get_nowait()
+                while self._queue.empty() and not self._closed:
+                    # Of somebody who was interrupted before the question was in the queue.
+                    self._bell.get_nowait()
         return item
 
     def _serve_batch(self, first: Change) -> _Request[Any] | None:

@@ -338,6 +338,22 @@ def look(after: int) -> str:
     return f"{os.getpid()} {held}"
 """
 
+FILTERS = """
+@fk.step
+def change(number: int) -> int:
+    import logging.config, selectors, warnings
+    warnings.simplefilter("ignore")
+    return os.getpid()
+
+
+@fk.step
+def look(after: int) -> str:
+    import warnings
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.warn("told")
+    return f"{os.getpid()} {len(caught)}"
+"""
+
 SET_UP = """
 import pipelines.sets_up
 
@@ -363,6 +379,18 @@ def test_what_a_step_is_the_first_to_import_is_put_back_too(open_workshop: Open,
 
     pid = shop.value(found["change"], int)
     assert shop.value(found["look"], str) == f"{pid} (0, 30, 0, None)"
+
+
+def test_filters_of_a_step_that_imports_of_pythons_own_are_put_back(
+    open_workshop: Open, supervisor: Supervisor
+) -> None:
+    """Only a library may need the filters that came with its import."""
+    shop = open_workshop(FILTERS)
+    flow = shop.load()
+
+    found = results(run(supervisor, shop, shop.order(flow.change, number=1), shop.order(flow.look, after=1)))
+
+    assert shop.value(found["look"], str) == f"{shop.value(found['change'], int)} 1"
 
 
 def test_what_is_put_back_is_put_back_again(open_workshop: Open, supervisor: Supervisor) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,6 +58,27 @@ def increment(database: Path, name: str, count: int) -> None:
         writer.finish_run(name, RunStatus.SUCCEEDED, 0, STARTED + 1)
 
 
+def interrupted(database: Path, count: int) -> None:
+    """Be interrupted at any moment of waiting for the writer, and see each time that it answers another thread."""
+    chance, answered = random.Random(0), 0
+    writer = open_writer(database, durable=False)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    for _ in range(count):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, 4e-4))
+            while True:
+                writer.flush()
+        except KeyboardInterrupt:
+            asker = threading.Thread(target=writer.flush, daemon=True)
+            asker.start()
+            asker.join(5)
+            if asker.is_alive():
+                break
+            answered += 1
+    print(answered, flush=True)
+    os._exit(0)
+
+
 def flood(database: Path, name: str) -> None:
     """Record without end, telling which nodes are durable."""
     with open_writer(database) as writer:
@@ -90,6 +113,8 @@ if __name__ == "__main__":
     action, path, *rest = sys.argv[1:]
     if action == "increment":
         increment(Path(path), rest[0], int(rest[1]))
+    elif action == "interrupted":
+        interrupted(Path(path), int(rest[0]))
     elif action == "flood":
         flood(Path(path), rest[0])
     else:

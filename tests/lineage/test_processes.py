@@ -293,3 +293,9 @@ def test_a_runs_name_cannot_lead_out_of_the_store(run: str, tmp_path: Path) -> N
         DriverLock.acquire(tmp_path / "runs", run)
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_an_interrupted_caller_leaves_the_writer_at_work(database: Path) -> None:
+    """Wherever Ctrl-C meets who waits for an answer, others still get theirs: a thousand times in one process."""
+    assert finish([start("interrupted", database, 1000)]) == ["1000\n"]

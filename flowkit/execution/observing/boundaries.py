@@ -13,6 +13,7 @@ from msgspec import Struct
 from flowkit.source_imports import stdlib_folders
 
 _ARCHIVE = f"python{sys.version_info.major}{sys.version_info.minor}.zip"
+_PACKAGES = ("site-packages", "dist-packages")
 _NEVER = ("/proc", "/sys", "/dev", "/usr/share/zoneinfo", "/usr/share/locale")
 """What the system is, and its time zones and translations, which are read for whoever names one."""
 
@@ -40,7 +41,7 @@ class Boundaries(Struct, frozen=True):
         """
         if _is_below(path, (*self.own, *_NEVER)) or path.endswith(".pyc") or _is_module(path):
             return False
-        if _is_below(path, _INSTALLATION):
+        if _is_below(path, _INSTALLATION) or (_is_below(path, _PREFIX) and not _is_below(self.root, _PREFIX)):
             return False
         if _is_below(path, (tempfile.gettempdir(),)) and is_younger(path, started_ns):
             return False
@@ -50,14 +51,18 @@ class Boundaries(Struct, frozen=True):
 
 
 def _installation() -> tuple[str, ...]:
-    paths = {*stdlib_folders(), *site.getsitepackages(), site.getusersitepackages(), sys.prefix}
+    paths = {*stdlib_folders(), *site.getsitepackages(), site.getusersitepackages()}
     # The standard library may come as an archive, which is looked for whether it is there or not.
-    paths |= {path for path in sys.path if os.path.basename(path) == _ARCHIVE}
-    # The root of a system's own installation holds everything else as well.
-    return tuple(sorted(os.path.normpath(path) for path in paths if path and path not in ("/usr", "/usr/local", "/")))
+    paths |= {path for path in sys.path if os.path.basename(path) in (_ARCHIVE, *_PACKAGES)}
+    paths |= {os.path.realpath(path) for path in paths if path}
+    return tuple(sorted(os.path.normpath(path) for path in paths if path))
 
 
 _INSTALLATION = _installation()
+
+# The root of a system's own installation holds everything else as well.
+_PREFIX = tuple({os.path.normpath(sys.prefix), os.path.realpath(sys.prefix)}.difference(("/usr", "/usr/local", "/")))
+"""All that a virtual environment has; where the project lies in it, the project's files are not the environment's."""
 
 
 def _is_below(path: str, folders: Iterable[str]) -> bool:
