@@ -13,18 +13,21 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
-from benchmarks.projects import SOURCE_ROOT, make_project
+from benchmarks.processes import process_group
+from benchmarks.projects import SOURCE_ROOT, make_project, throw_away_folder
 from benchmarks.watching import MemoryWatch
 
 WALL, CPU, A_NODE, WRITTEN = "wall", "cpu", "ms_a_node", "written_mb"
+
+Runner = TypeVar("Runner")
 
 _BLOCK = 512
 """Bytes that `getrusage` counts as one, whatever the disk's own blocks are."""
@@ -157,24 +160,22 @@ class Measured:
         return median(combine(*pair) for pair in zip(left, right, strict=True)) if left and right else None
 
 
-def measure(work: Work, rounds: int, tell: Callable[[str], None] = lambda line: None) -> Measured:
+def measure(measured: Measured, rounds: int, tell: Callable[[str], None] = lambda line: None) -> None:
     """Run every variant of a work `rounds` times in turns, mostly after a round that is not counted.
+
+    A round counts when it is over, so that what is there after an interruption can be compared.
 
     Raises:
         ProgramError: A program failed.
     """
-    measured = Measured(work)
-    with tempfile.TemporaryDirectory(prefix="flowkit-benchmark-") as place:
-        folders = {
-            variant.name: make_project(Path(place) / str(number)) for number, variant in enumerate(work.variants)
-        }
+    work = measured.work
+    with throw_away_folder("flowkit-benchmark-") as place:
+        folders = {variant.name: make_project(place / str(number)) for number, variant in enumerate(work.variants)}
         for number in range(0 if work.warms else 1, rounds + 1):
             tell(f"{work.name}: round {number} of {rounds}" if number else f"{work.name}: warming up")
-            for variant in _turned(work.variants, number):
-                figures = run_once(variant, folders[variant.name])
-                if number:
-                    measured.add(variant.name, figures)
-    return measured
+            taken = [(one.name, run_once(one, folders[one.name])) for one in turned(work.variants, number)]
+            for name, figures in taken if number else ():
+                measured.add(name, figures)
 
 
 def run_once(variant: Variant, folder: Path) -> dict[str, float]:
@@ -209,9 +210,9 @@ def profile(work: Work) -> str:
         ProgramError: A program failed.
     """
     shown = []
-    with tempfile.TemporaryDirectory(prefix="flowkit-benchmark-") as place:
+    with throw_away_folder("flowkit-benchmark-") as place:
         for number, variant in enumerate(work.variants):
-            folder = make_project(Path(place) / str(number))
+            folder = make_project(place / str(number))
             variant.prepare(folder)
             result = _run([*variant.command(folder), "--profile"], folder)
             if result.returncode:
@@ -237,19 +238,17 @@ def _run(arguments: list[str], folder: Path, watch: MemoryWatch | None = None) -
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPATH"] = path
     with (
-        subprocess.Popen(
-            arguments, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process,
+        process_group(arguments, folder, environment) as process,
         watch.of(process.pid) if watch is not None else nullcontext(),
     ):
         output, errors = process.communicate()
     return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
 
-def _turned(variants: tuple[Variant, ...], number: int) -> tuple[Variant, ...]:
-    """Return the variants with another one first in each round: who goes first may find a colder machine."""
-    first = number % len(variants)
-    return variants[first:] + variants[:first]
+def turned(runners: Sequence[Runner], number: int) -> list[Runner]:
+    """Return those who run with another one first in each round: who goes first may find a colder machine."""
+    first = number % len(runners)
+    return [*runners[first:], *runners[:first]]
 
 
 @contextmanager

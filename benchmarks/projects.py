@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SOURCE_ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 STORE = ".flowkit"
+
+
+@contextmanager
+def throw_away_folder(prefix: str) -> Iterator[Path]:
+    """Yield a folder that is there for the block; what still writes into it as it is removed does no harm."""
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as place:
+        yield Path(place)
 
 
 def make_project(folder: Path) -> Path:

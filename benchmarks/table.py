@@ -6,26 +6,35 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import flowkit
+from benchmarks.machine import machine
 from benchmarks.measure import A_NODE, CPU, WALL, WRITTEN, Limit, Measured
+from benchmarks.rows import aligned
 
 JSON_FORMAT = 1
 _HEADER = ("work", "variant", "wall s", "ratio", "cpu s", "ratio", "also")
+_NUMERIC = range(2, 6)
+_NOTES = (
+    "Figures are medians. Ratios are medians of the ratios within each round, so they may differ from what the",
+    "columns give when they are divided. `--list` says what the figures under `also` mean.",
+)
 
 
 def format_table(results: Sequence[Measured], failed: Sequence[str] = ()) -> str:
     """Return a table of medians and ratios, below it every target with what was reached, and the works that failed."""
-    rows: list[tuple[str, ...]] = [_HEADER]
-    for measured in results:
-        rows += _rows(measured)
+    rows = [row for measured in results for row in _rows(measured)]
+    table = [*aligned([_HEADER, *rows], _NUMERIC), "", *_NOTES, ""] if rows else []
     verdicts = [_verdict(measured, limit) for measured in results for limit in measured.work.limits]
-    verdicts += [f"failed  {name}" for name in failed]
-    return "\n".join([*_aligned(rows), "", *verdicts]) if verdicts else "\n".join(_aligned(rows))
+    return "\n".join([*table, *verdicts, *(f"failed  {name}" for name in failed)]).rstrip()
 
 
-def to_json(results: Sequence[Measured], failed: Sequence[str] = ()) -> dict[str, Any]:
-    """Return everything that was measured: samples, medians, ratios and targets; and the names of works that failed."""
+def to_json(results: Sequence[Measured], failed: Sequence[str] = (), *, interrupted: bool = False) -> dict[str, Any]:
+    """Return everything that was measured, and where: samples, medians, ratios and targets; and which works failed."""
     return {
         "format": JSON_FORMAT,
+        "machine": machine(),
+        "flowkit": flowkit.__version__,
+        "interrupted": interrupted,
         "works": [_work_to_json(measured) for measured in results],
         "failed": list(failed),
     }
@@ -78,8 +87,8 @@ def _reached(limit: Limit, reached: float | None) -> str:
 
 
 def _target(limit: Limit) -> str:
-    sign, number = ("at least ", limit.least) if limit.least > -math.inf else ("", limit.most)
-    return f"{sign}{number:g}{'x' if limit.beside is not None else ''}"
+    sign, number = ("at least", limit.least) if limit.least > -math.inf else ("at most", limit.most)
+    return f"{sign} {number:g}{'x' if limit.beside is not None else ''}"
 
 
 def _work_to_json(measured: Measured) -> dict[str, Any]:
@@ -118,15 +127,3 @@ def _number(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.0f}" if value >= 100 else f"{value:.3f}"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    numeric = {2, 3, 4, 5}
-    return [
-        "  ".join(
-            cell.rjust(width) if column in numeric else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

@@ -76,19 +76,16 @@ _PANELS: dict[str, tuple[str, tuple[Panel, ...]]] = {
 }
 
 
-def draw(kinds: Mapping[str, Mapping[str, Any]], folder: Path) -> list[Path]:
-    """Draw each kind of growth into `folder`, and return the images."""
+def draw(name: str, kind: Mapping[str, Any], folder: Path) -> Path:
+    """Draw a kind of growth into `folder`, and return the image."""
     import matplotlib
 
     matplotlib.use("Agg")
     # Ids within the image come from this in place of chance.
     matplotlib.rcParams.update({"svg.hashsalt": "flowkit", "font.size": 9})
-    return [_draw(name, kinds[name], folder / f"{name}.svg") for name in _PANELS if name in kinds]
-
-
-def _draw(name: str, kind: Mapping[str, Any], path: Path) -> Path:
     from matplotlib import pyplot
 
+    path = folder / f"{name}.svg"
     across, panels = _PANELS[name]
     figure, axes = pyplot.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.4), layout="constrained")
     for panel, axis in zip(panels, axes, strict=True):

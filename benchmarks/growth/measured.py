@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import WALL, Variant, python, run_once
 from benchmarks.programs_of import COLD, DISTRIBUTED, REUSED, cold, raw_distributed, reused
-from benchmarks.projects import make_project
+from benchmarks.projects import make_project, throw_away_folder
 
 Points = list[dict[str, float]]
 Tell = Callable[[str], None]
@@ -31,29 +27,18 @@ class Kind:
     measure: Callable[[Path, int], Mapping[str, float]]
 
 
-def measure_kind(name: str, *, smallest: bool, tell: Tell) -> Points:
+def measure_kind(name: str, kind: Kind, *, smallest: bool, tell: Tell) -> Points:
     """Return the figures of each size.
 
     Raises:
         ProgramError: A program failed.
     """
-    kind = KINDS[name]
     points: Points = []
     for size in kind.sizes[:2] if smallest else kind.sizes:
         tell(f"{name}: {size:,}")
-        with tempfile.TemporaryDirectory(prefix="flowkit-growth-") as place:
-            points.append({"size": size, **kind.measure(make_project(Path(place) / "project"), size)})
+        with throw_away_folder("flowkit-growth-") as place:
+            points.append({"size": size, **kind.measure(make_project(place / "project"), size)})
     return points
-
-
-def machine() -> dict[str, object]:
-    """Return where and when something is measured."""
-    return {
-        "measured": time.strftime("%Y-%m-%d", time.gmtime()),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "python": platform.python_version(),
-        "system": platform.system(),
-    }
 
 
 def _nodes(folder: Path, size: int) -> dict[str, float]:

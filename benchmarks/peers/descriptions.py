@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import flowkit
 
 PLACE = Path(__file__).resolve().parent
 PROGRAMS = PLACE / "programs"
@@ -24,6 +27,7 @@ class Peer:
             `{"answer": …}` as its last line.
         about: How it is configured, in a sentence.
         distribution: Whose version is told; None where there is none.
+        version: What is told where there is no distribution.
         requirements: What its environment is made of; None for the interpreter that runs the benchmark.
         environment: Variables of its processes. `{folder}` stands for the project, `{home}` for a folder that outlives
             projects.
@@ -34,6 +38,7 @@ class Peer:
     program: Path
     about: str
     distribution: str | None = None
+    version: str = ""
     requirements: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
@@ -56,7 +61,7 @@ class Work:
     answer: float
 
 
-def _peer(name: str, distribution: str, about: str, **more: Mapping[str, str]) -> Peer:
+def _peer(name: str, distribution: str, about: str, **more: Any) -> Peer:
     return Peer(
         name, PROGRAMS / f"with_{name}.py", about, distribution, requirements=REQUIREMENTS / f"{name}.txt", **more
     )
@@ -66,6 +71,7 @@ FLOWKIT = Peer(
     "flowkit",
     PROGRAMS / "with_flowkit.py",
     "a session with 2 workers; store, verification and lineage as they are by default",
+    version=flowkit.__version__,
     environment={"PYTHONPATH": str(PLACE.parent.parent)},
 )
 

@@ -37,7 +37,7 @@ class Installed:
     Attributes:
         python: The interpreter of its environment.
         home: A folder that its projects share.
-        version: Of its distribution; empty where it has none.
+        version: Of its distribution, or as its description says; empty where neither is.
     """
 
     peer: Peer
@@ -88,7 +88,7 @@ def _made_of(requirements: Path) -> str:
 
 def _version(peer: Peer, python: Path) -> str:
     if peer.distribution is None:
-        return ""
+        return peer.version
     command = [str(python), "-c", _VERSION, peer.distribution]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

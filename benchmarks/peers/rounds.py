@@ -12,18 +12,18 @@ import json
 import math
 import os
 import shutil
-import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import ProgramError
+from benchmarks.measure import ProgramError, turned
 from benchmarks.peers.descriptions import PROGRAMS, Work
 from benchmarks.peers.environments import Installed
+from benchmarks.processes import process_group
+from benchmarks.projects import throw_away_folder
 
 COLD, REUSED = "cold", "reused"
 COUNTER = "executed"
@@ -58,7 +58,7 @@ class Compared:
     """A work on all peers.
 
     Attributes:
-        figures: By the peer's name, of those that did every round.
+        figures: By the peer's name, of those that did every round there was, were it not for an interruption.
         failed: By the peer's name, why it is not among them.
     """
 
@@ -71,40 +71,50 @@ class Compared:
         if peer not in self.figures or beside not in self.figures:
             return None
         above, below = (self.figures[name].seconds(which) for name in (peer, beside))
-        return median(one / other for one, other in zip(above, below, strict=True))
+        # Of the round that was interrupted there may be one without the other.
+        return median(one / other for one, other in zip(above, below, strict=False))
 
 
-def warm_up(peers: Sequence[Installed], work: Work, tell: Tell) -> None:
-    """Do one step of a work with each peer, uncounted; who cannot will fail in the rounds, and says so there."""
-    for peer in peers:
-        tell(f"{peer.peer.name}: warming up")
-        with _project(peer) as folder, contextlib.suppress(ProgramError):
-            _run(peer, folder, work.name, 1)
+def warm_up(peer: Installed, work: Work) -> None:
+    """Do one step of a work with a peer, uncounted.
+
+    Raises:
+        ProgramError: It failed.
+    """
+    with _project(peer) as folder:
+        _run(peer, folder, work.name, 1)
 
 
-def compare(work: Work, peers: Sequence[Installed], rounds: int, tell: Tell = lambda line: None) -> Compared:
-    """Run a work on every peer, in turns; one that fails is left out of the rounds that follow."""
-    compared = Compared(work)
+def compare(compared: Compared, peers: Sequence[Installed], rounds: int, tell: Tell = lambda line: None) -> None:
+    """Run a work on every peer, in turns; one that fails is left out of the rounds that follow.
+
+    What a peer did in a round is there as soon as it is done. Where the first one fails, there is nothing to compare
+    the others with, so the work ends without figures.
+    """
     for number in range(rounds):
-        tell(f"{work.name}: round {number + 1} of {rounds}")
-        for peer in _turned(peers, number):
+        tell(f"{compared.work.name}: round {number + 1} of {rounds}")
+        for peer in turned(peers, number):
             name = peer.peer.name
             if name in compared.failed:
                 continue
             try:
-                _one_round(work, peer, compared.figures.setdefault(name, Figures()))
+                _one_round(compared, peer)
             except ProgramError as error:
                 compared.failed[name] = str(error)
-                del compared.figures[name]
-    return compared
+                compared.figures.pop(name, None)
+                if peer is peers[0]:
+                    compared.figures.clear()
+                    return
 
 
-def _one_round(work: Work, peer: Installed, figures: Figures) -> None:
+def _one_round(compared: Compared, peer: Installed) -> None:
+    work = compared.work
     with _project(peer) as folder:
         cold = _counted_run(work, peer, folder)
         if cold.executed != work.steps:
             raise ProgramError(f"The cold run executed {cold.executed} steps, there are {work.steps}.")
         reused = _counted_run(work, peer, folder)
+    figures = compared.figures.setdefault(peer.peer.name, Figures())
     figures.cold.append(cold.seconds)
     figures.reused.append(reused.seconds)
     figures.again = max(figures.again, reused.executed)
@@ -139,25 +149,11 @@ def _run(peer: Installed, folder: Path, work: str, size: int) -> float:
         ProgramError: It failed, took too long or gave no answer.
     """
     command = [str(peer.python), str(folder / peer.peer.program.name), work, str(size)]
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=_environment(peer, folder),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        try:
+    try:
+        with process_group(command, folder, _environment(peer, folder), errors=subprocess.STDOUT) as process:
             output, _ = process.communicate(timeout=LIMIT_SECONDS)
-        except BaseException as error:
-            # Its servers and workers too.
-            os.killpg(process.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise ProgramError(f"It took longer than {LIMIT_SECONDS:g} s.") from None
-            raise
+    except subprocess.TimeoutExpired:
+        raise ProgramError(f"It took longer than {LIMIT_SECONDS:g} s.") from None
     if process.returncode:
         raise ProgramError.for_exit(peer.peer.name, process.returncode, output)
     return _answer(output)
@@ -178,8 +174,8 @@ def _environment(peer: Installed, folder: Path) -> dict[str, str]:
 @contextlib.contextmanager
 def _project(peer: Installed) -> Iterator[Path]:
     """Yield a new project of a peer: the programs, its configuration and nothing stored."""
-    with tempfile.TemporaryDirectory(prefix="flowkit-peers-", ignore_cleanup_errors=True) as place:
-        folder = Path(place) / "project"
+    with throw_away_folder("flowkit-peers-") as place:
+        folder = place / "project"
         shutil.copytree(PROGRAMS, folder, ignore=shutil.ignore_patterns("__pycache__"))
         if not (folder / peer.peer.program.name).exists():
             shutil.copy(peer.peer.program, folder)
@@ -187,9 +183,3 @@ def _project(peer: Installed) -> Iterator[Path]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
         yield folder
-
-
-def _turned(peers: Sequence[Installed], number: int) -> list[Installed]:
-    """Return the peers with another one first in each round: who goes first may find a colder machine."""
-    first = number % len(peers)
-    return [*peers[first:], *peers[:first]]

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from benchmarks.machine import machine
 from benchmarks.peers.environments import Installed
 from benchmarks.peers.rounds import COLD, REUSED, Compared, Figures
+from benchmarks.rows import aligned
 
 JSON_FORMAT = 1
 _HEADER = ("work", "peer", "cold s", "ratio", "reused s", "ratio")
-_NUMERIC = {2, 3, 4, 5}
+_NUMERIC = range(2, 6)
 
 
 def format_table(
@@ -21,26 +23,31 @@ def format_table(
 
     A second run that executed steps again says how many: `1.23 [2]`.
     """
-    rows: list[tuple[str, ...]] = [_HEADER]
-    for compared in works:
-        rows += _rows(compared, beside)
+    rows = [row for compared in works for row in _rows(compared, beside)]
     versions = ", ".join(" ".join(filter(None, (peer.peer.name, peer.version))) for peer in peers)
-    notes = [f"ratios to {beside}; [k]: the second run executed k steps again", versions]
-    notes += [
+    table = [*aligned([_HEADER, *rows], _NUMERIC), "", *_notes(beside), versions] if rows else []
+    notes = [
         f"failed    {compared.work.name}, {name}: {reason}"
         for compared in works
         for name, reason in compared.failed.items()
     ]
     notes += [f"left out  {reason}" for reason in left_out.values()]
-    return "\n".join([*_aligned(rows), "", *notes])
+    return "\n".join([*table, *notes])
 
 
 def to_json(
-    works: Sequence[Compared], peers: Sequence[Installed], beside: str, left_out: Mapping[str, str]
+    works: Sequence[Compared],
+    peers: Sequence[Installed],
+    beside: str,
+    left_out: Mapping[str, str],
+    *,
+    interrupted: bool = False,
 ) -> dict[str, Any]:
-    """Return everything that was compared: samples, medians, ratios, configurations, failures and who is left out."""
+    """Return everything that was compared, and where: samples, medians, ratios, configurations, failures and gaps."""
     return {
         "format": JSON_FORMAT,
+        "machine": machine(),
+        "interrupted": interrupted,
         "beside": beside,
         "peers": [
             {"peer": peer.peer.name, "version": peer.version, "configuration": peer.peer.about} for peer in peers
@@ -48,6 +55,13 @@ def to_json(
         "works": [_work_to_json(compared, beside) for compared in works],
         "left_out": [{"peer": name, "reason": reason} for name, reason in left_out.items()],
     }
+
+
+def _notes(beside: str) -> list[str]:
+    return [
+        f"Ratios to {beside}: medians of the ratios within each round, so they may differ from what the columns give.",
+        "[k]: the second run executed k steps again.",
+    ]
 
 
 def _rows(compared: Compared, beside: str) -> list[tuple[str, ...]]:
@@ -88,14 +102,3 @@ def _peer_to_json(compared: Compared, name: str, figures: Figures, beside: str) 
         return {"median": median(samples), "ratio": compared.ratio(name, beside, which), "samples": samples}
 
     return {"peer": name, COLD: told(COLD), REUSED: {**told(REUSED), "executed": figures.again}}
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.rjust(width) if column in _NUMERIC else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

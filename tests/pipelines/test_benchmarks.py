@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import subprocess
 import sys
+import tomllib
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.growth import drawn
+import flowkit
+from benchmarks.__main__ import main
+from benchmarks.commands import MEASURING
+from benchmarks.figures import FIGURES
 from benchmarks.measure import Limit, Measured, ProgramError, Variant, Work, measure, python, run_once
 from benchmarks.projects import make_project
 from benchmarks.table import format_table, to_json
@@ -21,6 +29,20 @@ from tests.commands import ROOT
 
 ONE = Variant("one", lambda folder: python("-c", 'print(\'{"figures": {"size": 4}}\')'))
 OTHER = Variant("other", lambda folder: python("-c", "print('words')"))
+INTERRUPT = "import os, signal, time; os.kill(os.getppid(), signal.SIGINT); time.sleep(60)"
+INTERRUPTS = Variant("other", lambda folder: python("-c", INTERRUPT))
+LATER = f"""
+from pathlib import Path
+if Path('begun').exists():
+    {INTERRUPT}
+Path('begun').touch()
+"""
+INTERRUPTS_LATER = Variant("other", lambda folder: python("-c", LATER))
+
+
+def pair(name: str, other: Variant) -> Work:
+    """Return a work of two variants that begins with the round that counts."""
+    return Work(name, "", (ONE, other), beside="other", warms=False)
 
 
 def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -32,7 +54,9 @@ def run_benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_round_runs_every_variant() -> None:
     """Each variant has a sample a round for wall and CPU time, and for what its program tells."""
-    measured = measure(Work("pair", "", (ONE, OTHER), beside="other"), rounds=2)
+    measured = Measured(Work("pair", "", (ONE, OTHER), beside="other"))
+
+    measure(measured, rounds=2)
 
     assert {name: set(figures) for name, figures in measured.samples.items()} == {
         "one": {"wall", "cpu", "written_mb", "size"},
@@ -104,7 +128,7 @@ def test_failing_program_is_refused(tmp_path: Path) -> None:
     wrong = Variant("wrong", lambda folder: python("-c", "assert 1 + 1 == 3, 'sum'"))
 
     with pytest.raises(ProgramError, match="AssertionError: sum"):
-        measure(Work("wrong", "", (wrong,), beside="wrong"), rounds=1)
+        measure(Measured(Work("wrong", "", (wrong,), beside="wrong")), rounds=1)
 
 
 def test_program_that_does_not_say_what_it_did_is_refused() -> None:
@@ -112,7 +136,7 @@ def test_program_that_does_not_say_what_it_did_is_refused() -> None:
     silent = Variant("silent", lambda folder: python("-c", "print('3 executed')"), says="4 executed")
 
     with pytest.raises(ProgramError, match="'4 executed'"):
-        measure(Work("silent", "", (silent,), beside="silent"), rounds=1)
+        measure(Measured(Work("silent", "", (silent,), beside="silent")), rounds=1)
 
 
 def test_every_target_names_variants_of_its_work() -> None:
@@ -141,28 +165,132 @@ def test_example_without_flowkit_has_its_functions() -> None:
         assert f"def {name}(" in plain
 
 
-@pytest.mark.slow
-def test_same_figures_draw_the_same_image(tmp_path: Path) -> None:
-    """Drawing again what is kept changes nothing, and a point that lacks a figure is left out."""
-    points = [{"size": 1, "put": 100.0, "write": 200.0}, {"size": 10, "put": 150.0, "write": 200.0, "get": 3.0}]
-    kinds = {"tables": {"measured": "2026-01-01", "cores": 2, "python": "3.11", "points": points}}
-    images = []
-    for name in ("one", "other"):
-        (tmp_path / name).mkdir()
-        (path,) = drawn.draw(kinds, tmp_path / name)
-        images.append(path.read_bytes())
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["chain-7"], "no such work: chain-7; there are help, plan-1000"),
+        (["fingerprint-project", "--profile", "--json"], "not both"),
+        (["help", "--profile"], "no profile of help"),
+        (["--rounds", "0"], "at least 1"),
+    ],
+    ids=["work", "profile as JSON", "profile of what has none", "rounds"],
+)
+def test_wrong_argument_is_refused(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
+    """What cannot be done is a usage error that says what can."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
 
-    assert images[0] == images[1]
-    assert b"<svg" in images[0]
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
 
 
-def test_unknown_work_is_refused() -> None:
-    """A name that no work has is a usage error that lists the names there are."""
-    done = run_benchmarks("chain-7")
+@pytest.mark.parametrize(
+    ("program", "target"),
+    [("benchmarks", "bench"), ("benchmarks.growth", "bench-growth"), ("benchmarks.peers", "bench-peers")],
+)
+def test_interpreter_that_lacks_modules_is_refused(program: str, target: str) -> None:
+    """An interpreter without flowkit's environment measures nothing, and says which one can."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", program],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-    assert done.returncode == 2
-    assert "chain-7" in done.stderr
-    assert "chain-100" in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert "lacks modules" in line
+    assert ": beartype, blake3, click and " in line
+    assert f"`make {target}`" in line
+    assert f"`.venv/bin/python -m {program}`" in line
+
+
+def test_modules_that_flowkit_requires_are_looked_for() -> None:
+    """No requirement of flowkit's is missing among those that an interpreter is asked for."""
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {re.split(r"[^\w-]", requirement)[0].replace("-", "_") for requirement in required}
+
+    assert names <= set(MEASURING)
+
+
+def test_interruption_keeps_whole_rounds(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C ends with 130 and one line; what was measured is printed, but for the round that was broken off."""
+    works = [pair("whole", OTHER), pair("cut", INTERRUPTS_LATER), pair("never", OTHER)]
+
+    code = main(["--rounds", "2", "--json"], works)
+
+    captured = capsys.readouterr()
+    printed = json.loads(captured.out)
+    assert code == 130
+    assert captured.err.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in captured.err
+    samples = {
+        work["work"]: [len(variant["samples"]["wall"]) for variant in work["variants"]] for work in printed["works"]
+    }
+    assert samples == {"whole": [2, 2], "cut": [1, 1]}
+    assert printed["interrupted"] is True
+
+
+def test_interruption_before_any_round_prints_no_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nothing was measured there is nothing to print."""
+    code = main(["--rounds", "1"], [pair("cut", INTERRUPTS)])
+
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (130, "")
+    assert captured.err.splitlines()[-1] == "interrupted"
+
+
+def test_interrupted_profile_ends_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C during a profile is no traceback either; the profiles before it are printed."""
+    works = [replace(pair(name, other), profiles=True) for name, other in (("whole", OTHER), ("cut", INTERRUPTS))]
+
+    code = main(["--profile"], works)
+
+    captured = capsys.readouterr()
+    assert code == 130
+    assert "whole, other" in captured.out
+    assert captured.err == "interrupted\n"
+
+
+def test_json_says_where_it_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    """The day, the cores and the versions are told; a work that is named twice is measured once."""
+    code = main(["pair", "pair", "--rounds", "1", "--json"], [pair("pair", OTHER)])
+
+    printed = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert [work["work"] for work in printed["works"]] == ["pair"]
+    assert printed["machine"].keys() == {"measured", "cores", "python", "system"}
+    assert printed["machine"]["python"] == platform.python_version()
+    assert (printed["flowkit"], printed["interrupted"]) == (flowkit.__version__, False)
+
+
+def test_table_says_how_ratios_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    """Below the table it stands what a ratio is; a target says whether it is the most or the least."""
+    limits = (Limit("one", most=0.6, beside="other"), Limit("one", least=4, figure="size"))
+
+    main(["--rounds", "1"], [replace(pair("pair", OTHER), limits=limits)])
+
+    printed = capsys.readouterr().out
+    assert "Ratios are medians of the ratios within each round" in printed
+    assert ", target at most 0.6x\n" in printed
+    assert printed.endswith(", target at least 4\n")
+
+
+def test_list_says_what_figures_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--list` names every work, and every figure that a target is about."""
+    code = main(["--list"])
+
+    works, figures = capsys.readouterr().out.split("\n\n")
+    assert code == 0
+    assert works.startswith("works\n")
+    assert all(f"  {work.name} " in works and work.about in works for work in WORKS.values())
+    told = [name for names in FIGURES for name in names.split(", ")]
+    judged = {limit.figure for work in WORKS.values() for limit in work.limits} - {"wall", "cpu"}
+    assert all(any(fnmatchcase(figure, pattern) for pattern in told) for figure in judged)
+    assert all(f"  {names} " in figures for names in FIGURES)
 
 
 @pytest.mark.cluster

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import platform
 import re
 import zipfile
 from pathlib import Path
@@ -10,10 +12,11 @@ from typing import Any
 
 import pytest
 
+import flowkit
 from benchmarks.peers.__main__ import main
 from benchmarks.peers.descriptions import FLOWKIT, PEERS, WORKS, Peer, Work
 from benchmarks.peers.environments import NotInstalledError, install
-from benchmarks.peers.rounds import compare
+from benchmarks.peers.rounds import Compared, compare
 
 SMALL = Work("small", "three steps", size=3, steps=3, answer=3.0)
 
@@ -35,6 +38,18 @@ DOES_HALF = KEEPS.replace("range(size)", "range(1)")
 IS_WRONG = KEEPS.replace('"answer": size', '"answer": size + 0.5')
 BREAKS = KEEPS + "sys.exit('no more memory')"
 SAYS_NOTHING = KEEPS.replace("print(", "str(")
+INTERRUPT = "import os, signal, time; os.kill(os.getppid(), signal.SIGINT)"
+INTERRUPTS = f"import sys\nif sys.argv[2] != '1':\n    {INTERRUPT}; time.sleep(60)\n{KEEPS}"
+ENDS_INTERRUPTING = INTERRUPT
+INTERRUPTS_WITH_SERVER = f"""
+import signal, subprocess, sys
+import fcntl
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+held = open({{file!r}}, "w")
+fcntl.flock(held, fcntl.LOCK_EX)
+server = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], pass_fds=[held.fileno()])
+{INTERRUPT}; time.sleep(60)
+"""
 
 
 def peer_of(folder: Path, name: str, program: str, **more: Any) -> Peer:
@@ -104,18 +119,91 @@ def test_failed_program_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_only_named_peers_are_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--peers` chooses among the others; the first one is always there to compare with."""
+    """`--peers` chooses among the others; the first one is always there to compare with, and may be named."""
     compare_peers(
         tmp_path,
         {"keeps": KEEPS, "forgets": FORGETS, "breaks": BREAKS},
         "--peers",
         "forgets",
+        "keeps",
+        "--works",
+        "small",
+        "small",
         "--rounds",
         "1",
         "--json",
     )
 
-    assert [one["peer"] for one in told(capsys)["peers"]] == ["keeps", "forgets"]
+    printed = told(capsys)
+    assert [one["peer"] for one in printed["peers"]] == ["keeps", "forgets"]
+    assert [one["work"] for one in printed["works"]] == ["small"]
+
+
+def test_json_says_where_it_was_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The day, the cores and the versions are told; flowkit's is that of its own source."""
+    flowkits = Peer("keeps", peer_of(tmp_path, "keeps", KEEPS).program, "", version=FLOWKIT.version)
+
+    main(["--rounds", "1", "--json"], [flowkits], [SMALL], tmp_path / "environments")
+
+    printed = told(capsys)
+    assert printed["machine"].keys() == {"measured", "cores", "python", "system"}
+    assert printed["machine"]["python"] == platform.python_version()
+    assert printed["peers"][0]["version"] == flowkit.__version__
+    assert printed["interrupted"] is False
+
+
+def test_interruption_keeps_what_was_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C ends with 130 and one line; what each peer has done until then is printed with its ratio."""
+    code = compare_peers(tmp_path, {"keeps": KEEPS, "forgets": FORGETS, "waits": INTERRUPTS}, "--rounds", "3")
+
+    captured = capsys.readouterr()
+    assert code == 130
+    assert captured.err.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in captured.err
+    assert re.search(r"^small +keeps .*\n +forgets .*x$", captured.out, re.MULTILINE)
+    assert " waits " not in captured.out
+
+
+def test_interruption_before_any_run_prints_no_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nothing was compared there is nothing to print; a process that ends by itself meanwhile does no harm."""
+    code = compare_peers(tmp_path, {"ends": ENDS_INTERRUPTING}, "--rounds", "1")
+
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (130, "")
+    assert captured.err.splitlines()[-1] == "interrupted"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(30)
+def test_interruption_leaves_no_process(tmp_path: Path) -> None:
+    """What a peer has started ends with it, although it heeds no Ctrl-C: the lock that it shares is free."""
+    serves = INTERRUPTS_WITH_SERVER.format(file=str(tmp_path / "held"))
+
+    assert compare_peers(tmp_path, {"serves": serves}, "--rounds", "1") == 130
+
+    with (tmp_path / "held").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+
+def test_nothing_is_compared_with_what_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the first peer does not run, nothing else is, and there is no table without it."""
+    code = compare_peers(tmp_path, {"breaks": BREAKS, "keeps": KEEPS}, "--rounds", "1")
+
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (1, "")
+    assert "breaks cannot be run, so there is nothing to compare others with." in captured.err
+    assert "no more memory" in captured.err
+    assert "keeps" not in captured.err
+
+
+def test_work_that_the_first_peer_fails_has_no_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A work that the first peer does wrongly is told as failed, and has no figures of the others."""
+    code = compare_peers(tmp_path, {"wrong": IS_WRONG, "keeps": KEEPS}, "--rounds", "1")
+
+    captured = capsys.readouterr()
+    assert code == 1
+    assert captured.out.startswith("failed    small, wrong: It came to 3.5")
+    assert "ratio" not in captured.out
 
 
 def test_peer_has_its_files_and_variables(tmp_path: Path) -> None:
@@ -132,7 +220,9 @@ print(json.dumps({"answer": 1}))
         tmp_path, "reads", program, files={"a/b.ini": "on"}, environment={"PLACE": "{folder}", "KEPT": "{home}"}
     )
 
-    compared = compare(Work("small", "", size=1, steps=1, answer=1.0), [install(peer, tmp_path)], rounds=1)
+    compared = Compared(Work("small", "", size=1, steps=1, answer=1.0))
+
+    compare(compared, [install(peer, tmp_path)], rounds=1)
 
     assert compared.failed == {}
     assert compared.figures["reads"].again == 1
@@ -156,9 +246,12 @@ def test_list_tells_how_peers_are_configured(capsys: pytest.CaptureFixture[str])
     """`--list` installs and runs nothing, and names every work and peer with its configuration."""
     code = main(["--list"])
 
-    printed = capsys.readouterr().out
+    works, peers = capsys.readouterr().out.split("\n\n")
     assert code == 0
-    assert all(named.name in printed and named.about in printed for named in (*PEERS, *WORKS))
+    assert works.startswith("works, for --works\n")
+    assert peers.startswith("peers, for --peers, and how they are configured\n")
+    assert all(f"  {one.name} " in works and one.about in works for one in WORKS)
+    assert all(f"  {one.name} " in peers and one.about in peers for one in PEERS)
 
 
 @pytest.mark.slow
@@ -201,7 +294,9 @@ def test_peer_is_installed_apart_or_left_out(tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.name)
 def test_flowkit_reuses_every_step(work: Work, tmp_path: Path) -> None:
     """flowkit comes to what each work comes to, and by the counter outside executes every step once."""
-    compared = compare(work, [install(FLOWKIT, tmp_path)], rounds=1)
+    compared = Compared(work)
+
+    compare(compared, [install(FLOWKIT, tmp_path)], rounds=1)
 
     assert compared.failed == {}
     assert compared.figures["flowkit"].again == 0
