@@ -107,7 +107,8 @@ def _fill(axis: Any, panel: Panel, points: Sequence[Point]) -> None:
     axis.yaxis.set_minor_formatter("")
     axis.xaxis.set_major_formatter("{x:,.0f}")
     axis.grid(visible=True, which="major", linewidth=0.3)
-    axis.legend(fontsize=7)
+    if axis.lines:
+        axis.legend(fontsize=7)
 
 
 def _has(point: Point, line: Line) -> bool:

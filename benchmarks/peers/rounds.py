@@ -58,7 +58,7 @@ class Compared:
     """A work on all peers.
 
     Attributes:
-        figures: By the peer's name, of those that did every round there was, were it not for an interruption.
+        figures: By the peer's name, of those that failed in no round.
         failed: By the peer's name, why it is not among them.
     """
 
