@@ -26,6 +26,10 @@ class Leaders(Struct):
         self._keys[node] = key
         return True
 
+    def leads_another(self, node: str, key: Digest) -> bool:
+        """Return whether `node` leads a key, and not this one."""
+        return self._keys.get(node, key) != key
+
     def release(self, leader: str) -> list[str]:
         """Return what followed a node that has ended; of nodes that still need to compute one leads next."""
         key = self._keys.pop(leader, None)

@@ -117,10 +117,14 @@ class RunState(Struct):
         state = self.nodes[node]
         if state.phase is not Phase.LOOKING:
             return []
-        if key is not None and not self._leaders.lead(node, key):
-            state.phase = Phase.WAITING
-            return []
-        return [self._launch(node, state)]
+        if key is None:
+            return [self._launch(node, state)]
+        # An input that was made again may have other content: what followed it by the key of before does so no more.
+        freed = self._release_followers(node) if self._leaders.leads_another(node, key) else []
+        if self._leaders.lead(node, key):
+            return [*freed, self._launch(node, state)]
+        state.phase = Phase.WAITING
+        return freed
 
     def enlisted(self, node: str) -> str:
         """Take note that a waiting node rides in a packet behind what it needs; return its token."""

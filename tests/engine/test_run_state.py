@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from flowkit.engine.commands import Launch, LookUp, Settle, Stop
 from flowkit.engine.node_state import Phase
 from flowkit.engine.run_state import RunState
+from flowkit.graph.arguments import Ref
 from flowkit.graph.graph import Graph, Node, NodeKind
 from flowkit.records import Outcome, RunStatus, StepOptions
 from tests.engine.graphs import HERE, graphs, make_step
@@ -266,4 +267,34 @@ def test_nodes_with_one_key_run_once() -> None:
     assert state.missed("b", "k") == []
     assert state.succeeded("a", launch.token) == [LookUp("b")]
     state.reused("b")
+    assert state.finished
+
+
+def test_a_node_that_gets_another_key_leaves_the_first_to_what_followed_it() -> None:
+    """An input that is made again may have other content: who waited for the key of before computes it itself."""
+    step = make_step("n")
+    makers = [Node(name, NodeKind.STEP, step, {"inputs": [], "maybe": None}, HERE) for name in ("of a", "of b")]
+    twins = [
+        Node(name, NodeKind.STEP, step, {"inputs": [Ref(f"of {name}")], "maybe": None}, HERE) for name in ("a", "b")
+    ]
+    state = RunState(Graph("twins", [*makers, *twins]), lambda _: StepOptions())
+    state.begin()
+    state.reused("of a")
+    state.reused("of b")
+    (launch,) = state.missed("a", "before")
+    assert isinstance(launch, Launch)
+    assert state.missed("b", "before") == []
+    assert state.lost("a", launch.token, ["of a"]) == [LookUp("of a")]
+    (made,) = state.missed("of a", "k")
+    assert isinstance(made, Launch)
+    assert state.succeeded("of a", made.token) == [LookUp("a")]
+
+    freed, again = state.missed("a", "after")
+
+    assert freed == LookUp("b")
+    assert isinstance(again, Launch)
+    (leads,) = state.missed("b", "before")
+    assert isinstance(leads, Launch)
+    state.succeeded("a", again.token)
+    state.succeeded("b", leads.token)
     assert state.finished
