@@ -44,6 +44,10 @@ class DaskCluster:
         """Start a nanny, which starts a worker with one thread, and another where that one dies."""
         return self._add("--nanny", **variables)
 
+    def output_of(self, process: subprocess.Popen[bytes]) -> str:
+        """Return what one of the processes has printed so far."""
+        return (self.folder / f"process{self._processes.index(process)}" / "output").read_text()
+
     def close(self) -> None:
         """End the workers, then the scheduler: who loses it while it is ending may hang in Dask's own code."""
         for process in reversed(self._processes):

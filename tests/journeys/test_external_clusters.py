@@ -199,6 +199,8 @@ def test_a_cluster_without_workers_is_told_within_a_minute(tmp_path: Path, clust
     short = ("-c", SHORT_OF)
     none = start_run(project, *target, program=short).communicate(timeout=60)
     worker = cluster.add_worker()
+    # The run waits for one second only, a busy machine may take longer to start a worker.
+    wait_until(lambda: "Registered to" in cluster.output_of(worker), 60, "the worker never registered")
     run = start_run(project, *target, program=short)
     wait_for_beats(project, beats)
 
