@@ -283,6 +283,7 @@ for table in tables + list(POLARS_SERIES.values()):
 """
 
 
+@pytest.mark.slow
 def test_digests_are_the_same_in_every_process() -> None:
     """Hash seeds, interning and what a process has seen before do not count."""
     printed = [

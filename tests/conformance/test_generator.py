@@ -36,6 +36,7 @@ KINDS = """
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_programs_hold_every_kind_of_definition_and_edit() -> None:
     """A few hundred trials meet each kind that the grammar knows, and each edit of layout finds something to change."""

@@ -97,6 +97,7 @@ def test_temporary_files_in_the_project_are_not_copied_into_themselves(
         assert not [name for name in os.listdir(inner) if name.startswith("flowkit-verify-")]
 
 
+@pytest.mark.slow
 def test_the_copy_of_a_killed_verification_is_removed_by_the_next(
     project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -70,7 +70,7 @@ class Operation:
         codes: The exit codes with which it may end under a fault, beside 0.
         in_gate: Whether it is tried in the gate too, and not only by `make faults`.
         every_point: Whether each write is a point also in the gate, or there of several in a row only the first and the
-            last: what a promotion commits, and the first migrations, are tried at every write.
+            last: a rollback, a collection and the first migration are tried at every write.
         look: Returns what is wrong with what it made beside the store; told whether all was done.
     """
 
@@ -359,7 +359,12 @@ OPERATIONS = (
     Operation("create", prepare_nothing, create_store, every_point=False),
     Operation("put", prepare_store, put_values),
     Operation("commit", prepare_blobs, commit_records, every_point=False),
-    Operation("promote", lambda folder: promote_model(folder, "a"), lambda folder: promote_model(folder, "bb")),
+    Operation(
+        "promote",
+        lambda folder: promote_model(folder, "a"),
+        lambda folder: promote_model(folder, "bb"),
+        every_point=False,
+    ),
     Operation("rollback", prepare_champions, roll_back),
     Operation("retire", prepare_retired, retire_version, in_gate=False),
     Operation("promote by hand", prepare_champions, promote_again, in_gate=False),

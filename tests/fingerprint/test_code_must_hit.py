@@ -458,6 +458,7 @@ RICH = steps_file(
 )
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_processes_agree_whatever_their_hash_seed_folder_and_working_directory(tmp_path):
     """Cases 83 to 85 and 95: driver and worker compute one and the same key."""

@@ -297,6 +297,7 @@ def test_encodings_are_equal_exactly_where_the_values_are(first, second):
     assert (encode_value(first) == encode_value(second)) == (_written(first) == _written(second))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(KEYS, VALUES, max_size=6), st.randoms())
 def test_insertion_order_never_counts(value, random):

@@ -73,6 +73,7 @@ def test_one_byte_with_size_and_times_preserved_counts(tmp_path):
     assert digest_path(path, kept) != first
 
 
+@pytest.mark.slow
 def test_a_settled_file_is_hashed_once(tmp_path):
     """A digest is kept only if the file's last change is more than two seconds old, and then it is used."""
     path, kept = tmp_path / "a", Kept()

@@ -315,6 +315,7 @@ def test_each_fault_of_a_computation_is_told_of_its_step(tmp_path: Path) -> None
     assert not any("site-packages" in error for error in errors.values())
 
 
+@pytest.mark.long
 def test_a_dead_compute_worker_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """A worker that dies under a task fails the step with the remedy; no process of it lives on."""
     project = frames_project(tmp_path / "faults", faults=FAULTS)
@@ -326,6 +327,7 @@ def test_a_dead_compute_worker_is_told_and_leaves_nothing_behind(tmp_path: Path)
     assert compute_processes(project.root) == []
 
 
+@pytest.mark.long
 def test_a_timeout_takes_the_tasks_along(tmp_path: Path) -> None:
     """A step that is killed while it waits has its tasks withdrawn: no more begin, and what runs delays nobody."""
     project = frames_project(tmp_path / "faults", faults=FAULTS)

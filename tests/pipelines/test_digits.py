@@ -248,6 +248,7 @@ class TestReuse:
 
 
 class TestDeterminism:
+    @pytest.mark.long
     @pytest.mark.cluster
     @pytest.mark.slow
     def test_results_do_not_depend_on_where_they_are_made(self, tmp_path: Path) -> None:

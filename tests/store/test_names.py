@@ -100,6 +100,7 @@ def test_log_names_read_like_the_nodes(node: str, name: str) -> None:
     assert log_name(node, 1) == name
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.text(max_size=200), st.integers(1, 12)), min_size=2, max_size=2, unique=True))
 def test_two_nodes_never_share_a_log(pair: list[tuple[str, int]]) -> None:
     """Different nodes and attempts have different files, also on a file system that ignores case."""

@@ -8,6 +8,8 @@ import signal
 import time
 from collections.abc import Callable
 
+import pytest
+
 from flowkit.codecs.base import Encoded
 from flowkit.errors import LostArtifactError
 from flowkit.records import Artifact
@@ -86,6 +88,7 @@ def test_processes_that_lose_and_mend_values_at_once_never_give_wrong_ones(folde
     assert_no_torn_blob(folder, values)
 
 
+@pytest.mark.slow
 def test_killed_puts_leave_no_torn_blob(folder: StoreFolder) -> None:
     """SIGKILL at random instants of puts: every visible blob is whole each time, and a new process puts the rest."""
     values = _values(30)
