@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FLUSH_BYTES = 32 << 20
 _MOST_HELD = 8 << 20
-"""What of earlier rows may stay in memory: with a file for each group of rows, a narrow table would have very many."""
+"""Bytes of earlier rows that may wait: a narrow table would have a file for each group of rows otherwise."""
 
 Keep = Callable[[tuple[Chunk, ...]], tuple[Chunk, ...]]
 """Stores chunks durably and returns them as they lie there, so that their bytes need not stay in memory."""
