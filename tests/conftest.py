@@ -60,7 +60,8 @@ def _import_machinery() -> Iterator[None]:
 
 
 def _pipelines() -> dict[str, ModuleType]:
-    return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "pipelines"}
+    names = [name for name in sys.modules if name.startswith("pipelines")]
+    return {name: sys.modules[name] for name in names if name.partition(".")[0] == "pipelines"}
 
 
 def _forget_pipelines() -> None:

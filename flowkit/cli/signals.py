@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
 import signal
+import sys
 import time
 from types import FrameType
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from flowkit.signals import (
     Interrupted,
@@ -18,16 +20,35 @@ from flowkit.signals import (
     was_heard,
 )
 
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
 _CLOSE_SECONDS = 2.0
+
+_AGAIN_SECONDS = 0.02
+"""How long after an interruption was dropped the command is interrupted again."""
 
 _LOOK_SECONDS = 0.2
 """How often a prompt looks whether a signal was heard."""
 
 
 def end_on_signals() -> None:
-    """Let the signals that end a command raise `Interrupted` in it."""
+    """Let the signals that end a command raise `Interrupted` in it, once more where Python drops that.
+
+    Called in the main thread. What a handler raises within a weak reference's callback or a `__del__` is passed over by
+    Python, which prints it.
+    """
     forget_signals()
     take_signals(_interrupt)
+    tell_others, main = sys.unraisablehook, _thread.get_ident()
+
+    def interrupt_again(dropped: UnraisableHookArgs) -> None:
+        if isinstance(dropped.exc_value, Interrupted):
+            _thread.start_new_thread(_interrupt_soon, (main,))
+        else:
+            tell_others(dropped)
+
+    sys.unraisablehook = interrupt_again
 
 
 def close_undisturbed() -> None:
@@ -73,6 +94,13 @@ def read_line(stream: IO[str]) -> str:
     if was_heard():
         raise Interrupted
     return stream.readline()
+
+
+def _interrupt_soon(main: int) -> None:
+    time.sleep(_AGAIN_SECONDS)
+    # A run knows of it already, and a command that is ending passes it over.
+    if signal.getsignal(signal.SIGINT) is _interrupt:
+        signal.pthread_kill(main, signal.SIGINT)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

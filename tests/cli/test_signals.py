@@ -96,12 +96,51 @@ def test_a_signal_while_the_command_is_imported_ends_it_as_documented(number: si
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+DROPPED = """
+import os, sys, time
+
+class Dropping:
+    def __del__(self):
+        os.kill(os.getpid(), {number})
+
+class Pressing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "flowkit.cli.history":
+            Dropping()
+            time.sleep(20)
+
+sys.argv = ["flowkit", "runs"]
+sys.meta_path.insert(0, Pressing())
+from flowkit.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_python_drops_ends_the_command_a_moment_later(number: signal.Signals) -> None:
+    """It leaves with 130 at once, and what Python would print of the dropped exception is not told."""
+    done = subprocess.run(
+        [sys.executable, "-c", DROPPED.format(number=int(number))],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=15,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\nInterrupted.\n")
+
+
 LOST = """
 import os
 import signal
+import sys
 import weakref
 
 import flowkit as fk
+
+# As a library's own hook does, which then hears of it alone.
+sys.unraisablehook = sys.__unraisablehook__
 
 
 class Dropped:

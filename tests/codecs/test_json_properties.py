@@ -84,7 +84,7 @@ def trip(value: Any) -> Any:
 
 
 @given(VALUES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_plain_value_reads_back_exactly(value: Any) -> None:
     """Types and contents survive at every depth, and the text of what is read is the text it was read from."""
     back = trip(value)
@@ -93,14 +93,14 @@ def test_any_plain_value_reads_back_exactly(value: Any) -> None:
 
 
 @given(VALUES, st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_insertion_order_never_counts(value: Any, order: random.Random) -> None:
     """The same content filled in another order gives the same bytes."""
     assert text_of(shuffled(value, order)) == text_of(value)
 
 
 @given(VALUES, VALUES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_different_values_have_different_texts(one: Any, other: Any) -> None:
     """No two values of different shape share a text."""
     assert (text_of(one) == text_of(other)) == (shape(one) == shape(other))

@@ -111,7 +111,7 @@ def expected_outcomes(graph: Graph, endings: dict[str, str], retries: int) -> di
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(graph=graphs(), data=st.data(), retries=st.integers(0, 2))
 def test_every_order_of_events_gives_the_outcomes_of_one_pass(graph: Graph, data: st.DataObject, retries: int) -> None:
     """No ready node is forgotten, none runs twice, and the order of events does not change an outcome."""
@@ -128,7 +128,7 @@ def test_every_order_of_events_gives_the_outcomes_of_one_pass(graph: Graph, data
     assert drive.state.status is (RunStatus.FAILED if failed else RunStatus.SUCCEEDED)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(graph=graphs(), data=st.data())
 def test_an_incremental_run_equals_a_clean_run(graph: Graph, data: st.DataObject) -> None:
     """What a first run executed is reused by the second, and all that failed is tried again: the ends are the same."""
@@ -145,7 +145,7 @@ def test_an_incremental_run_equals_a_clean_run(graph: Graph, data: st.DataObject
     assert {state.outcome for state in second.state.nodes.values()} <= {Outcome.EXECUTED, Outcome.REUSED}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(graph=graphs(), data=st.data())
 def test_a_cancelled_run_ends_and_launches_nothing_more(graph: Graph, data: st.DataObject) -> None:
     """After a cancellation every node settles once what runs has come back."""
@@ -190,7 +190,7 @@ def test_an_abandoned_run_is_over_where_it_stands(graph: Graph, data: st.DataObj
     assert {name: drive.state.outcome(name) for name in graph.nodes} == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(graph=graphs(), data=st.data())
 def test_a_lost_input_is_made_again_before_its_consumer(graph: Graph, data: st.DataObject) -> None:
     """A consumer that finds its input gone waits for the maker, at no charge, and the run still ends well."""

@@ -290,7 +290,7 @@ def _written(value) -> str:
     return f"{kind}({value!r})"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(VALUES, VALUES)
 def test_encodings_are_equal_exactly_where_the_values_are(first, second):
     """Two values have one encoding if and only if an independent canonical text of both is the same."""
@@ -298,7 +298,7 @@ def test_encodings_are_equal_exactly_where_the_values_are(first, second):
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(KEYS, VALUES, max_size=6), st.randoms())
 def test_insertion_order_never_counts(value, random):
     """A dict filled in another order has the same encoding, and the step receives the same order."""
@@ -309,7 +309,7 @@ def test_insertion_order_never_counts(value, random):
     assert list(canonicalise(shuffled)) == list(canonicalise(value))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(VALUES)
 def test_canonicalise_keeps_the_encoding_and_is_a_fixpoint(value):
     """What the step receives has the same key as what was passed."""

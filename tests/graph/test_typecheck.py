@@ -229,7 +229,7 @@ HINTS = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(HINTS)
 def test_every_hint_fits_itself_and_its_optional(hint: Any) -> None:
     """Identical hints fit, and a hint fits wherever None is admitted besides."""
@@ -237,7 +237,7 @@ def test_every_hint_fits_itself_and_its_optional(hint: Any) -> None:
     assert check_edge(hint, Optional[hint]).verdict in (Verdict.FITS, Verdict.WARNS)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(HINTS, HINTS)
 def test_any_two_hints_get_a_verdict(one: Any, other: Any) -> None:
     """No pair of hints raises, and one that is not refused either way is not refused inside of a list."""
@@ -343,7 +343,7 @@ assert "beartype" in sys.modules
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from([1, 1.5, "a", None, True, [1], ["a"], {"a": 1}, (1, "a"), Path("x")]), HINTS, HINTS)
 def test_an_edge_that_fits_never_gives_a_value_that_does_not(value: Any, one: Any, other: Any) -> None:
     """What is of the producer's type is of the consumer's wherever the edge fits."""
