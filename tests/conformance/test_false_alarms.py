@@ -92,7 +92,7 @@ def test_nobody_is_warned(twice: tuple[Project, Outcome, Outcome]) -> None:
 
 @pytest.mark.cluster
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("pipeline", ["breast_cancer", "wine"])
+@pytest.mark.parametrize("pipeline", ["breast_cancer", pytest.param("wine", marks=pytest.mark.long)])
 def test_the_examples_read_nothing_undeclared(tmp_path: Path, pipeline: str) -> None:
     """The first example and the README's pipeline pass where nothing may be read undeclared, and are reused whole."""
     project = Project.make(tmp_path / "project", STRICT)

@@ -207,6 +207,7 @@ def test_what_a_shape_gives(pipeline: Any, parameters: dict[str, Any], expected:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.cluster
 def test_what_the_shapes_give_on_workers(tmp_path: Path) -> None:
     """The same in step hosts: lists are taken apart there, their annotations travel, and packets end before them."""

@@ -79,7 +79,9 @@ def python_imports(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "options", [("--inline",), pytest.param((), marks=pytest.mark.slow)], ids=["inline", "workers"]
+    "options",
+    [pytest.param(("--inline",), marks=pytest.mark.slow), pytest.param((), marks=[pytest.mark.slow, pytest.mark.long])],
+    ids=["inline", "workers"],
 )
 def test_an_edit_that_keeps_size_and_times_runs_again(options, tmp_path):
     """The new text runs, and nothing is reused or refused because of the old one's bytecode."""

@@ -119,6 +119,7 @@ def taxi(tmp_path_factory: pytest.TempPathFactory) -> Taxi:
     return project
 
 
+@pytest.mark.slow
 def test_the_model_beats_the_majority(taxi: Taxi) -> None:
     """The accuracy that was promoted lies well above that of always saying no."""
     (champion,) = taxi.flowkit("models", "show", "taxi:1", "--json").json["models"]
@@ -126,6 +127,7 @@ def test_the_model_beats_the_majority(taxi: Taxi) -> None:
     assert champion["metrics"]["accuracy"] > champion["metrics"]["baseline"] + 0.1
 
 
+@pytest.mark.slow
 def test_the_absolute_gate_refuses_a_model_that_is_not_good_enough(taxi: Taxi) -> None:
     """The alias stays, the run succeeds, and with --require-promotion the exit code is 3."""
     refused = taxi.taxi("-p", "min_accuracy=0.999", "-p", "C=0.3", "--require-promotion")
@@ -137,6 +139,7 @@ def test_the_absolute_gate_refuses_a_model_that_is_not_good_enough(taxi: Taxi) -
     assert refused.json["status"] == "succeeded"
 
 
+@pytest.mark.slow
 def test_the_comparing_gate_refuses_a_model_worse_than_the_champion(taxi: Taxi) -> None:
     """A model that is regularised to death passes a low absolute gate and fails against the champion."""
     refused = taxi.taxi("-p", "C=1e-9", "-p", "min_accuracy=0.1", "--require-promotion")
@@ -149,6 +152,7 @@ def test_the_comparing_gate_refuses_a_model_worse_than_the_champion(taxi: Taxi) 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_docstrings_rerun_nothing(taxi: Taxi) -> None:
     """The docstring of a step and of a contract that it reaches count as little as a comment."""
     taxi.edit(

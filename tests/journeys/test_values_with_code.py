@@ -223,6 +223,7 @@ def test_unrelated_code_beside_it_does_not_count(made: OrdersProject) -> None:
 
 
 @pytest.mark.cluster
+@pytest.mark.long
 def test_workers_give_the_same_keys(made: OrdersProject) -> None:
     """A consumer that rides behind its producer in a packet is keyed by the code in the value as the driver does it."""
     made.edit(FILE, "rows * 1.0", "rows * 5.0")

@@ -194,7 +194,7 @@ class TestReuse:
         [
             ({"bins": 5}, {"measure_reliability", "write_report"}),
             ({"min_recall": OUT_OF_REACH, "min_lift": 0.5}, set()),
-            ({"seed": 1}, AFTER_SPLIT | {"assign_parts", "split", "evaluate#2"}),
+            pytest.param({"seed": 1}, AFTER_SPLIT | {"assign_parts", "split", "evaluate#2"}, marks=pytest.mark.slow),
             ({"darkness": 0.5}, AFTER_SPLIT | {"measure_holes", "join_features", "split", "evaluate#2"}),
         ],
         ids=["bins", "gates", "seed", "darkness"],
@@ -221,15 +221,22 @@ class TestReuse:
                 {"evaluate", "write_report"},
             ),
             # A constant that a step reads.
-            ("reports.py", "MOST_LISTED = 8", "MOST_LISTED = 3", {"write_report"}),
+            pytest.param("reports.py", "MOST_LISTED = 8", "MOST_LISTED = 3", {"write_report"}, marks=pytest.mark.long),
             # A function that every step of features calls, written differently.
-            ("data.py", ".reshape(-1, SIDE, SIDE) / DARKEST", ".reshape((-1, SIDE, SIDE)) / DARKEST", MEASURED),
+            pytest.param(
+                "data.py",
+                ".reshape(-1, SIDE, SIDE) / DARKEST",
+                ".reshape((-1, SIDE, SIDE)) / DARKEST",
+                MEASURED,
+                marks=pytest.mark.long,
+            ),
             # Layout and comments.
-            (
+            pytest.param(
                 "models.py",
                 "return fit(rows, StandardScaler(), NearestCentroid())",
                 "return fit(  # Nearest.\n        rows, StandardScaler(), NearestCentroid(),\n    )",
                 set(),
+                marks=pytest.mark.long,
             ),
         ],
         ids=["helper-of-helper", "helper", "constant", "shared-helper", "layout"],

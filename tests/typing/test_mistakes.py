@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,22 +62,24 @@ class Found:
     message: str
 
 
-@dataclass(frozen=True)
-class Findings:
-    """What each type checker says of all programs."""
-
-    mypy: tuple[Found, ...]
-    pyright: tuple[Found, ...]
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all programs: the mistakes, and what is right."""
+    folder = tmp_path_factory.mktemp("programs")
+    gather_programs(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
-    """Run both type checkers over all programs, one process of each, at the same time."""
-    folder = tmp_path_factory.mktemp("programs")
-    gather_programs(folder)
-    with ThreadPoolExecutor() as threads:
-        pyright = threads.submit(ask_pyright, folder)
-        return Findings(ask_mypy(folder, tmp_path_factory.mktemp("cache")), pyright.result())
+def found_by_mypy(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, ...]:
+    """What mypy says of all programs."""
+    return ask_mypy(programs, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def found_by_pyright(programs: Path) -> tuple[Found, ...]:
+    """What pyright says of all programs."""
+    return ask_pyright(programs)
 
 
 def start(*command: str, folder: Path) -> str:
@@ -145,24 +146,31 @@ def test_check_finds_the_mistake(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_mypy_finds_what_can_be_seen(findings: Findings) -> None:
+def test_mypy_finds_what_can_be_seen(found_by_mypy: tuple[Found, ...]) -> None:
     """mypy --strict reports each mistake by its code, in its line, and nothing else."""
-    found = by_pipeline([(item.line, item.rule) for item in findings.mypy if item.file == DELIBERATE])
+    found = by_pipeline([(item.line, item.rule) for item in found_by_mypy if item.file == DELIBERATE])
     assert found == {name: {row[0]} for name, row in TABLE.items() if row[0] is not None}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_pyright_finds_what_can_be_seen(findings: Findings) -> None:
+def test_mypy_passes_what_is_right(found_by_mypy: tuple[Found, ...]) -> None:
+    """Right programs, this repository's pipelines and every file of the documents pass mypy --strict."""
+    assert [item for item in found_by_mypy if item.file != DELIBERATE] == []
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_pyright_finds_what_can_be_seen(found_by_pyright: tuple[Found, ...]) -> None:
     """Pyright reports each mistake by its rule, in its line, and nothing else."""
-    found = by_pipeline([(item.line, item.rule) for item in findings.pyright if item.file == DELIBERATE])
+    found = by_pipeline([(item.line, item.rule) for item in found_by_pyright if item.file == DELIBERATE])
     assert found == {name: {row[1]} for name, row in TABLE.items() if row[1] is not None}
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("checker", ["mypy", "pyright"])
-def test_what_is_right_passes(checker: str, findings: Findings) -> None:
-    """Right programs, this repository's pipelines and every file of the documents pass mypy --strict and pyright."""
-    found: tuple[Found, ...] = getattr(findings, checker)
-    assert [item for item in found if item.file != DELIBERATE] == []
+def test_pyright_passes_what_is_right(found_by_pyright: tuple[Found, ...]) -> None:
+    """The same programs pass pyright."""
+    assert [item for item in found_by_pyright if item.file != DELIBERATE] == []
