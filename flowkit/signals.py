@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 _STDOUT, _STDERR = 1, 2
 
@@ -27,6 +29,45 @@ def take_signals(handler: Callable[[int, FrameType | None], object] | signal.Han
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     return {number: signal.signal(number, handler) for number in numbers}
+
+
+class HeldSignals:
+    """Holds back the signals that end a command while a block lasts: what is made there is whole, and known.
+
+    Only the main thread hears signals; in another one nothing is held back.
+    """
+
+    def __init__(self) -> None:
+        self._came: list[int] = []
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._hold()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._let_go()
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Let through what comes while the block lasts, and what came before, for what takes long."""
+        try:
+            self._let_go()
+            yield
+        finally:
+            self._hold()
+
+    def _hold(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = take_signals(lambda number, _: self._came.append(number))
+
+    def _let_go(self) -> None:
+        previous, self._previous = self._previous, {}
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        if self._came:
+            came, self._came = self._came, []
+            signal.raise_signal(came[0])
 
 
 def note_signal(number: int) -> None:

@@ -20,6 +20,7 @@ from flowkit.execution.host_process import HostProcess, Spawner, host_environmen
 from flowkit.execution.isolation import remove_stale_bases
 from flowkit.execution.packets import WITHDRAWN
 from flowkit.execution.watch import PacketWatch, Report
+from flowkit.signals import HeldSignals
 
 _PAUSES = (0.1, 0.4, 1.0)
 """Seconds between one try to start a host and the next."""
@@ -80,7 +81,7 @@ class Supervisor:
         with self._lock:
             wanted = sum(slot.host is None for slot in self._slots[:at_once]) - len(self._early)
             # Where none can be started now, that is tried again, and told, when there is something to run.
-            with suppress(WorkerError):
+            with suppress(WorkerError), HeldSignals():
                 for _ in range(0 if self._closed else wanted):
                     self._early.append(HostProcess(self._spawner, environment))
 
@@ -171,17 +172,23 @@ class Supervisor:
             if self._closed:
                 return
             self._closed = True
-            for watch in self._watches:
-                watch.cancel_all()
-            self._lock.notify_all()
-            self._lock.wait_for(lambda: not any(slot.busy for slot in self._slots), timeout=5)
-            for slot in self._slots:
-                if slot.host is not None:
-                    slot.host.close()
-                    slot.host = None
-            self.dismiss()
+            try:
+                for watch in self._watches:
+                    watch.cancel_all()
+                self._lock.notify_all()
+                self._lock.wait_for(lambda: not any(slot.busy for slot in self._slots), timeout=5)
+            finally:
+                with HeldSignals():
+                    self._close_hosts()
         self._spawner.close()
         atexit.unregister(self._close_at_end)
+
+    def _close_hosts(self) -> None:
+        for slot in self._slots:
+            if slot.host is not None:
+                slot.host.close()
+                slot.host = None
+        self.dismiss()
 
     def _close_at_end(self) -> None:
         """Kill every host when this process ends; they are not those of what it has forked."""

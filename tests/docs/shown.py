@@ -17,6 +17,7 @@ _SAME = (
     (re.compile(r"\x1b\[[0-9;]*m"), ""),
     (re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{6}\b"), "RUN"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z?"), "MOMENT"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "DATE"),
     (re.compile(r"(?<![\w.])[0-9a-f]{12,64}\b"), "DIGEST"),
     (re.compile(r"<?\b\d+ h \d\d min\b|<?\b\d+ min \d\d s\b|<?\b\d+(?:\.\d+)? (?:ms|s)\b"), "DURATION"),
     (re.compile(r"\b\d+(?:\.\d+)? (?:B|KB|MB|GB)(?!\w)"), "SIZE"),

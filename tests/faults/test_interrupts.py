@@ -596,6 +596,25 @@ def test_what_looks_after_a_store_leaves_nothing_half_done(
             assert verified.returncode == 0, verified.stdout
 
 
+def test_a_run_that_ends_just_then_leaves_nothing(kept: Path, stops: Stops, tmp_path: Path) -> None:
+    """It is recorded; its step hosts and their folders are gone, also where the signal comes while they are ended."""
+    chance = random.Random(f"{SEED} ends")
+    turns = iter(range(100, 1000))
+
+    def start_and_wait() -> Driver:
+        before = len(statuses(kept))
+        driver = Driver(kept, "run", "kept", "--workers", "2", "-p", f"turn={next(turns)}", TMPDIR=str(tmp_path))
+        wait_until(lambda: statuses(kept)[before:] == ["succeeded"], "the run never ended")
+        time.sleep(chance.uniform(0, 0.02))
+        return driver
+
+    for _ in range(scaled(60)):
+        driver = stops.take(start_and_wait, once(signal.SIGTERM, group=False), FIRST)
+
+        assert driver.code in {0, 130}, (driver.code, stops.err)
+        assert os.listdir(tmp_path) == []
+
+
 def catches(pid: int, number: signal.Signals) -> bool:
     """Whether a process has begun to handle a signal itself."""
     try:

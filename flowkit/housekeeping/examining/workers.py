@@ -20,6 +20,7 @@ from flowkit.errors.remote import hide_password
 from flowkit.execution.dask_address import ALLOW_PLAIN_TCP
 from flowkit.housekeeping.examining.checks import Check, ok, problem, warning
 from flowkit.housekeeping.examining.store import existing_parent
+from flowkit.signals import HeldSignals
 from flowkit.store.remote import Remote
 
 SECONDS = 75.0
@@ -51,12 +52,12 @@ def check_workers(store: Path, scheduler: str | None, seconds: float = SECONDS) 
         seconds: How long it may take.
     """
     where = f"the cluster at {scheduler}" if scheduler else "this machine"
-    with tempfile.TemporaryDirectory(prefix="flowkit-doctor-") as project:
+    with HeldSignals() as signals, tempfile.TemporaryDirectory(prefix="flowkit-doctor-") as project:
         Path(project, "pyproject.toml").write_text('[project]\nname = "examined"\n', encoding="utf-8")
         Path(project, "examined.py").write_text(_PIPELINE, encoding="utf-8")
         beside = Path(tempfile.mkdtemp(prefix=".flowkit-doctor-", dir=_shared_place(store))) if scheduler else None
         try:
-            return _run(Path(project), beside, scheduler, where, seconds)
+            return _run(Path(project), beside, scheduler, where, seconds, signals)
         finally:
             if beside is not None:
                 shutil.rmtree(beside, ignore_errors=True)
@@ -79,7 +80,9 @@ def _shared_place(store: Path) -> Path:
     return store / "tmp" if (store / "tmp").is_dir() else existing_parent(store.parent)
 
 
-def _run(project: Path, beside: Path | None, scheduler: str | None, where: str, seconds: float) -> Check:
+def _run(
+    project: Path, beside: Path | None, scheduler: str | None, where: str, seconds: float, signals: HeldSignals
+) -> Check:
     arguments = ["run", "examined.py", "--json", "--workers", "1"]
     if scheduler is not None:
         arguments = ["run", "examined.py", "--json", "--scheduler", scheduler, "--store", str(beside)]
@@ -98,7 +101,8 @@ def _run(project: Path, beside: Path | None, scheduler: str | None, where: str, 
         start_new_session=True,
     ) as process:
         try:
-            out, err = process.communicate(timeout=seconds)
+            with signals.heard():
+                out, err = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             _end(process)
             found = f"a step on {where} did not end in {seconds:.0f} s"
