@@ -164,6 +164,7 @@ def test_a_killed_backup_leaves_nothing_that_looks_whole(project: Path, tell: Te
     assert {path.name for path in project.glob("*.tar*")} == {"copy.tar", "warm.tar"}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_killed_restore_leaves_no_store_or_all_of_it(project: Path, backup: Path, tell: Tell) -> None:
     """Killed at any point the folder is not there, or is the whole store; the next attempt clears up and succeeds."""

@@ -137,6 +137,7 @@ def test_a_library_counts_alike_loaded_or_not(tmp_path: Path) -> None:
             assert by_name[f"{module} {spelling}"][1] == [distribution]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_watched_reader_is_the_librarys_own(tmp_path: Path) -> None:
     """Whoever holds a watched function holds the library's own: a planner without watches sees the same code."""

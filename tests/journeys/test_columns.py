@@ -103,6 +103,7 @@ def test_an_edit_of_one_column_runs_who_takes_it(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.long
 def test_a_plan_does_not_guess_at_a_table_of_the_remote(tmp_path: Path) -> None:
     """A plan fetches nothing, so it cannot tell what takes columns of a table that is not here; a run reuses it."""
     remote = f'remote = "{tmp_path / "remote"}"'

@@ -242,6 +242,7 @@ def value(project: OrdersProject, node: str) -> Any:
     return json.loads((project.root / "out.json").read_text())
 
 
+@pytest.mark.long
 def test_plain_dask_runs_on_the_runs_cluster(tmp_path: Path) -> None:
     """`dask.compute`, `.persist()` and delayed calls run in another process; a scheduler named by the step is kept."""
     project = frames_project(tmp_path / "frames", frames=FRAMES)

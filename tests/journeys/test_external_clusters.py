@@ -170,6 +170,7 @@ def test_a_killed_drivers_step_ends_and_its_worker_goes_on(tmp_path: Path, clust
     assert {node["outcome"] for node in again.nodes.values()} <= {"executed", "reused"}
 
 
+@pytest.mark.long
 def test_a_worker_that_gives_no_answer_does_not_refuse_the_run(tmp_path: Path, cluster: DaskCluster) -> None:
     """A worker that dies after it was listed and before it has answered is passed over, and another one is taken."""
     dying = cluster.add_worker()
@@ -281,6 +282,7 @@ def test_a_cluster_with_tls_runs_steps_that_compute_there(tmp_path: Path) -> Non
     assert "Traceback" not in bare.err + gone.err
 
 
+@pytest.mark.long
 def test_resources_are_those_that_a_worker_was_started_with(tmp_path: Path, cluster: DaskCluster) -> None:
     """A step that asks for a GPU runs on the worker that has one; where none has, the error says how to start one."""
     plain = cluster.add_worker()

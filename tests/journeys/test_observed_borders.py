@@ -103,6 +103,7 @@ class Bordered(OrdersProject):
         return self.flowkit("run", "pipelines/watched.py", "--json", "--inline", *arguments, **environment)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_is_read_around_a_step_counts(tmp_path: Path) -> None:
     """Reads on the side of the inputs and of the outputs belong to the node they are made for, and to no other.

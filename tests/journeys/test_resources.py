@@ -94,6 +94,7 @@ def threads() -> None:
 '''
 
 
+@pytest.mark.long
 def test_cpus_are_slots(tmp_path: Path) -> None:
     """A step of two processors has both slots of two workers for itself, and everything runs."""
     project = _project(tmp_path)

@@ -93,6 +93,7 @@ def ran(found: dict[str, str]) -> set[str]:
     return {name for name, outcome in found.items() if outcome == "executed"}
 
 
+@pytest.mark.long
 @pytest.mark.cluster
 def test_a_folder_that_grows_and_shrinks(inbox: Inbox) -> None:
     """Every change of the input runs what it must, on workers, and nothing that was done before."""

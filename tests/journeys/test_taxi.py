@@ -10,6 +10,8 @@ import pytest
 from tests.commands import Tell, caller
 from tests.journeys.project import OrdersProject, Outcome
 
+pytestmark = pytest.mark.slow
+
 TAXI = """
 # pipelines/taxi.py
 from pathlib import Path
@@ -119,7 +121,6 @@ def taxi(tmp_path_factory: pytest.TempPathFactory) -> Taxi:
     return project
 
 
-@pytest.mark.slow
 def test_the_model_beats_the_majority(taxi: Taxi) -> None:
     """The accuracy that was promoted lies well above that of always saying no."""
     (champion,) = taxi.flowkit("models", "show", "taxi:1", "--json").json["models"]
@@ -127,7 +128,6 @@ def test_the_model_beats_the_majority(taxi: Taxi) -> None:
     assert champion["metrics"]["accuracy"] > champion["metrics"]["baseline"] + 0.1
 
 
-@pytest.mark.slow
 def test_the_absolute_gate_refuses_a_model_that_is_not_good_enough(taxi: Taxi) -> None:
     """The alias stays, the run succeeds, and with --require-promotion the exit code is 3."""
     refused = taxi.taxi("-p", "min_accuracy=0.999", "-p", "C=0.3", "--require-promotion")
@@ -139,7 +139,6 @@ def test_the_absolute_gate_refuses_a_model_that_is_not_good_enough(taxi: Taxi) -
     assert refused.json["status"] == "succeeded"
 
 
-@pytest.mark.slow
 def test_the_comparing_gate_refuses_a_model_worse_than_the_champion(taxi: Taxi) -> None:
     """A model that is regularised to death passes a low absolute gate and fails against the champion."""
     refused = taxi.taxi("-p", "C=1e-9", "-p", "min_accuracy=0.1", "--require-promotion")
@@ -151,7 +150,6 @@ def test_the_comparing_gate_refuses_a_model_worse_than_the_champion(taxi: Taxi) 
     assert promotion["version"] in [row["version"] for row in aliases if row["state"] == "refused"]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_docstrings_rerun_nothing(taxi: Taxi) -> None:
     """The docstring of a step and of a contract that it reaches count as little as a comment."""
@@ -211,7 +209,6 @@ def test_every_command_has_help_and_json(tell: Tell, command: tuple[str, ...]) -
     assert done.json()["format"] == 1
 
 
-@pytest.mark.slow
 def test_a_rollback_moves_the_alias_back(taxi: Taxi) -> None:
     """A better candidate becomes champion, and `models rollback` gives the alias to the version before."""
     better = taxi.taxi("-p", "C=10")

@@ -285,6 +285,7 @@ def orders(weight: float = 1.0) -> None:
 """
 
 
+@pytest.mark.long
 def test_a_champion_brings_its_code_along(tmp_path: Path) -> None:
     """The registry's model is years old, its method is today's: whoever takes it runs again after an edit."""
     project = OrdersProject.make(tmp_path / "orders")

@@ -159,6 +159,7 @@ def test_contract_refuses_impossible_measurements(tmp_path: Path) -> None:
     assert "worst_is_at_least_mean" in str(failure)
 
 
+@pytest.mark.slow
 def test_moved_project_reuses_everything(promoted: Path, tmp_path: Path) -> None:
     """Where a project lies does not count: a copy of it elsewhere finds everything in the store."""
     printed = run_command(copy_project(tmp_path), TARGET, copy_store(promoted, tmp_path), "--inline")

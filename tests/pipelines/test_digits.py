@@ -195,7 +195,11 @@ class TestReuse:
             ({"bins": 5}, {"measure_reliability", "write_report"}),
             ({"min_recall": OUT_OF_REACH, "min_lift": 0.5}, set()),
             pytest.param({"seed": 1}, AFTER_SPLIT | {"assign_parts", "split", "evaluate#2"}, marks=pytest.mark.slow),
-            ({"darkness": 0.5}, AFTER_SPLIT | {"measure_holes", "join_features", "split", "evaluate#2"}),
+            pytest.param(
+                {"darkness": 0.5},
+                AFTER_SPLIT | {"measure_holes", "join_features", "split", "evaluate#2"},
+                marks=pytest.mark.slow,
+            ),
         ],
         ids=["bins", "gates", "seed", "darkness"],
     )

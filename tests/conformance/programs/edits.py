@@ -6,7 +6,7 @@ import ast
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from tests.conformance.programs.model import ROOT, Binding, Item, Program
@@ -104,12 +104,13 @@ def stops_reading(before: str, after: str) -> bool:
     return not _modules_read(before) <= _modules_read(after)
 
 
-def _modules_read(text: str) -> set[str]:
+@lru_cache(64)
+def _modules_read(text: str) -> frozenset[str]:
     tree = ast.parse(text)
     chains = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, (ast.Attribute, ast.Name))}
     imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
     bound = {alias.asname or alias.name for node in imports for alias in node.names}
-    return {name for name in bound if any(chain == name or chain.startswith(f"{name}.") for chain in chains)}
+    return frozenset(name for name in bound if any(chain == name or chain.startswith(f"{name}.") for chain in chains))
 
 
 def _body_shape(item: Item) -> str:
