@@ -9,6 +9,7 @@ from flowkit.execution.isolation import WORK_PREFIX
 
 _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")
 _FOLDERS = "distributed.diskutils"
+_LOOP = "asyncio"
 
 
 class Hush:
@@ -25,6 +26,7 @@ class Hush:
         # notebook change the filters too, and to put an old list back would undo what they did.
         warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
         logging.getLogger(_FOLDERS).addFilter(_is_not_ours)
+        logging.getLogger(_LOOP).addFilter(_is_not_dasks)
         for name in _LOGGERS:
             for handler in logging.getLogger(name).handlers:
                 prints = isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)
@@ -37,9 +39,16 @@ class Hush:
         for handler in self._held:
             handler.removeFilter(self._drop)
         self._held.clear()
+        logging.getLogger(_LOOP).removeFilter(_is_not_dasks)
 
     def _drop(self, record: logging.LogRecord) -> bool:
         return False
+
+
+def _is_not_dasks(record: logging.LogRecord) -> bool:
+    # Of results that are waited for together Dask asks for the first exception alone; asyncio tells the others.
+    raised = record.exc_info[0] if record.exc_info else None
+    return raised is None or raised.__module__.partition(".")[0] != "distributed"
 
 
 def _is_not_ours(record: logging.LogRecord) -> bool:

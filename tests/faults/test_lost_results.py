@@ -35,7 +35,7 @@ def part(number: int) -> int:
     return number
 
 
-@fk.step
+@fk.step(retries=2)
 def total(numbers: list[int]) -> int:
     return sum(numbers)
 
@@ -60,7 +60,7 @@ def test_a_result_that_dies_with_its_worker_holds_up_nothing(tmp_path: Path) -> 
         out, err = driver.finish(40)
 
     assert dying.poll() is not None
-    assert driver.code == 0, err
+    assert driver.code == 0, err + out
     nodes = {node["node"]: node["outcome"] for node in json.loads(out)["nodes"]}
     assert set(nodes.values()) == {"executed"}
     assert len(nodes) == 7
